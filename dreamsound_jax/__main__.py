@@ -1,0 +1,6 @@
+"""`python -m dreamsound_jax` is `dreamsound`."""
+
+from dreamsound_jax.cli import run
+
+if __name__ == "__main__":
+    run()

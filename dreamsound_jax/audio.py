@@ -1,0 +1,142 @@
+"""Sounds on the host: noise, a sine, loudness, WAV files out.
+
+A sound is a float32 array (samples,), mono, nominally in [-1, 1]. Paths may be local, gs:// or s3://.
+"""
+
+import io
+import math
+import os
+import uuid
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from etils import epath
+
+from dreamsound_jax.errors import UserError, reason_of
+
+_CLOUD = "://"
+_BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
+_HEADROOM = 0.05  # dB: rounding to 16 bit moves a true peak by less
+
+
+class Loudness(NamedTuple):
+    """How loud a sound is: integrated loudness in LUFS and true peak in dBTP; -inf for silence."""
+
+    lufs: float
+    true_peak_dbtp: float
+
+
+def noise(key, *, samples: int) -> np.ndarray:
+    """Uniform white noise in [-1, 1): float32 (samples,), whatever jax's default precision."""
+    import jax
+
+    return np.asarray(jax.random.uniform(key, (samples,), np.float32, -1, 1))
+
+
+def sine(*, samples: int, frequency: float, sample_rate: int) -> np.ndarray:
+    """A sine of `frequency` Hz and amplitude 1, from phase 0: float32 (samples,)."""
+    if not 0 < frequency < sample_rate / 2:
+        raise UserError(
+            f"a sine of {frequency:g} Hz: accepted are frequencies above 0 and under "
+            f"{sample_rate / 2:g} Hz, half the sample rate"
+        )
+    return np.sin(2 * np.pi * frequency / sample_rate * np.arange(samples)).astype(np.float32)
+
+
+def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
+    """Integrated loudness (ITU-R BS.1770-4) and true peak (4 times oversampled) of (samples,).
+
+    BS.1770 needs 0.4 s: a shorter sound is measured as if it were repeated for that long.
+    """
+    import pyloudnorm
+
+    sound = np.asarray(sound, np.float64)
+    if not sound.any():
+        return Loudness(-math.inf, -math.inf)
+    measured = np.resize(sound, max(sound.size, math.ceil(_BLOCK * sample_rate)))
+    lufs = pyloudnorm.Meter(sample_rate, block_size=_BLOCK).integrated_loudness(measured)
+    return Loudness(float(lufs), 20 * math.log10(_true_peak(sound)))
+
+
+def make_safe(
+    sound: np.ndarray, *, sample_rate: int, target_lufs: float = -23.0, ceiling_dbtp: float = -1.0
+) -> np.ndarray:
+    """Scales (samples,) to the target loudness, or lower: the true peak stays under the ceiling.
+
+    One gain for the whole sound, so nothing is distorted; a sound of few, high peaks therefore ends
+    quieter than the target. A sound too low for the meter to hear gets its peak at the target, and
+    silence stays silent. Encoding the float32 result to 16 bit keeps both promises.
+
+    Raises:
+      ValueError: a sample is NaN or infinite.
+    """
+    sound = _finite(sound)
+    peak = np.abs(sound).max(initial=0)
+    if peak == 0:
+        return sound.astype(np.float32)
+    lufs, true_peak = measure(sound / peak, sample_rate=sample_rate)
+    heard = lufs if math.isfinite(lufs) else true_peak
+    gain_db = min(target_lufs - heard, ceiling_dbtp - _HEADROOM - true_peak)
+    return (sound / peak * 10 ** (gain_db / 20)).astype(np.float32)
+
+
+def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
+    """A WAV file of (samples,), in memory. Integer subtypes clip what is beyond [-1, 1].
+
+    Raises:
+      ValueError: a sample is NaN or infinite.
+    """
+    file = io.BytesIO()
+    soundfile.write(file, _finite(sound), sample_rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def decode(data: bytes) -> tuple[np.ndarray, int]:
+    """The samples, float32 (samples,) or (samples, channels), and the rate in Hz of a file."""
+    return soundfile.read(io.BytesIO(data), dtype="float32")
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Writes a file that is there whole or not at all, even if the machine stops meanwhile.
+
+    An older file of that name is replaced at the end, in one step.
+
+    Raises:
+      UserError: the place cannot be written to, or is full.
+    """
+    write = _put_object if _CLOUD in os.fspath(path) else _write_then_rename
+    try:
+        write(epath.Path(path), data)
+    except Exception as error:  # each cloud client has its own family of errors
+        raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
+
+
+def _put_object(path, data):
+    path.write_bytes(data)
+
+
+def _write_then_rename(path, data):
+    beside = path.parent / f".{uuid.uuid4().hex}.part"
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _finite(sound):
+    sound = np.asarray(sound)
+    if not np.isfinite(sound).all():
+        raise ValueError("the sound has samples that are NaN or infinite")
+    return sound
+
+
+def _true_peak(sound):
+    from scipy.signal import resample_poly
+
+    # The padding lets the interpolation ring beyond the ends, as a loudspeaker does.
+    return max(np.abs(sound).max(), np.abs(resample_poly(np.pad(sound, 64), 4, 1)).max())

@@ -1,0 +1,247 @@
+"""Many clips: from what was asked for to what is written, batch by batch."""
+
+import functools
+import itertools
+import logging
+import operator
+import secrets
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from dreamsound_jax import ascent, audio, mel, models, outputs, pyramid
+from dreamsound_jax.dream import Clip, Settings, class_probabilities, dream
+from dreamsound_jax.errors import UserError
+from dreamsound_jax.objectives import CLASS_LAYER
+from dreamsound_jax.sources import collect
+from dreamsound_jax.vgg19 import LAYERS, smallest_side
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for: the flags of `dreamsound`."""
+
+    inputs: tuple[str, ...]
+    clip_length: int
+    sine_freq: float
+    sample_rate: int
+    output_dir: str | None
+    model: str
+    checkpoint: str | None
+    layers: tuple[str, ...]
+    target_class: str | None
+    target_class_index: int
+    class_objective: str
+    pyramid_size: int
+    pyramid_ratio: float
+    replace_detail: bool
+    detail_factor: float
+    pyramid_roll: int
+    num_iterations: int
+    learning_rate: float
+    smoothing_coefficient: float
+    optimizer: str
+    seed: int | None
+    batch_size: int
+    precision: str
+    loudness: str
+
+    def settings(self):
+        """The part that a compiled dream depends on."""
+        return Settings(
+            layers=self.layers,
+            class_objective=self.class_objective,
+            pyramid_size=self.pyramid_size,
+            pyramid_ratio=self.pyramid_ratio,
+            replace_detail=self.replace_detail,
+            num_iterations=self.num_iterations,
+            optimizer=self.optimizer,
+        )
+
+    def dtype(self):
+        """Of spectrograms and sounds; the network's own may be narrower."""
+        return jnp.float64 if self.precision == "float64" else jnp.float32
+
+
+def run(options, *, flags_used, command):
+    """Dreams all clips and writes them; what fails is logged, a line each.
+
+    Args:
+      options: an `Options`.
+      flags_used: {flag: value}, for params.json.
+      command: the command line that repeats this run, but for the seed.
+
+    Returns:
+      How many clips failed.
+
+    Raises:
+      UserError: nothing can be dreamed as asked for: found before the long work starts.
+    """
+    check(options)
+    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    sources, failed = collect(options, model.card, seed)
+    if not sources:
+        return failed
+    folder = outputs.make_folder(options.output_dir)
+    outputs.write_params(
+        folder, flags=flags_used, command=command, seed=seed, targets=_targets(sources, model.card)
+    )
+    passes = len(sources) * (options.pyramid_size + 1)
+    with tqdm(total=passes, unit="pass", disable=None, leave=False) as bar:
+        for batch in batches(sources, options.batch_size):
+            failed += _dream_and_write(model, batch, options, folder=folder, seed=seed, bar=bar)
+    return failed
+
+
+def check(options):
+    """Raises UserError for what is wrong whatever the clips are."""
+    for layer in options.layers:
+        models.nearest_or_fail("layer", layer, LAYERS)
+    models.nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
+    if options.sample_rate != mel.SAMPLE_RATE:
+        raise UserError(
+            f"--sample_rate={options.sample_rate}: the networks hear {mel.SAMPLE_RATE} Hz and no "
+            "other rate; files of any rate are converted to it"
+        )
+
+
+def batches(sources, size):
+    """Groups clips of one length, and yields lists of up to `size` of them."""
+    by_length = operator.attrgetter("sound.size")
+    for _, alike in itertools.groupby(sorted(sources, key=by_length), by_length):
+        alike = list(alike)
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
+
+
+class Dreams(NamedTuple):
+    """A dreamed batch; arrays with a leading axis of clips.
+
+    Attributes:
+      before_db, after_db: (clips, mel bands, frames) in dB.
+      sound: (clips, samples), as loud as it comes.
+      climb: arrays (clips, levels, steps).
+      heard: class probabilities (clips, classes) before and after; None if too small for the head.
+    """
+
+    before_db: jax.Array
+    after_db: jax.Array
+    sound: jax.Array
+    climb: ascent.Climb
+    heard: tuple[jax.Array | None, jax.Array | None]
+
+
+def _targets(sources, card):
+    return {s.name: card.classes[s.target] for s in sources if s.target is not None}
+
+
+def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
+    """Sound to spectrogram, dream, and sound again, for clips of one length; on the device."""
+    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
+    before_db = clock("analysis", _analyse(sounds))
+    spectrograms = model.card.standardise(before_db)
+    dreamed, climb = dream(
+        model.network,
+        spectrograms,
+        _parameters(sources, options),
+        settings=options.settings(),
+        after_level=after_level,
+    )
+    after_db = model.card.destandardise(clock("dream", dreamed))
+    keys = jnp.stack([source.keys.phase for source in sources])
+    sound = clock("resynthesis", _resynthesise(keys, after_db))
+    heard = clock("classes", (hear(model, spectrograms), hear(model, dreamed)))
+    return Dreams(before_db, after_db, sound, climb, heard)
+
+
+def hear(model, spectrograms):
+    """The probability of each class, (clips, classes), of standardised spectrograms.
+
+    None if they are too small for the network's head.
+    """
+    enough = min(spectrograms.shape[1:]) >= smallest_side(CLASS_LAYER)
+    return class_probabilities(model.network, spectrograms) if enough else None
+
+
+class Stopwatch:
+    """Waits for a result, and notes the seconds since the one before it."""
+
+    def __init__(self):
+        self.seconds, self._last = {}, time.perf_counter()
+
+    def __call__(self, stage, result):
+        jax.block_until_ready(result)
+        now = time.perf_counter()
+        self.seconds[stage], self._last = round(now - self._last, 4), now
+        return result
+
+
+_analyse = jax.jit(jax.vmap(lambda sound: mel.sound_to_mel_db(mel.peak_normalise(sound))))
+_resynthesise = jax.jit(jax.vmap(mel.mel_db_to_sound))
+
+
+def _parameters(sources, options):
+    """The `Clip`s of a batch."""
+    rolls = functools.partial(
+        pyramid.draw_rolls,
+        size=options.pyramid_size,
+        ratio=options.pyramid_ratio,
+        roll=options.pyramid_roll,
+    )
+    each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
+    return Clip(
+        learning_rate=each(options.learning_rate),
+        smoothing_coefficient=each(options.smoothing_coefficient),
+        detail_factor=each(options.detail_factor),
+        target_class=jnp.asarray([source.target or 0 for source in sources]),
+        rolls=jnp.stack([rolls(source.keys.rolls) for source in sources]),
+    )
+
+
+def _dream_and_write(model, batch, options, *, folder, seed, bar):
+    """Dreams one batch and writes its clips; returns how many failed."""
+    clock = Stopwatch()
+
+    def advance(climb):
+        jax.block_until_ready(climb)
+        bar.update(len(batch))
+
+    # A batch is always full: a clip then comes out the same whatever its neighbours are.
+    full = [*batch, *[batch[-1]] * (options.batch_size - len(batch))]
+    dreams = dream_batch(model, full, options, clock=clock, after_level=advance)
+    dreams = jax.tree.map(np.asarray, dreams)
+    wavs = [outputs.encode(sound, loudness=options.loudness) for sound in dreams.sound]
+    written = np.stack([audio.decode(wav)[0] for wav in wavs]).astype(options.dtype())
+    heard = clock("written", hear(model, model.card.standardise(_analyse(written))))
+    failed = 0
+    for row, source in enumerate(batch):
+        of_one = functools.partial(jax.tree.map, lambda array, row=row: array[row])
+        try:
+            fail_if_stopped(of_one(dreams.climb), options.layers)
+            clip = outputs.Clip(source, of_one(dreams), wavs[row], of_one(heard), clock.seconds)
+            outputs.write_clip(folder, clip, options=options, card=model.card, seed=seed)
+        except UserError as error:
+            log.error("%s: %s", source.name, error)
+            failed += 1
+        bar.update()
+    return failed
+
+
+def fail_if_stopped(climb, layers):
+    """Raises UserError if the clip of this `Climb`, arrays (levels, steps), stopped."""
+    stopped = np.argwhere(climb.fault != ascent.HEALTHY)
+    if len(stopped):
+        level, step = stopped[0]
+        flat = climb.fault[level, step] == ascent.ZERO_GRADIENT
+        what = "zero: nothing there responds to this sound" if flat else "not finite"
+        raise UserError(
+            f"stopped at pyramid level {level + 1}, step {step + 1}: the gradient of "
+            f"{', '.join(layers)} is {what}; nothing was written for this clip"
+        )

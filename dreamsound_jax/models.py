@@ -1,0 +1,162 @@
+"""Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
+
+import difflib
+import json
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+from flax import nnx
+from orbax.checkpoint import v1 as ocp
+
+from dreamsound_jax.errors import UserError
+from dreamsound_jax.shipped import shipped
+from dreamsound_jax.vgg19 import VGG19
+
+
+@dataclass(frozen=True)
+class Card:
+    """What dreaming needs to know of a network.
+
+    Attributes:
+      name: what `--model` calls it.
+      classes: the names of its outputs.
+      mean, std: of its training spectrograms, in dB.
+      width: multiplies VGG19's channels; hidden: features of its two hidden layers.
+      weights_from: where weights that are not shipped can be had; "" if they are.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    mean: float
+    std: float
+    width: float = 1.0
+    hidden: int = 4096
+    weights_from: str = ""
+
+    def standardise(self, mel_db):
+        """dB to standard deviations of the training set."""
+        return (mel_db - self.mean) / self.std
+
+    def destandardise(self, spectrogram):
+        """The inverse of `standardise`."""
+        return spectrogram * self.std + self.mean
+
+    def class_index(self, wanted):
+        """The index of class `wanted`, a name or an index; UserError if there is no such class."""
+        if isinstance(wanted, str):
+            return self.classes.index(nearest_or_fail("class", wanted, self.classes))
+        if not 0 <= wanted < len(self.classes):
+            numbered = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))
+            raise UserError(f"no class {wanted} in model {self.name}; its classes: {numbered}")
+        return wanted
+
+
+class Model(NamedTuple):
+    """A `Card` and its network: (graphdef, state), as `flax.nnx.split` gives it."""
+
+    card: Card
+    network: tuple[Any, Any]
+
+
+def nearest_or_fail(kind, wanted, choices):
+    """`wanted` if it is one of `choices`, else UserError with the nearest and all choices."""
+    if wanted in choices:
+        return wanted
+    lowered = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(wanted.lower(), lowered, n=1)
+    meant = f" (did you mean {lowered[near[0]]}?)" if near else ""
+    raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")
+
+
+def model_names():
+    """The names that `--model` takes: every folder of `checkpoints` with a card."""
+    return sorted(card.parent.name for card in shipped("checkpoints").glob("*/card.json"))
+
+
+def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
+    """Loads a model by its name, or from any checkpoint folder.
+
+    Args:
+      name: one of `model_names()`; ignored with `checkpoint`.
+      checkpoint: a folder with `card.json` and `weights`; local, gs:// or s3://.
+      dtype: of the weights, and so of the network's arithmetic.
+
+    Raises:
+      UserError: no such model; no weights; weights that are damaged or do not match the card.
+    """
+    folder = checkpoint or shipped("checkpoints") / nearest_or_fail("model", name, model_names())
+    folder = epath.Path(folder)
+    card = read_card(folder)
+    if not (folder / "weights").exists():
+        where = f"; {card.weights_from}" if card.weights_from else ""
+        raise UserError(f"model {card.name} has no weights in {folder}{where}")
+    return Model(card, network_from(card, _load_weights(folder, card), dtype=dtype))
+
+
+def read_card(folder):
+    """The `Card` in a checkpoint folder; UserError if it is missing or not a model card."""
+    path = epath.Path(folder) / "card.json"
+    if not path.exists():
+        raise UserError(f"{folder} is not a checkpoint: it has no card.json")
+    try:
+        entries = json.loads(path.read_text())
+        known = {field.name for field in fields(Card)}
+        chosen = {name: value for name, value in entries.items() if name in known}
+        return Card(**{**chosen, "classes": tuple(chosen["classes"])})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is not a model card: {error!r}") from None
+
+
+def network_from(card, weights, *, dtype=jnp.float32):
+    """(graphdef, state) of the card's VGG19 with `weights`, {layer: {"kernel", "bias"}}."""
+    model = _skeleton(card)
+    nnx.update(model, jax.tree.map(lambda array: jnp.asarray(array, dtype), weights))
+    return nnx.split(model)
+
+
+def _skeleton(card):
+    """The network without values, set to dream: nothing is drawn, nothing is dropped."""
+
+    def build():
+        size = {"width": card.width, "hidden": card.hidden}
+        return VGG19(len(card.classes), rngs=nnx.Rngs(0), **size)
+
+    model = nnx.eval_shape(build)
+    model.eval()
+    model.dropout1.rngs = model.dropout2.rngs = None
+    return model
+
+
+def _load_weights(folder, card):
+    expected = nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
+    try:
+        stored = ocp.metadata(folder / "weights").metadata
+        _check_shapes(folder, expected, stored)
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        like = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), expected
+        )
+        return ocp.load(folder / "weights", like)
+    except UserError:
+        raise
+    except Exception as error:  # orbax and tensorstore each have their own families of errors
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"the checkpoint {folder} is damaged: {reason}") from error
+
+
+def _check_shapes(folder, expected, stored):
+    shapes = [
+        {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in flat}
+        for flat in map(jax.tree_util.tree_leaves_with_path, (expected, stored))
+    ]
+    names = sorted(set(shapes[0]) | set(shapes[1]))
+    wrong = [
+        f"{name} is {shapes[1].get(name, 'missing')}, not {shapes[0].get(name, 'expected')}"
+        for name in names
+        if shapes[0].get(name) != shapes[1].get(name)
+    ]
+    if wrong:
+        raise UserError(f"the weights in {folder} do not match its card: {'; '.join(wrong)}")

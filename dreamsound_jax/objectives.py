@@ -1,0 +1,38 @@
+"""What a dream ascends: how strongly the chosen layers respond, or how probable a class is."""
+
+import jax
+import jax.numpy as jnp
+
+CLASS_LAYER = "output"
+CLASS_OBJECTIVES = ("towards", "away")
+
+
+def objective(activations, target_class, *, class_objective="towards"):
+    """The mean over the chosen layers of how strongly each responds.
+
+    Args:
+      activations: {layer: activation} of one clip, any shapes; `output` is (classes,) logits.
+      target_class: index of the class; only `output` heeds it.
+      class_objective: "towards" raises the probability of the class; "away" lowers it, as the
+        reference does by ascending the cross-entropy.
+
+    Returns:
+      A scalar, in float32 or wider: mean squares, and for `output` the signed log probability.
+    """
+    terms = [
+        class_term(values, target_class, class_objective)
+        if layer == CLASS_LAYER
+        else jnp.mean(jnp.square(_at_least_float32(values)))
+        for layer, values in activations.items()
+    ]
+    return sum(terms) / len(terms)
+
+
+def class_term(logits, target_class, class_objective):
+    """log p(target_class) of `logits` (classes,) if "towards", its negative if "away"."""
+    log_probability = jax.nn.log_softmax(_at_least_float32(logits))[target_class]
+    return log_probability if class_objective == "towards" else -log_probability
+
+
+def _at_least_float32(values):
+    return values.astype(jnp.promote_types(values.dtype, jnp.float32))

@@ -1,0 +1,106 @@
+"""The clips of a run before they dream: each with its number, its sound and its random keys."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from dreamsound_jax import audio, inputs
+from dreamsound_jax.errors import UserError
+from dreamsound_jax.mel import N_MELS, SAMPLE_RATE, frame_count
+from dreamsound_jax.objectives import CLASS_LAYER
+
+log = logging.getLogger(__name__)
+
+
+class Keys(NamedTuple):
+    """A clip's random keys, one for each thing that is drawn."""
+
+    noise: jax.Array
+    target: jax.Array
+    rolls: jax.Array
+    phase: jax.Array
+
+
+class Source(NamedTuple):
+    """A clip to dream.
+
+    Attributes:
+      number: its place among the inputs; with the seed, it decides all that is drawn.
+      path: the input as it was named.
+      sound: (samples,) at 22,050 Hz, peak 1.
+      keys: its random keys.
+      target: index of the class that the layer `output` dreams of; None without that layer.
+    """
+
+    number: int
+    path: str
+    sound: np.ndarray
+    keys: Keys
+    target: int | None
+
+    @property
+    def name(self):
+        """Of the clip's files, without a suffix: 00000-noise."""
+        return f"{self.number:05d}-{Path(self.path).stem}"
+
+
+def collect(options, card, seed):
+    """Reads every input; those that cannot dream are logged, a line each.
+
+    Returns:
+      (sources, how many inputs failed).
+
+    Raises:
+      UserError: the class that was asked for does not exist.
+    """
+    wanted = _wanted_class(options, card)
+    found, missing = inputs.find_inputs(options.inputs)
+    sources, failures = [], [message for _, message in missing]
+    for number, path in enumerate(found):
+        try:
+            sources.append(_source(number, path, options, len(card.classes), wanted, seed))
+        except UserError as error:
+            failures.append(str(error))
+    for message in failures:
+        log.error("%s", message)
+    return sources, len(failures)
+
+
+def _wanted_class(options, card):
+    """The class that was asked for, or None to draw one for each clip."""
+    if options.target_class is not None:
+        if CLASS_LAYER not in options.layers:
+            log.warning("--target_class is of no use without the layer %s", CLASS_LAYER)
+        return card.class_index(options.target_class)
+    if options.target_class_index == -1 or CLASS_LAYER not in options.layers:
+        return None
+    return card.class_index(options.target_class_index)
+
+
+def _source(number, path, options, classes, wanted, seed):
+    clip_key = jax.random.fold_in(jax.random.key(seed), number)
+    keys = Keys(*jax.random.split(clip_key, len(Keys._fields)))
+    sound = _sound(path, options, keys.noise)
+    _check_length(path, sound, options)
+    target = int(jax.random.randint(keys.target, (), 0, classes)) if wanted is None else wanted
+    return Source(number, path, sound, keys, target if CLASS_LAYER in options.layers else None)
+
+
+def _sound(path, options, key):
+    if path == "noise":
+        return audio.noise(key, samples=options.clip_length)
+    if path == "sine":
+        return audio.sine(
+            samples=options.clip_length, frequency=options.sine_freq, sample_rate=SAMPLE_RATE
+        )
+    return inputs.read(path, sample_rate=SAMPLE_RATE)
+
+
+def _check_length(path, sound, options):
+    try:
+        options.settings().level_shapes((N_MELS, frame_count(sound.size)))
+    except UserError as error:
+        raise UserError(f"{path} ({sound.size / SAMPLE_RATE:.2f} s): {error}") from None

@@ -1,0 +1,1 @@
+"""Training classifiers: data sets and the training loop."""

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PARITY = ["torch>=2.4"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "build>=1.2"]
+TRAIN = ["tinysoundfont>=0.3.6"]
+
+setup(
+    name="dreamsound-jax",
+    version="0.1.0",
+    description="DeepDream for sound, in JAX",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=[
+        *find_packages(include=["dreamsound_jax*"]),
+        # Flag files and checkpoints stand at the top of a clone; installed, they go inside.
+        "dreamsound_jax.configs",
+        "dreamsound_jax.checkpoints",
+    ],
+    package_dir={
+        "dreamsound_jax.configs": "configs",
+        "dreamsound_jax.checkpoints": "checkpoints",
+    },
+    package_data={
+        "dreamsound_jax.configs": ["*"],
+        "dreamsound_jax.checkpoints": ["**/*"],
+    },
+    include_package_data=False,
+    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli:run"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "etils[epath]>=1.9",
+        "flax>=0.12",
+        "jax>=0.10",
+        "librosa>=0.11",
+        "matplotlib>=3.9",
+        "numpy>=2.0",
+        "optax>=0.2.5",
+        "orbax-checkpoint>=0.11.25",  # the v1 API
+        "pyloudnorm>=0.1.1",
+        "scipy>=1.13",
+        "soundfile>=0.13",
+        "soxr>=0.5",
+        "tqdm>=4.66",
+    ],
+    extras_require={"test": TEST, "parity": TEST + PARITY, "train": TRAIN},
+)

@@ -1,0 +1,10 @@
+"""Sounds that several test files use, and what can be heard in them."""
+
+import numpy as np
+
+RATE = 22050
+
+
+def pitch(sound, rate=RATE):
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(sound.size)))
+    return np.argmax(spectrum) * rate / sound.size

@@ -1,0 +1,143 @@
+import os
+import warnings
+
+import jax
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from dreamsound_jax import audio
+from dreamsound_jax.errors import UserError
+from tests.sounds import pitch
+
+RATE = 22050
+
+
+def tone(rate=RATE, seconds=1.0, frequency=440.0):
+    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+
+
+def test_noise_is_float32_and_repeatable_at_any_precision():
+    key = jax.random.key(3)
+    sound = audio.noise(key, samples=51200)
+    with jax.enable_x64(True):
+        again = audio.noise(key, samples=51200)
+    np.testing.assert_array_equal(sound, again)
+    assert sound.dtype == again.dtype == np.float32
+    assert -1 <= sound.min() < -0.999 and 0.999 < sound.max() < 1 and abs(sound.mean()) < 0.01
+
+
+def test_sine_has_its_pitch_and_refuses_others():
+    sound = audio.sine(samples=RATE, frequency=250, sample_rate=RATE)
+    assert sound.dtype == np.float32 and pitch(sound) == 250 and sound.max() > 0.9999
+    for frequency in (0, -1, 11025, float("nan")):
+        with pytest.raises(UserError, match="11025"):
+            audio.sine(samples=10, frequency=frequency, sample_rate=RATE)
+
+
+def test_measure_agrees_with_the_standard():
+    # EBU Tech 3341, case 1: a stereo 1 kHz sine at -23 dBFS is -23 LUFS; one channel, 3 dB less.
+    sound = 10 ** (-23 / 20) * np.sin(2 * np.pi * 1000 * np.arange(20 * 48000) / 48000)
+    lufs, peak = audio.measure(sound, sample_rate=48000)
+    assert lufs == pytest.approx(-26, abs=0.1) and peak == pytest.approx(-23, abs=0.1)
+    # At a quarter of the sample rate every sample is 3 dB under the wave's true peak.
+    between = np.sin(np.pi / 4 + np.pi / 2 * np.arange(48000))
+    assert audio.measure(between, sample_rate=48000).true_peak_dbtp == pytest.approx(0, abs=0.2)
+
+
+def burst(samples, at):
+    sound = np.zeros(samples)
+    sound[at : at + 3] = [1, -0.9, 0.4]
+    return sound
+
+
+RANDOM = np.random.default_rng(0)
+SOUNDS = {
+    "noise": RANDOM.uniform(-1, 1, 51001),
+    "loud noise": 40 * RANDOM.normal(size=51001),
+    "quiet sine": 1e-4 * tone(seconds=2),
+    "0.1 s": tone(seconds=0.1),
+    "0.41 s": tone(seconds=0.41),
+    "click": burst(51001, 30000),
+    "click at the start": burst(51001, 0),
+    "one sample": np.ones(1),
+    "half a silence": np.r_[np.zeros(60000), tone(seconds=3)],
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_make_safe_holds_after_encoding(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        safe = audio.make_safe(SOUNDS[name], sample_rate=RATE)
+        sound, rate = audio.decode(audio.encode_wav(safe, sample_rate=RATE))
+        lufs, peak = audio.measure(sound, sample_rate=rate)
+    assert safe.dtype == np.float32 and safe.shape == SOUNDS[name].shape and rate == RATE
+    # Not by the module's own meter: oversampled 8 times.
+    assert 20 * np.log10(np.abs(resample_poly(np.pad(sound, 99), 8, 1)).max()) < -1
+    assert peak < -1 and lufs < -22.7
+    assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
+
+
+def test_make_safe_is_one_gain_and_leaves_silence():
+    safe = audio.make_safe(SOUNDS["noise"], sample_rate=RATE)
+    assert np.ptp(safe / SOUNDS["noise"]) < 1e-6
+    for silence in (np.zeros(51001), np.zeros(10), np.zeros(0)):
+        np.testing.assert_array_equal(audio.make_safe(silence, sample_rate=RATE), silence)
+        assert audio.measure(silence, sample_rate=RATE) == (-np.inf, -np.inf)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_is_never_written(bad):
+    sound = np.array([0, bad, 1])
+    with pytest.raises(ValueError, match="NaN"):
+        audio.make_safe(sound, sample_rate=RATE)
+    with pytest.raises(ValueError, match="NaN"):
+        audio.encode_wav(sound, sample_rate=RATE)
+
+
+@pytest.mark.parametrize(("subtype", "error"), [("PCM_16", 2**-15), ("FLOAT", 1e-7)])
+def test_encode_and_decode_go_round_and_clip(subtype, error):
+    sound = np.r_[tone(), 0.999, -1]
+    again, rate = audio.decode(audio.encode_wav(sound, sample_rate=RATE, subtype=subtype))
+    assert rate == RATE
+    np.testing.assert_allclose(again, sound, atol=error)
+    clipped, _ = audio.decode(audio.encode_wav(np.array([3.0, -3.0]), sample_rate=RATE))
+    np.testing.assert_allclose(clipped, [1, -1], atol=2**-14)
+
+
+def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / ("x" * 250 + ".wav")
+    for data in (b"first", b"second"):
+        audio.write_whole(str(path), data)
+        assert path.read_bytes() == data and os.listdir(tmp_path) == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_write_whole_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="a.wav.*No space left"):
+        audio.write_whole(str(path), b"new")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.wav"]
+
+
+def test_write_whole_names_a_place_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    reasons = {"file/a.wav": "Not a directory", "no/a.wav": "No such", "folder": ""}
+    for place, reason in reasons.items():
+        with pytest.raises(UserError, match=f"{place}.*{reason}"):
+            audio.write_whole(str(tmp_path / place), b"data")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
