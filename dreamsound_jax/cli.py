@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from pathlib import Path
 
 from absl import app, flags
 
@@ -25,7 +24,7 @@ _INPUT = flags.DEFINE_list(
     "sounds to dream on: noise, sine, files, folders or patterns like '*.wav', comma-separated",
 )
 _CLIP_LENGTH = flags.DEFINE_integer(
-    "clip_length", 51200, "length of noise and sine in samples; 22050 are one second"
+    "clip_length", 51200, "length of noise and sine in samples; 22050 are one second", lower_bound=1
 )
 _SINE_FREQ = flags.DEFINE_float("sine_freq", 250.0, "pitch of sine, in Hz")
 _SAMPLE_RATE = flags.DEFINE_integer(
@@ -57,7 +56,7 @@ _TARGET_CLASS = flags.DEFINE_string(
     "--layers_to_use says otherwise",
 )
 _TARGET_CLASS_INDEX = flags.DEFINE_integer(
-    "target_class_index", -1, "the class by number; -1 draws one for each clip"
+    "target_class_index", -1, "the class by number; -1 draws one for each clip", lower_bound=-1
 )
 _CLASS_OBJECTIVE = flags.DEFINE_enum(
     "class_objective",
@@ -68,20 +67,35 @@ _CLASS_OBJECTIVE = flags.DEFINE_enum(
 
 # How it dreams
 _PYRAMID_SIZE = flags.DEFINE_integer(
-    "pyramid_size", 3, "passes from coarse to fine; more reach for larger shapes in the sound"
+    "pyramid_size",
+    3,
+    "passes from coarse to fine; more reach for larger shapes in the sound",
+    lower_bound=1,
 )
-_PYRAMID_RATIO = flags.DEFINE_float("pyramid_ratio", 2.0, "how much finer each pass is")
+_PYRAMID_RATIO = flags.DEFINE_float(
+    "pyramid_ratio", 2.0, "how many times finer each pass is", lower_bound=1.0
+)
 _REPLACE_DETAIL = flags.DEFINE_boolean(
     "replace_detail", True, "give the sound its fine detail back after a coarse pass"
 )
 _DETAIL_FACTOR = flags.DEFINE_float("detail_factor", 1.0, "how much of that detail")
 _PYRAMID_ROLL = flags.DEFINE_integer(
-    "pyramid_roll", 20, "shift each pass in time by up to so many frames (9 ms each), wrapped round"
+    "pyramid_roll",
+    20,
+    "shift the sound in time before a pass, by up to so many frames (9 ms each), and back after it",
+    lower_bound=0,
 )
-_NUM_ITERATIONS = flags.DEFINE_integer("num_iterations", 10, "steps in each pass; more dream more")
-_LR = flags.DEFINE_float("lr", 0.02, "size of a step; larger ones dream more, and rougher")
+_NUM_ITERATIONS = flags.DEFINE_integer(
+    "num_iterations", 10, "steps in each pass; more dream more", lower_bound=1
+)
+_LR = flags.DEFINE_float(
+    "lr", 0.02, "size of a step; larger ones dream more, and rougher", lower_bound=0.0
+)
 _SMOOTHING = flags.DEFINE_float(
-    "smoothing_coefficient", 0.5, "blur of each change; larger ones give broader strokes"
+    "smoothing_coefficient",
+    0.5,
+    "blur of each change; larger ones give broader strokes",
+    lower_bound=0.0,
 )
 _OPTIMIZER = flags.DEFINE_string(
     "optimizer",
@@ -89,12 +103,38 @@ _OPTIMIZER = flags.DEFINE_string(
     "how steps are taken: sgd (the reference's), or one of optax's, e.g. adam",
 )
 
+# The dream fed back into itself
+_CREATE_OUROBOROS = flags.DEFINE_boolean(
+    "create_ouroboros", False, "dream on the dream, again and again; not in this version yet"
+)
+_OUROBOROS_LENGTH = flags.DEFINE_integer("ouroboros_length", 10, "how many dreams")
+_OUROBOROS_TRANSFORM = flags.DEFINE_enum(
+    "ouroboros_transform",
+    "none",
+    ["none", "time_stretch", "resample"],
+    "what happens to the sound between two dreams",
+)
+_OUROBOROS_STRETCH = flags.DEFINE_float(
+    "ouroboros_stretch", 0.95, "time_stretch: speed of the next sound; under 1 is slower"
+)
+_OUROBOROS_SR_OFFSET = flags.DEFINE_integer(
+    "ouroboros_sr_offset", 500, "resample: Hz added to the sample rate; more is slower and lower"
+)
+_CROSSFADE = flags.DEFINE_boolean("crossfade", True, "fade each dream into the next")
+
 # How it is run
 _SEED = flags.DEFINE_integer(
-    "seed", None, "repeats a run exactly; drawn, and written down, if not given", lower_bound=0
+    "seed",
+    None,
+    "repeats a run exactly; drawn, and written down, if not given",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 1, "clips of one length dreamed at once; more is faster on GPU and TPU"
+    "batch_size",
+    1,
+    "clips of one length dreamed at once; more is faster on GPU and TPU",
+    lower_bound=1,
 )
 _PRECISION = flags.DEFINE_enum(
     "precision", "float32", ["float32", "bfloat16", "float64"], "of the network's arithmetic"
@@ -111,6 +151,7 @@ def main(argv):
     """Dreams; returns the exit code."""
     del argv
     try:
+        _refuse_ouroboros()
         # Only now: JAX takes its time to import, and --help needs none of it.
         from dreamsound_jax import generate, runtime
 
@@ -118,7 +159,17 @@ def main(argv):
         failed = generate.run(_options(generate), flags_used=_flags_used(), command=_command())
     except UserError as error:
         return _complain(error)
+    except KeyboardInterrupt:
+        return _complain("stopped; what was finished is kept", code=130)
     return 2 if failed else 0
+
+
+def _refuse_ouroboros():
+    if _CREATE_OUROBOROS.value:
+        raise UserError(
+            "--create_ouroboros: the ouroboros is not in this version yet; without the flag, each "
+            "input dreams once"
+        )
 
 
 def _options(generate):
@@ -140,7 +191,7 @@ def _options(generate):
         detail_factor=_DETAIL_FACTOR.value,
         pyramid_roll=_PYRAMID_ROLL.value,
         num_iterations=_NUM_ITERATIONS.value,
-        learning_rate=_LR.value,
+        lr=_LR.value,
         smoothing_coefficient=_SMOOTHING.value,
         optimizer=_OPTIMIZER.value,
         seed=_SEED.value,
@@ -178,9 +229,9 @@ def _parse(argv):
         sys.exit(_complain(error))
 
 
-def _complain(error):
-    print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
-    return 2
+def _complain(error, *, code=2):
+    print(f"dreamsound: {error}", file=sys.stderr)
+    return code
 
 
 def run():

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import logging
+import math
 import operator
 import secrets
 import time
@@ -45,7 +46,7 @@ class Options:
     detail_factor: float
     pyramid_roll: int
     num_iterations: int
-    learning_rate: float
+    lr: float
     smoothing_coefficient: float
     optimizer: str
     seed: int | None
@@ -95,9 +96,13 @@ def run(options, *, flags_used, command):
         folder, flags=flags_used, command=command, seed=seed, targets=_targets(sources, model.card)
     )
     passes = len(sources) * (options.pyramid_size + 1)
-    with tqdm(total=passes, unit="pass", disable=None, leave=False) as bar:
+    with tqdm(total=passes, desc="dreaming", unit="pass", disable=None, leave=False) as bar:
         for batch in batches(sources, options.batch_size):
             failed += _dream_and_write(model, batch, options, folder=folder, seed=seed, bar=bar)
+    if failed:
+        log.error(
+            "%d of the clips failed, for the reasons above; the others are in %s", failed, folder
+        )
     return failed
 
 
@@ -106,6 +111,9 @@ def check(options):
     for layer in options.layers:
         models.nearest_or_fail("layer", layer, LAYERS)
     models.nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
+    for field, value in vars(options).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{field}={value}: accepted are finite numbers")
     if options.sample_rate != mel.SAMPLE_RATE:
         raise UserError(
             f"--sample_rate={options.sample_rate}: the networks hear {mel.SAMPLE_RATE} Hz and no "
@@ -197,7 +205,7 @@ def _parameters(sources, options):
     )
     each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
     return Clip(
-        learning_rate=each(options.learning_rate),
+        learning_rate=each(options.lr),
         smoothing_coefficient=each(options.smoothing_coefficient),
         detail_factor=each(options.detail_factor),
         target_class=jnp.asarray([source.target or 0 for source in sources]),

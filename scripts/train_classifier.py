@@ -127,8 +127,7 @@ def run_facts(shares, epoch, held_out):
     return {
         "description": "Names the General MIDI instrument family that plays a phrase.",
         "source": {
-            "soundfont": "FluidR3_GM",
-            "soundfont_license": "MIT",
+            "soundfont": _SOUNDFONT.value or "FluidR3_GM (MIT)",
             "training_clips": _CLIPS.value,
             "seconds_per_clip": round(gm.CLIP_SAMPLES / gm.SAMPLE_RATE, 2),
             "epochs": f"{epoch} of {len(_WINDOWS.value)}",
@@ -149,10 +148,9 @@ def run_facts(shares, epoch, held_out):
 
 
 def rebuild():
-    """The command that was given, without what only says where things lie on this machine."""
+    """The command that was given, but for the place of the cache."""
     given = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    local = (_CACHE.name, _SOUNDFONT.name)
-    named = [f for f in given if not f.using_default_value and f.name not in local]
+    named = [f for f in given if not f.using_default_value and f.name != _CACHE.name]
     return shlex.join(["python", "scripts/train_classifier.py", *(f.serialize() for f in named)])
 
 

@@ -7,13 +7,7 @@ import soundfile
 
 from dreamsound_jax import inputs
 from dreamsound_jax.errors import UserError
-from tests.sounds import pitch
-
-RATE = 22050
-
-
-def tone(rate=RATE, seconds=1.0, frequency=440.0):
-    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+from tests.sounds import RATE, pitch, tone
 
 
 def encoded(sound, rate=RATE, **kind):

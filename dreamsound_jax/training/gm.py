@@ -165,23 +165,27 @@ def _play_phrase(player, rng, family, program):
 
 def draw_phrase(rng, keys, samples):
     """Notes (start, stop, key, velocity) that fill `samples`, between the two MIDI keys `keys`."""
-    scale, root = SCALES[rng.integers(len(SCALES))], rng.integers(12)
-    ladder = [key for key in range(keys[0], keys[1] + 1) if (key - root) % 12 in scale]
-    figure = FIGURES[rng.choice(list(FIGURES))]
+    ladder, figure = _draw_ladder(rng, keys), FIGURES[rng.choice(list(FIGURES))]
     step = np.exp(rng.uniform(*np.log(STEP_SECONDS))) * SAMPLE_RATE
     held, loudness = rng.uniform(*HELD), rng.integers(*LOUDNESS)
     position, notes = rng.integers(len(ladder)), []
     for count in range(int(samples / step) + 1):
         if count % len(figure) == 0:
             position += rng.integers(-WANDER, WANDER + 1)
-        if rng.uniform() < REST:
-            continue
-        for degree in figure[count % len(figure)]:
-            key = ladder[np.clip(position + degree, 0, len(ladder) - 1)]
-            velocity = int(np.clip(loudness + rng.integers(-15, 16), 1, 127))
-            notes.append((int(count * step), int((count + held) * step), key, velocity))
-        position = np.clip(position, 0, len(ladder) - 1)
+        if rng.uniform() >= REST:
+            times = int(count * step), int((count + held) * step)
+            for degree in figure[count % len(figure)]:
+                key = ladder[np.clip(position + degree, 0, len(ladder) - 1)]
+                velocity = np.clip(loudness + rng.integers(-15, 16), 1, 127)
+                notes.append((*times, key, int(velocity)))
+            position = np.clip(position, 0, len(ladder) - 1)
     return notes
+
+
+def _draw_ladder(rng, keys):
+    """The MIDI keys of a random scale on a random root, lowest to highest."""
+    scale, root = SCALES[rng.integers(len(SCALES))], rng.integers(12)
+    return [key for key in range(keys[0], keys[1] + 1) if (key - root) % 12 in scale]
 
 
 def _record(rng, sound):
@@ -201,7 +205,7 @@ def _reverberate(rng, sound):
     return sound + rng.uniform(*WET) * wet
 
 
-def render_split(player, *, split, seed, count):
+def render_split(player, split, seed, count):
     """Renders and analyses clips 0 to `count` - 1 of a split: (count, 128, 256) float16, in dB."""
     mel_db = []
     for start in range(0, count, BATCH):
@@ -220,13 +224,20 @@ def _player(soundfont):
 
 
 def load_split(*, split, seed, count, cache, soundfont=None):
-    """The clips of a split, rendered once and kept in the folder `cache`; see `render_split`."""
-    path = pathlib.Path(cache) / f"gm{RECIPE}-{split}-{seed}-{count}.npy"
+    """Examples: the clips of a split, rendered once and kept in the folder `cache`.
+
+    Raises:
+      UserError: they are not there, and there is no soundfont, or no tinysoundfont, to render them.
+    """
+    font = pathlib.Path(soundfont or SOUNDFONTS[0]).stem
+    path = pathlib.Path(cache) / f"{font}-{RECIPE}-{split}-{seed}-{count}.npy"
     if not path.exists():
-        player = _player(find_soundfont(soundfont))
-        mel_db = render_split(player, split=split, seed=seed, count=count)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part.npy")
-        np.save(unfinished, mel_db)
-        unfinished.rename(path)
+        _save(path, render_split(_player(find_soundfont(soundfont)), split, seed, count))
     return Examples(np.load(path), np.arange(count) % len(FAMILIES))
+
+
+def _save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part.npy")
+    np.save(unfinished, array)
+    unfinished.rename(path)

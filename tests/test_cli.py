@@ -1,0 +1,215 @@
+"""End to end: the real command, in a process of its own, on real sounds."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dreamsound_jax import audio, mel, models
+from tests.sounds import tone
+from tests.tiny import write_checkpoint
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+def start(*flags, cwd):
+    command = [sys.executable, "-m", "dreamsound_jax", *map(str, flags)]
+    return subprocess.Popen(command, cwd=cwd, text=True, stderr=-1, stdout=-1)
+
+
+def finish(process):
+    stdout, stderr = process.communicate(timeout=300)
+    assert "Traceback" not in stderr, stderr
+    return process.returncode, stdout + stderr
+
+
+def dream(*flags, cwd):
+    code, said = finish(start(*flags, cwd=cwd))
+    assert code == 0, said
+    return said
+
+
+def facts_of(path):
+    return json.loads(path.with_suffix(".json").read_text())
+
+
+def check_clip(wav, *, frames):
+    """What every clip promises: whole files, a safe sound, and no NaN anywhere."""
+    sound, rate = soundfile.read(wav)
+    assert (rate, sound.size) == (22050, (frames - 1) * 200 + 1)
+    assert np.sqrt(np.mean(sound**2)) > 1e-3
+    loudness = audio.measure(sound, sample_rate=rate)
+    assert loudness.true_peak_dbtp < -1
+    assert loudness.lufs == pytest.approx(-23, abs=0.3)
+    mel_db = np.load(wav.with_suffix(".npz"))["mel_db"]
+    assert mel_db.shape == (2, 128, frames)
+    assert np.isfinite(mel_db).all()
+    assert np.abs(mel_db[1] - mel_db[0]).mean() > 0.1
+    assert wav.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
+    said = dream(cwd=tmp_path)
+    folder = tmp_path / "outputs" / "1"
+    suffixes = (".json", ".npz", ".png", ".wav")
+    expected = {*(f"00000-noise{suffix}" for suffix in suffixes), "params.json"}
+    assert {path.name for path in folder.iterdir()} == expected
+    check_clip(folder / "00000-noise.wav", frames=256)
+    assert "00000-noise.wav" in said
+    facts = facts_of(folder / "00000-noise.wav")
+    assert facts["objective"]["last"] > facts["objective"]["first"]
+    assert set(facts["class_probabilities"]["written_sound"]) == set(models.load().card.classes)
+
+    words = shlex.split(json.loads((folder / "params.json").read_text())["command"])
+    assert words[0] == "dreamsound"
+    dream(*words[1:], cwd=tmp_path)
+    first, again = ((tmp_path / "outputs" / n / "00000-noise.wav").read_bytes() for n in "12")
+    assert first == again
+
+
+def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
+    choir = DATA / "ambi_choir.flac"
+    flags = ("--target_class=organ", "--num_iterations=20", "--seed=1", "--output_dir=out")
+    dream(f"--input={choir}", *flags, cwd=tmp_path)
+    facts = facts_of(tmp_path / "out" / "00000-ambi_choir.wav")
+    assert facts["layers_to_use"] == ["output"]
+    before, after = (facts["class_probabilities"][when]["organ"] for when in ("before", "after"))
+    assert after > max(0.5, before)
+
+
+def test_the_references_own_command_line_runs(tiny, tmp_path):
+    line = '--input="sine" --layers_to_use "relu1_1" "relu5_2" "output" --target_class_index=4'
+    dream(*shlex.split(line), f"--checkpoint={tiny}", cwd=tmp_path)
+    facts = facts_of(tmp_path / "outputs" / "1" / "00000-sine.wav")
+    assert facts["layers_to_use"] == ["relu1_1", "relu5_2", "output"]
+    assert facts["target_class"] == "class_4"
+    check_clip(tmp_path / "outputs" / "1" / "00000-sine.wav", frames=256)
+
+
+def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
+    sounds = {"ok": tone(seconds=2), "silent": np.zeros(40000), "short": tone(seconds=0.05)}
+    sounds["nan"] = np.where(np.arange(44100) == 7, np.nan, tone(seconds=2))
+    for name, sound in sounds.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound, 22050, subtype="FLOAT")
+    whole = (tmp_path / "ok.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.wav").write_bytes(b"")
+    bad = ["silent", "short", "nan", "cut", "empty", "gone_astray"]
+    names = [f"{name}.wav" for name in (*bad, "ok")]
+    flags = ("--input", *names, f"--checkpoint={tiny}", "--output_dir=out")
+    code, said = finish(start(*flags, cwd=tmp_path))
+    assert code == 2
+    for name in bad:
+        assert sum(f"{name}.wav" in line for line in said.splitlines()) == 1, said
+    wavs = [path.name for path in (tmp_path / "out").glob("*.wav")]
+    assert len(wavs) == 1
+    assert wavs[0].endswith("-ok.wav")
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--layers_to_use=relu3_5", "did you mean relu3_4?"),
+        ("--model=fma-smal", "did you mean fma-small?"),
+        ("--model=fma-small", "no weights"),
+        ("--target_class=orgam", "did you mean organ?"),
+        ("--target_class_index=16 --layers_to_use=output", "15 sound_effects"),
+        ("--optimizer=addam", "did you mean adam?"),
+        ("--pyramid_size=6", "8 of both"),
+        ("--layers_to_use=mp5 --pyramid_size=4", "layer mp5 needs at least 32"),
+        ("--lr=nan", "finite"),
+        ("--num_iterations=0", "num_iterations"),
+        ("--learning_rate=1", "learning_rate"),
+        ("--sample_rate=44100", "22050"),
+        ("--sine_freq=20000 --input=sine", "11025"),
+        ("--checkpoint=.", "card.json"),
+        ("--flagfile=clip_9", "clip_1"),
+        ("--output_dir=file/out", "file/out"),
+        ("--output_dir=done", "already holds a run"),
+        ("--create_ouroboros", "not in this version"),
+        ("some.wav", "--input"),
+    ],
+)
+def test_bad_flags_end_with_one_line_before_the_work_starts(flag, hint, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "params.json").write_text("{}")
+    code, said = finish(start(*flag.split(), cwd=tmp_path))
+    assert code == 2
+    assert hint in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
+    flags = (f"--checkpoint={tiny}", "--seed=5", "--batch_size=2")
+    dream(*flags, "--input=noise", "--output_dir=alone", cwd=tmp_path)
+    dream(*flags, "--input=noise,sine,noise", "--output_dir=beside", cwd=tmp_path)
+    alone, beside = (tmp_path / name / "00000-noise.wav" for name in ("alone", "beside"))
+    assert alone.read_bytes() == beside.read_bytes()
+    other = tmp_path / "beside" / "00002-noise.wav"
+    assert other.read_bytes() != beside.read_bytes()
+
+
+def test_two_runs_at_once_take_two_folders(tiny, tmp_path):
+    flags = (f"--checkpoint={tiny}", "--num_iterations=1", "--pyramid_size=1")
+    for process in [start(*flags, cwd=tmp_path) for _ in range(2)]:
+        assert finish(process)[0] == 0
+    assert {path.name for path in (tmp_path / "outputs").iterdir()} == {"1", "2"}
+
+
+def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_path):
+    deaf = write_checkpoint(tmp_path / "deaf", bias=-1e3)
+    flags = (f"--checkpoint={deaf}", "--layers_to_use=relu2_1", "--output_dir=out")
+    code, said = finish(start(*flags, cwd=tmp_path))
+    assert code == 2
+    assert "gradient of relu2_1 is zero" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["params.json"]
+
+
+@pytest.mark.parametrize("flag", ["--precision=float64", "--precision=bfloat16", "--loudness=none"])
+def test_other_precisions_and_loudness(tiny, tmp_path, flag):
+    flags = (f"--checkpoint={tiny}", flag, "--output_dir=out", "--seed=2", "--optimizer=adam")
+    dream(f"--input={DATA / 'misc_crow.flac'}", *flags, "--pyramid_size=2", cwd=tmp_path)
+    sound, _ = soundfile.read(tmp_path / "out" / "00000-misc_crow.wav")
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() > 1e-3
+    subtype = soundfile.info(tmp_path / "out" / "00000-misc_crow.wav").subtype
+    assert subtype == ("FLOAT" if "none" in flag else "PCM_16")
+
+
+def test_a_shipped_flag_file_is_found_by_name_and_the_last_flag_wins(tiny, tmp_path):
+    flags = ("--flagfile=clip_1", f"--checkpoint={tiny}", "--lr=0.01", "--output_dir=out")
+    dream(*flags, cwd=tmp_path)
+    used = json.loads((tmp_path / "out" / "params.json").read_text())["flags"]
+    assert (used["layers_to_use"], used["lr"]) == (["relu3_4"], 0.01)
+
+
+def test_help_is_quick_and_names_every_flag(tmp_path):
+    started = time.perf_counter()
+    code, said = finish(start("--help", cwd=tmp_path))
+    assert time.perf_counter() - started < 3
+    assert code == 0
+    for flag in ("layers_to_use", "ouroboros_sr_offset", "target_class", "loudness", "flagfile"):
+        assert f"--{flag}" in said or f"--[no]{flag}" in said
+
+
+def test_sound_written_is_sound_heard(tiny, tmp_path):
+    """The .npz is the picture that was dreamed, the .wav what became of it."""
+    dream("--input=noise", "--seed=4", f"--checkpoint={tiny}", "--output_dir=out", cwd=tmp_path)
+    dreamed = np.load(tmp_path / "out" / "00000-noise.npz")["mel_db"][1]
+    sound, _ = soundfile.read(tmp_path / "out" / "00000-noise.wav", dtype="float32")
+    heard = np.asarray(mel.sound_to_mel_db(sound))
+    assert np.corrcoef(dreamed.ravel(), heard.ravel())[0, 1] > 0.9
