@@ -3,8 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PARITY = ["torch>=2.4"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "build>=1.2"]
-TRAIN = ["tinysoundfont>=0.3.6"]
+TEST = ["librosa>=0.11", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "setuptools>=77"]
 
 setup(
     name="dreamsound-jax",
@@ -36,7 +35,6 @@ setup(
         "etils[epath]>=1.9",
         "flax>=0.12",
         "jax>=0.10",
-        "librosa>=0.11",
         "matplotlib>=3.9",
         "numpy>=2.0",
         "optax>=0.2.5",
@@ -47,5 +45,5 @@ setup(
         "soxr>=0.5",
         "tqdm>=4.66",
     ],
-    extras_require={"test": TEST, "parity": TEST + PARITY, "train": TRAIN},
+    extras_require={"test": TEST, "parity": TEST + PARITY},
 )

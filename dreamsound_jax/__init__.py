@@ -1,3 +1,1 @@
 """DreamSound JAX: DeepDream for sound."""
-
-__version__ = "0.1.0"
