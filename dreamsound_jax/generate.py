@@ -7,7 +7,7 @@ import math
 import operator
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: the flags of `dreamsound`."""
+    """What was asked for: the flags of `dreamsound`, by name."""
 
-    inputs: tuple[str, ...]
+    input: list[str]
     clip_length: int
     sine_freq: float
     sample_rate: int
     output_dir: str | None
     model: str
     checkpoint: str | None
-    layers: tuple[str, ...]
+    layers_to_use: list[str]
     target_class: str | None
     target_class_index: int
     class_objective: str
@@ -57,7 +57,7 @@ class Options:
     def settings(self):
         """The part that a compiled dream depends on."""
         return Settings(
-            layers=self.layers,
+            layers=tuple(self.layers_to_use),
             class_objective=self.class_objective,
             pyramid_size=self.pyramid_size,
             pyramid_ratio=self.pyramid_ratio,
@@ -71,12 +71,11 @@ class Options:
         return jnp.float64 if self.precision == "float64" else jnp.float32
 
 
-def run(options, *, flags_used, command):
+def run(options, *, command):
     """Dreams all clips and writes them; what fails is logged, a line each.
 
     Args:
       options: an `Options`.
-      flags_used: {flag: value}, for params.json.
       command: the command line that repeats this run, but for the seed.
 
     Returns:
@@ -92,23 +91,21 @@ def run(options, *, flags_used, command):
     if not sources:
         return failed
     folder = outputs.make_folder(options.output_dir)
-    outputs.write_params(
-        folder, flags=flags_used, command=command, seed=seed, targets=_targets(sources, model.card)
-    )
+    targets = _targets(sources, model.card)
+    flags = asdict(replace(options, seed=seed))
+    outputs.write_params(folder, flags=flags, command=command, targets=targets)
     passes = len(sources) * (options.pyramid_size + 1)
     with tqdm(total=passes, desc="dreaming", unit="pass", disable=None, leave=False) as bar:
         for batch in batches(sources, options.batch_size):
             failed += _dream_and_write(model, batch, options, folder=folder, seed=seed, bar=bar)
     if failed:
-        log.error(
-            "%d of the clips failed, for the reasons above; the others are in %s", failed, folder
-        )
+        log.error("clips that failed, for the reasons above: %d", failed)
     return failed
 
 
 def check(options):
     """Raises UserError for what is wrong whatever the clips are."""
-    for layer in options.layers:
+    for layer in options.layers_to_use:
         models.nearest_or_fail("layer", layer, LAYERS)
     models.nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
     for field, value in vars(options).items():
@@ -232,7 +229,7 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     for row, source in enumerate(batch):
         of_one = functools.partial(jax.tree.map, lambda array, row=row: array[row])
         try:
-            fail_if_stopped(of_one(dreams.climb), options.layers)
+            fail_if_stopped(of_one(dreams.climb), options.layers_to_use)
             clip = outputs.Clip(source, of_one(dreams), wavs[row], of_one(heard), clock.seconds)
             outputs.write_clip(folder, clip, options=options, card=model.card, seed=seed)
         except UserError as error:

@@ -5,6 +5,7 @@ import importlib.metadata
 import io
 import json
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,6 @@ from etils import epath
 
 from dreamsound_jax import audio, mel, report
 from dreamsound_jax.errors import UserError
-from dreamsound_jax.objectives import CLASS_LAYER
 
 log = logging.getLogger(__name__)
 
@@ -70,21 +70,28 @@ def _next_numbered(parent):
         return parent / str(number)
 
 
-def write_params(folder, *, flags, command, seed, targets):
+def write_params(folder, *, flags, command, targets):
     """Writes params.json: all that is needed to run again."""
     device = jax.devices()[0]
     _write_json(
         folder / "params.json",
         {
-            "command": f"{command} --seed={seed}",
-            "seed": seed,
-            "flags": {**flags, "seed": seed},
+            "command": f"{command} --seed={flags['seed']}",
+            "seed": flags["seed"],
+            "flags": flags,
             "target_classes": targets,
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "versions": {name: _version(name) for name in PACKAGES},
             "device": {"platform": device.platform, "kind": device.device_kind},
             "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         },
     )
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a clone that is not installed
+        return None
 
 
 def encode(sound, *, loudness):
@@ -117,7 +124,7 @@ def describe(clip, written, *, options, card, seed):
         "number": clip.source.number,
         "seed": seed,
         "model": card.name,
-        "layers_to_use": list(options.layers),
+        "layers_to_use": list(options.layers_to_use),
         "target_class": None if target is None else card.classes[target],
         "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
         "objective_by_level": objective.tolist(),
@@ -152,28 +159,30 @@ def _arrays(clip):
 
 
 def _picture(clip, written, options, card):
-    layers = " + ".join(options.layers)
-    target = clip.source.target
-    aim = "" if target is None else f" {options.class_objective} {card.classes[target]}"
+    layers = " + ".join(options.layers_to_use)
+    target = None if clip.source.target is None else card.classes[clip.source.target]
+    aim = "" if target is None else f", {options.class_objective} {target}"
     return report.picture(
-        title=f"{clip.source.path}, dreamed by {layers} of {card.name}{aim}",
+        title=f"{Path(clip.source.path).name}, dreamed by {layers} of {card.name}{aim}",
         before_db=clip.dreams.before_db,
         after_db=clip.dreams.after_db,
         before_sound=clip.source.sound,
         after_sound=written,
         objective=clip.dreams.climb.objective,
-        objective_label=_objective_label(options, aim),
+        objective_label=_objective_label(options, target),
         level_shapes=options.settings().level_shapes(clip.dreams.before_db.shape),
         sample_rate=mel.SAMPLE_RATE,
         hop=mel.HOP,
     )
 
 
-def _objective_label(options, aim):
-    terms = [f"log probability{aim}" if layer == CLASS_LAYER else layer for layer in options.layers]
-    if len(terms) > 1:
-        return f"mean response of {' + '.join(terms)}"
-    return terms[0] if aim else f"mean squared activation of {terms[0]}"
+def _objective_label(options, target):
+    if len(options.layers_to_use) > 1:
+        return "mean response of the layers"
+    if target is None:
+        return f"mean squared activation of {options.layers_to_use[0]}"
+    sign = "" if options.class_objective == "towards" else "minus "
+    return f"{sign}log probability of {target}"
 
 
 def _named(card, probabilities):

@@ -57,7 +57,7 @@ def collect(options, card, seed):
       UserError: the class that was asked for does not exist.
     """
     wanted = _wanted_class(options, card)
-    found, missing = inputs.find_inputs(options.inputs)
+    found, missing = inputs.find_inputs(options.input)
     sources, failures = [], [message for _, message in missing]
     for number, path in enumerate(found):
         try:
@@ -72,10 +72,10 @@ def collect(options, card, seed):
 def _wanted_class(options, card):
     """The class that was asked for, or None to draw one for each clip."""
     if options.target_class is not None:
-        if CLASS_LAYER not in options.layers:
+        if CLASS_LAYER not in options.layers_to_use:
             log.warning("--target_class is of no use without the layer %s", CLASS_LAYER)
         return card.class_index(options.target_class)
-    if options.target_class_index == -1 or CLASS_LAYER not in options.layers:
+    if options.target_class_index == -1 or CLASS_LAYER not in options.layers_to_use:
         return None
     return card.class_index(options.target_class_index)
 
@@ -86,7 +86,9 @@ def _source(number, path, options, classes, wanted, seed):
     sound = _sound(path, options, keys.noise)
     _check_length(path, sound, options)
     target = int(jax.random.randint(keys.target, (), 0, classes)) if wanted is None else wanted
-    return Source(number, path, sound, keys, target if CLASS_LAYER in options.layers else None)
+    return Source(
+        number, path, sound, keys, target if CLASS_LAYER in options.layers_to_use else None
+    )
 
 
 def _sound(path, options, key):
