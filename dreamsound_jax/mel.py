@@ -88,8 +88,7 @@ def db_to_power(db):
 
 def stft(sound, *, n_fft=N_FFT, hop=HOP):
     """Short-time Fourier transform, periodic Hann window: (samples,) -> (bins, frames)."""
-    frames = _frames(sound, n_fft, hop) * _hann(n_fft, sound.dtype)
-    return jnp.fft.rfft(frames).T
+    return _dft(_frames(sound, n_fft, hop) * _hann(n_fft, sound.dtype)).T
 
 
 def istft(spectrum, *, n_fft=N_FFT, hop=HOP):
@@ -150,6 +149,29 @@ def mel_frequencies(count, *, highest):
 
 def _hann(n_fft, dtype):
     return jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft), dtype)
+
+
+def _dft(frames):
+    """The rfft of real (frames, n_fft), as two matrix products of frames folded at their middle.
+
+    Folding halves the sums, and with them the rounding: 80 dB below a tone, float32 is within
+    1e-3 dB of what librosa finds, where `jnp.fft.rfft` is not.
+    """
+    count = frames.shape[1] // 2
+    rising, falling = frames[:, 1 : count + 1], frames[:, ::-1][:, :count]
+    cosines, sines = (jnp.asarray(part, frames.dtype) for part in _folded_dft(frames.shape[1]))
+    product = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    real = frames[:, :1] + product(rising + falling, cosines)
+    return jax.lax.complex(real, product(falling - rising, sines))
+
+
+@functools.cache
+def _folded_dft(n_fft):
+    samples, bins = np.arange(1, n_fft // 2 + 1), np.arange(n_fft // 2 + 1)
+    angles = 2 * np.pi * (np.outer(samples, bins) % n_fft) / n_fft
+    # The middle sample of an even frame meets itself.
+    weights = np.where(2 * samples == n_fft, 0.5, 1)[:, None]
+    return weights * np.cos(angles), weights * np.sin(angles)
 
 
 def _frames(sound, n_fft, hop):

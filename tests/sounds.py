@@ -1,8 +1,13 @@
 """Sounds that several test files use, and what can be heard in them."""
 
+from pathlib import Path
+
 import numpy as np
 
+from dreamsound_jax import inputs
+
 RATE = 22050
+DATA = Path(__file__).parent / "data"
 
 
 def pitch(sound, rate=RATE):
@@ -12,3 +17,12 @@ def pitch(sound, rate=RATE):
 
 def tone(rate=RATE, seconds=1.0, frequency=440.0):
     return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+
+
+def white_noise(samples=51200, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, samples)
+
+
+def recording(name):
+    """One of the recordings in `data`, float64."""
+    return np.float64(inputs.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
