@@ -23,6 +23,7 @@ from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
 from dreamsound_jax.training.examples import statistics
 from dreamsound_jax.training.loop import Recipe, accuracy, train
 from dreamsound_jax.training.publish import publish
+from dreamsound_jax.vgg19 import smallest_side
 
 LOG = logging.getLogger("dreamsound_jax.train_classifier")
 HELD_OUT = gm.SPLITS[1:]
@@ -59,9 +60,11 @@ def main(argv):
 
 def recipe():
     """The Recipe that the flags ask for."""
-    if not all(window.isdigit() for window in _WINDOWS.value):
+    least = smallest_side("output")
+    fit = [window.isdigit() and int(window) >= least for window in _WINDOWS.value]
+    if not fit or not all(fit):
         given = ",".join(_WINDOWS.value)
-        raise UserError(f"--windows={given}: numbers of frames are needed, such as 64,64,128")
+        raise UserError(f"--windows={given}: frames, {least} or more, for each epoch: 64,64,128")
     return Recipe(
         windows=tuple(map(int, _WINDOWS.value)),
         batch_size=_BATCH_SIZE.value,

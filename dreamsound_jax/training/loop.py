@@ -88,7 +88,7 @@ def _check(examples, recipe):
 def make_optimizer(recipe, *, steps):
     """AdamW on clipped gradients; warms up, then follows a cosine to 0. `steps` in an epoch."""
     steps = steps * len(recipe.windows)
-    warm_up = max(1, int(WARM_UP * steps))
+    warm_up = int(WARM_UP * steps)
     rate = optax.warmup_cosine_decay_schedule(0.0, recipe.learning_rate, warm_up, steps)
     decayed = optax.adamw(rate, weight_decay=recipe.weight_decay, mask=_kernels)
     return optax.chain(optax.clip_by_global_norm(CLIP_NORM), decayed)
