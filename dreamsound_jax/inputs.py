@@ -25,7 +25,7 @@ _TO_CONVERT = ["m4a", "mp4", "aac", "wma", "webm", "mka", "ape", "wv", "amr", "a
 _MORE = ["aif", "aifc", "oga", "w64", "rf64", "snd"]
 _SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *_TO_CONVERT, *_MORE)}
 _SILENT = 10 ** (-100 / 20)
-_CLOUD = ("gs://", "s3://")
+_CLOUD = "://"
 _CHUNK = 2**20  # frames read at once
 _WRONG_SIZE = r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
 
