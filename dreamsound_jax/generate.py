@@ -6,21 +6,19 @@ import logging
 import math
 import operator
 import secrets
-import time
 from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dreamsound_jax import ascent, audio, mel, models, outputs, pyramid
-from dreamsound_jax.dream import Clip, Settings, class_probabilities, dream
-from dreamsound_jax.errors import UserError
-from dreamsound_jax.objectives import CLASS_LAYER
+from dreamsound_jax import ascent, audio, mel, models, outputs
+from dreamsound_jax.batch import Stopwatch, analyse, dream_batch, hear
+from dreamsound_jax.dream import Settings
+from dreamsound_jax.errors import UserError, nearest_or_fail
 from dreamsound_jax.sources import collect
-from dreamsound_jax.vgg19 import LAYERS, smallest_side
+from dreamsound_jax.vgg19 import LAYERS
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +104,8 @@ def run(options, *, command):
 def check(options):
     """Raises UserError for what is wrong whatever the clips are."""
     for layer in options.layers_to_use:
-        models.nearest_or_fail("layer", layer, LAYERS)
-    models.nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
+        nearest_or_fail("layer", layer, LAYERS)
+    nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
     for field, value in vars(options).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"--{field}={value}: accepted are finite numbers")
@@ -126,88 +124,8 @@ def batches(sources, size):
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
-class Dreams(NamedTuple):
-    """A dreamed batch; arrays with a leading axis of clips.
-
-    Attributes:
-      before_db, after_db: (clips, mel bands, frames) in dB.
-      sound: (clips, samples), as loud as it comes.
-      climb: arrays (clips, levels, steps).
-      heard: class probabilities (clips, classes) before and after; None if too small for the head.
-    """
-
-    before_db: jax.Array
-    after_db: jax.Array
-    sound: jax.Array
-    climb: ascent.Climb
-    heard: tuple[jax.Array | None, jax.Array | None]
-
-
 def _targets(sources, card):
     return {s.name: card.classes[s.target] for s in sources if s.target is not None}
-
-
-def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
-    """Sound to spectrogram, dream, and sound again, for clips of one length; on the device."""
-    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
-    before_db = clock("analysis", _analyse(sounds))
-    spectrograms = model.card.standardise(before_db)
-    dreamed, climb = dream(
-        model.network,
-        spectrograms,
-        _parameters(sources, options),
-        settings=options.settings(),
-        after_level=after_level,
-    )
-    after_db = model.card.destandardise(clock("dream", dreamed))
-    keys = jnp.stack([source.keys.phase for source in sources])
-    sound = clock("resynthesis", _resynthesise(keys, after_db))
-    heard = clock("classes", (hear(model, spectrograms), hear(model, dreamed)))
-    return Dreams(before_db, after_db, sound, climb, heard)
-
-
-def hear(model, spectrograms):
-    """The probability of each class, (clips, classes), of standardised spectrograms.
-
-    None if they are too small for the network's head.
-    """
-    enough = min(spectrograms.shape[1:]) >= smallest_side(CLASS_LAYER)
-    return class_probabilities(model.network, spectrograms) if enough else None
-
-
-class Stopwatch:
-    """Waits for a result, and notes the seconds since the one before it."""
-
-    def __init__(self):
-        self.seconds, self._last = {}, time.perf_counter()
-
-    def __call__(self, stage, result):
-        jax.block_until_ready(result)
-        now = time.perf_counter()
-        self.seconds[stage], self._last = round(now - self._last, 4), now
-        return result
-
-
-_analyse = jax.jit(jax.vmap(lambda sound: mel.sound_to_mel_db(mel.peak_normalise(sound))))
-_resynthesise = jax.jit(jax.vmap(mel.mel_db_to_sound))
-
-
-def _parameters(sources, options):
-    """The `Clip`s of a batch."""
-    rolls = functools.partial(
-        pyramid.draw_rolls,
-        size=options.pyramid_size,
-        ratio=options.pyramid_ratio,
-        roll=options.pyramid_roll,
-    )
-    each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
-    return Clip(
-        learning_rate=each(options.lr),
-        smoothing_coefficient=each(options.smoothing_coefficient),
-        detail_factor=each(options.detail_factor),
-        target_class=jnp.asarray([source.target or 0 for source in sources]),
-        rolls=jnp.stack([rolls(source.keys.rolls) for source in sources]),
-    )
 
 
 def _dream_and_write(model, batch, options, *, folder, seed, bar):
@@ -224,7 +142,7 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     dreams = jax.tree.map(np.asarray, dreams)
     wavs = [outputs.encode(sound, loudness=options.loudness) for sound in dreams.sound]
     written = np.stack([audio.decode(wav)[0] for wav in wavs]).astype(options.dtype())
-    heard = clock("written", hear(model, model.card.standardise(_analyse(written))))
+    heard = clock("written", hear(model, model.card.standardise(analyse(written))))
     failed = 0
     for row, source in enumerate(batch):
         of_one = functools.partial(jax.tree.map, lambda array, row=row: array[row])

@@ -1,6 +1,5 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
-import difflib
 import json
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from etils import epath
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.errors import UserError, nearest_or_fail
 from dreamsound_jax.shipped import shipped
 from dreamsound_jax.vgg19 import VGG19
 
@@ -59,16 +58,6 @@ class Model(NamedTuple):
 
     card: Card
     network: tuple[Any, Any]
-
-
-def nearest_or_fail(kind, wanted, choices):
-    """`wanted` if it is one of `choices`, else UserError with the nearest and all choices."""
-    if wanted in choices:
-        return wanted
-    lowered = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(wanted.lower(), lowered, n=1)
-    meant = f" (did you mean {lowered[near[0]]}?)" if near else ""
-    raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")
 
 
 def model_names():

@@ -1,0 +1,97 @@
+"""One batch of clips, on the device: sound, spectrogram, dream, and sound again."""
+
+import functools
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamsound_jax import ascent, mel, pyramid
+from dreamsound_jax.dream import Clip, class_probabilities, dream
+from dreamsound_jax.objectives import CLASS_LAYER
+from dreamsound_jax.vgg19 import smallest_side
+
+
+class Dreams(NamedTuple):
+    """A dreamed batch; arrays with a leading axis of clips.
+
+    Attributes:
+      before_db, after_db: (clips, mel bands, frames) in dB.
+      sound: (clips, samples), as loud as it comes.
+      climb: arrays (clips, levels, steps).
+      heard: class probabilities (clips, classes) before and after; None if too small for the head.
+    """
+
+    before_db: jax.Array
+    after_db: jax.Array
+    sound: jax.Array
+    climb: ascent.Climb
+    heard: tuple[jax.Array | None, jax.Array | None]
+
+
+def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
+    """Sound to spectrogram, dream, and sound again, for clips of one length; on the device."""
+    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
+    before_db = clock("analysis", analyse(sounds))
+    spectrograms = model.card.standardise(before_db)
+    dreamed, climb = dream(
+        model.network,
+        spectrograms,
+        _parameters(sources, options),
+        settings=options.settings(),
+        after_level=after_level,
+    )
+    after_db = model.card.destandardise(clock("dream", dreamed))
+    keys = jnp.stack([source.keys.phase for source in sources])
+    sound = clock("resynthesis", resynthesise(keys, after_db))
+    heard = clock("classes", (hear(model, spectrograms), hear(model, dreamed)))
+    return Dreams(before_db, after_db, sound, climb, heard)
+
+
+def hear(model, spectrograms):
+    """The probability of each class, (clips, classes), of standardised spectrograms.
+
+    None if they are too small for the network's head.
+    """
+    enough = min(spectrograms.shape[1:]) >= smallest_side(CLASS_LAYER)
+    return class_probabilities(model.network, spectrograms) if enough else None
+
+
+class Stopwatch:
+    """Waits for a result, and notes the seconds since the one before it."""
+
+    def __init__(self):
+        self.seconds, self._last = {}, time.perf_counter()
+
+    def __call__(self, stage, result):
+        jax.block_until_ready(result)
+        now = time.perf_counter()
+        self.seconds[stage], self._last = round(now - self._last, 4), now
+        return result
+
+
+analyse = jax.jit(jax.vmap(lambda sound: mel.sound_to_mel_db(mel.peak_normalise(sound))))
+"""Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
+
+resynthesise = jax.jit(jax.vmap(mel.mel_db_to_sound))
+"""Random keys (clips,) and mel spectrograms in dB to sounds."""
+
+
+def _parameters(sources, options):
+    """The `Clip`s of a batch."""
+    rolls = functools.partial(
+        pyramid.draw_rolls,
+        size=options.pyramid_size,
+        ratio=options.pyramid_ratio,
+        roll=options.pyramid_roll,
+    )
+    each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
+    return Clip(
+        learning_rate=each(options.lr),
+        smoothing_coefficient=each(options.smoothing_coefficient),
+        detail_factor=each(options.detail_factor),
+        target_class=jnp.asarray([source.target or 0 for source in sources]),
+        rolls=jnp.stack([rolls(source.keys.rolls) for source in sources]),
+    )
