@@ -10,7 +10,7 @@ from etils import epath
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax.errors import UserError, nearest_or_fail
+from dreamsound_jax.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.shipped import shipped
 from dreamsound_jax.vgg19 import VGG19
 
@@ -88,10 +88,14 @@ def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
 def read_card(folder):
     """The `Card` in a checkpoint folder; UserError if it is missing or not a model card."""
     path = epath.Path(folder) / "card.json"
-    if not path.exists():
-        raise UserError(f"{folder} is not a checkpoint: it has no card.json")
     try:
-        entries = json.loads(path.read_text())
+        text = path.read_text()
+    except FileNotFoundError:
+        raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
+    except Exception as error:  # each cloud client has its own family of errors
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+    try:
+        entries = json.loads(text)
         known = {field.name for field in fields(Card)}
         chosen = {name: value for name, value in entries.items() if name in known}
         return Card(**{**chosen, "classes": tuple(chosen["classes"])})

@@ -13,7 +13,7 @@ import numpy as np
 from etils import epath
 
 from dreamsound_jax import audio, mel, report
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,11 @@ def make_folder(output_dir):
             return _next_numbered(epath.Path("outputs"))
         folder = epath.Path(output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        taken = (folder / "params.json").exists()
+    except Exception as error:  # each cloud client has its own family of errors
         place = output_dir or "outputs"
-        raise UserError(f"cannot make the output folder {place!r}: {error.strerror}") from None
-    if (folder / "params.json").exists():
+        raise UserError(f"cannot make the output folder {place!r}: {reason_of(error)}") from error
+    if taken:
         raise UserError(f"{output_dir!r} already holds a run; name another --output_dir")
     return folder
 

@@ -16,6 +16,8 @@ from tests.sounds import tone
 from tests.tiny import write_checkpoint
 
 DATA = Path(__file__).parent / "data"
+# Little to compile, where the dream itself is not what is tested.
+QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=3")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
     (tmp_path / "empty.wav").write_bytes(b"")
     bad = ["silent", "short", "nan", "cut", "empty", "gone_astray"]
     names = [f"{name}.wav" for name in (*bad, "ok")]
-    flags = ("--input", *names, f"--checkpoint={tiny}", "--output_dir=out")
+    flags = ("--input", *names, f"--checkpoint={tiny}", "--output_dir=out", *QUICK)
     code, said = finish(start(*flags, cwd=tmp_path))
     assert code == 2
     for name in bad:
@@ -138,6 +140,8 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
         ("--flagfile=clip_9", "clip_1"),
         ("--output_dir=file/out", "file/out"),
         ("--output_dir=done", "already holds a run"),
+        ("--output_dir=file", "File exists"),
+        ("--checkpoint=file", "Not a directory"),
         ("--create_ouroboros", "not in this version"),
         ("some.wav", "--input"),
     ],
@@ -154,7 +158,7 @@ def test_bad_flags_end_with_one_line_before_the_work_starts(flag, hint, tmp_path
 
 
 def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
-    flags = (f"--checkpoint={tiny}", "--seed=5", "--batch_size=2")
+    flags = (f"--checkpoint={tiny}", "--seed=5", "--batch_size=2", *QUICK)
     dream(*flags, "--input=noise", "--output_dir=alone", cwd=tmp_path)
     dream(*flags, "--input=noise,sine,noise", "--output_dir=beside", cwd=tmp_path)
     alone, beside = (tmp_path / name / "00000-noise.wav" for name in ("alone", "beside"))
@@ -164,7 +168,7 @@ def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
 
 
 def test_two_runs_at_once_take_two_folders(tiny, tmp_path):
-    flags = (f"--checkpoint={tiny}", "--num_iterations=1", "--pyramid_size=1")
+    flags = (f"--checkpoint={tiny}", *QUICK)
     for process in [start(*flags, cwd=tmp_path) for _ in range(2)]:
         assert finish(process)[0] == 0
     assert {path.name for path in (tmp_path / "outputs").iterdir()} == {"1", "2"}
@@ -182,7 +186,7 @@ def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_p
 @pytest.mark.parametrize("flag", ["--precision=float64", "--precision=bfloat16", "--loudness=none"])
 def test_other_precisions_and_loudness(tiny, tmp_path, flag):
     flags = (f"--checkpoint={tiny}", flag, "--output_dir=out", "--seed=2", "--optimizer=adam")
-    dream(f"--input={DATA / 'misc_crow.flac'}", *flags, "--pyramid_size=2", cwd=tmp_path)
+    dream(f"--input={DATA / 'misc_crow.flac'}", *flags, *QUICK, cwd=tmp_path)
     sound, _ = soundfile.read(tmp_path / "out" / "00000-misc_crow.wav")
     assert np.isfinite(sound).all()
     assert np.abs(sound).max() > 1e-3
@@ -208,7 +212,7 @@ def test_help_is_quick_and_names_every_flag(tmp_path):
 
 def test_sound_written_is_sound_heard(tiny, tmp_path):
     """The .npz is the picture that was dreamed, the .wav what became of it."""
-    dream("--input=noise", "--seed=4", f"--checkpoint={tiny}", "--output_dir=out", cwd=tmp_path)
+    dream("--seed=4", f"--checkpoint={tiny}", "--output_dir=out", *QUICK, cwd=tmp_path)
     dreamed = np.load(tmp_path / "out" / "00000-noise.npz")["mel_db"][1]
     sound, _ = soundfile.read(tmp_path / "out" / "00000-noise.wav", dtype="float32")
     heard = np.asarray(mel.sound_to_mel_db(sound))
