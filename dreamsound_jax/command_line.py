@@ -115,7 +115,8 @@ def _takes(argument, words):
 
 
 def _as_list(words):
-    if len(words) == 1:
+    """The words as one value; a file whose name has a comma in it stays one item."""
+    if len(words) == 1 and not os.path.exists(words[0]):
         return words[0]
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(words)
