@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-GAIN = 0.35  # level, up or down, in standard deviations: about 6 dB
-TILT = 0.47  # slope from the lowest to the highest band: about 8 dB
+GAIN = 6 / 17  # level, up or down: 6 dB, in standard deviations of 17 dB
+TILT = 8 / 17  # slope from the lowest to the highest band: 8 dB
 MASKED_BANDS = 0.125  # the widest strip hidden, of all bands
 MASKED_FRAMES = 0.2  # the longest strip hidden, of all frames
 
