@@ -81,7 +81,7 @@ def ascent_step(objective, carry, transform):
     spectrogram, state, fault = carry
     loss, gradient = jax.value_and_grad(lambda x: -objective(x))(spectrogram)
     updates, next_state = transform.update(gradient, state, spectrogram)
-    fault = jnp.where(fault == HEALTHY, diagnose(gradient, updates), fault)
+    fault = jnp.where(fault == HEALTHY, diagnose(loss, gradient, updates), fault)
     moved = optax.projections.projection_box(
         optax.apply_updates(spectrogram, updates), -CLAMP, CLAMP
     )
@@ -89,10 +89,10 @@ def ascent_step(objective, carry, transform):
     return -loss, (*jax.tree.map(keep, (moved, next_state), (spectrogram, state)), fault)
 
 
-def diagnose(gradient, updates):
+def diagnose(loss, gradient, updates):
     """HEALTHY, or why there is nowhere to go: a flat gradient, or something not finite."""
     flat = jnp.where(gradient.max() > gradient.min(), HEALTHY, ZERO_GRADIENT)
-    finite = jnp.isfinite(gradient).all() & jnp.isfinite(updates).all()
+    finite = jnp.isfinite(loss) & jnp.isfinite(gradient).all() & jnp.isfinite(updates).all()
     return jnp.where(finite, flat, NON_FINITE_GRADIENT).astype(jnp.int32)
 
 

@@ -103,6 +103,14 @@ def run(options, *, command):
 
 def check(options):
     """Raises UserError for what is wrong whatever the clips are."""
+    for flag in ("input", "layers_to_use"):
+        if not getattr(options, flag):
+            raise UserError(f"--{flag} is empty; without the flag, its default is taken")
+    if options.target_class and options.target_class_index != -1:
+        raise UserError(
+            f"--target_class={options.target_class} and --target_class_index="
+            f"{options.target_class_index}: give one of them"
+        )
     for layer in options.layers_to_use:
         nearest_or_fail("layer", layer, LAYERS)
     nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
@@ -140,7 +148,7 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     full = [*batch, *[batch[-1]] * (options.batch_size - len(batch))]
     dreams = dream_batch(model, full, options, clock=clock, after_level=advance)
     dreams = jax.tree.map(np.asarray, dreams)
-    wavs = [outputs.encode(sound, loudness=options.loudness) for sound in dreams.sound]
+    wavs = _encode(dreams, options)
     written = np.stack([audio.decode(wav)[0] for wav in wavs]).astype(options.dtype())
     heard = clock("written", hear(model, model.card.standardise(analyse(written))))
     failed = 0
@@ -157,14 +165,21 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     return failed
 
 
+def _encode(dreams, options):
+    """The sound files, as bytes. A clip that stopped, which may not be finite, gets silence."""
+    stopped = (dreams.climb.fault != ascent.HEALTHY).any((1, 2))
+    sounds = np.where(stopped[:, None], 0, dreams.sound)
+    return [outputs.encode(sound, loudness=options.loudness) for sound in sounds]
+
+
 def fail_if_stopped(climb, layers):
     """Raises UserError if the clip of this `Climb`, arrays (levels, steps), stopped."""
     stopped = np.argwhere(climb.fault != ascent.HEALTHY)
     if len(stopped):
         level, step = stopped[0]
         flat = climb.fault[level, step] == ascent.ZERO_GRADIENT
-        what = "zero: nothing there responds to this sound" if flat else "not finite"
+        what = "is zero: nothing there responds to this sound" if flat else "overflows"
         raise UserError(
             f"stopped at pyramid level {level + 1}, step {step + 1}: the gradient of "
-            f"{', '.join(layers)} is {what}; nothing was written for this clip"
+            f"{', '.join(layers)} {what}; nothing was written for this clip"
         )

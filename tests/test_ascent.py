@@ -107,6 +107,13 @@ def test_a_step_that_blows_up_is_not_taken():
     assert (climb.fault == ascent.NON_FINITE_GRADIENT).all()
 
 
+def test_an_objective_that_overflows_stops_the_clip():
+    start = jnp.asarray(noise(), jnp.float32)
+    end, climb = ascent.ascend(lambda x: hill(x) + jnp.inf, start, chain(), steps=2)
+    np.testing.assert_array_equal(end, start)
+    assert (climb.fault == ascent.NON_FINITE_GRADIENT).all()
+
+
 def test_any_optax_transformation_fits():
     clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5))
     ascend = jax.jit(functools.partial(ascent.ascend, hill, transform=clipped, steps=20))

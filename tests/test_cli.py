@@ -128,6 +128,9 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
         ("--model=fma-small", "no weights"),
         ("--target_class=orgam", "did you mean organ?"),
         ("--target_class_index=16 --layers_to_use=output", "15 sound_effects"),
+        ("--target_class=organ --target_class_index=3", "one of them"),
+        ("--layers_to_use=", "empty"),
+        ("--input=", "empty"),
         ("--optimizer=addam", "did you mean adam?"),
         ("--pyramid_size=6", "8 of both"),
         ("--layers_to_use=mp5 --pyramid_size=4", "layer mp5 needs at least 32"),
@@ -180,6 +183,14 @@ def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_p
     code, said = finish(start(*flags, cwd=tmp_path))
     assert code == 2
     assert "gradient of relu2_1 is zero" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["params.json"]
+
+
+def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path):
+    flags = (f"--checkpoint={tiny}", "--detail_factor=1e30", "--output_dir=out")
+    code, said = finish(start(*flags, *QUICK, "--pyramid_size=2", cwd=tmp_path))
+    assert code == 2
+    assert "gradient of relu2_2 overflows" in said
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["params.json"]
 
 
