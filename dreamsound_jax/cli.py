@@ -41,6 +41,9 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "model", "gm", "the network by name: gm (comes along), fma-small, UrbanSounds8k"
 )
+flags.DEFINE_boolean(
+    "list_models", False, "show the networks: their classes, where they are, their layers"
+)
 flags.DEFINE_string(
     "checkpoint", None, "a folder with a trained or converted network, in place of --model"
 )
@@ -148,6 +151,8 @@ def main(argv):
     """Dreams; returns the exit code."""
     del argv
     try:
+        if flags.FLAGS.list_models:
+            return _list_models()
         _refuse_ouroboros()
         # Only now: JAX takes its time to import, and --help needs none of it.
         from dreamsound_jax import generate, runtime
@@ -159,6 +164,13 @@ def main(argv):
     except KeyboardInterrupt:
         return _complain("stopped; what was finished is kept", code=130)
     return 2 if failed else 0
+
+
+def _list_models():
+    from dreamsound_jax import models
+
+    print(models.overview())
+    return 0
 
 
 def _refuse_ouroboros():

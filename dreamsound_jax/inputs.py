@@ -94,7 +94,7 @@ def _expand(name):
 
 
 def _in_folder(name, folder):
-    files = sorted(file.name for file in folder.iterdir() if _is_sound(file.name))
+    files = sorted(file.name for file in folder.iterdir() if is_sound(file.name))
     if not files:
         raise UserError(
             f"no sound files in the folder {name!r} (accepted are {', '.join(READABLE)}); "
@@ -112,13 +112,14 @@ def _matching(pattern):
         files = [str(file) for file in epath.Path(root).glob(pattern[len(root) + 1 :])]
     else:
         files = [file for file in glob.glob(pattern, recursive=True) if not os.path.isdir(file)]
-    files = sorted(filter(_is_sound, files))
+    files = sorted(filter(is_sound, files))
     if not files:
         raise UserError(f"no sound file matches {pattern!r} (accepted: {', '.join(READABLE)})")
     return files
 
 
-def _is_sound(name):
+def is_sound(name):
+    """Whether a file called `name` is taken for a sound, by its suffix; hidden ones are not."""
     base = os.path.basename(name).lower()
     return not base.startswith(".") and os.path.splitext(base)[1] in _SUFFIXES
 

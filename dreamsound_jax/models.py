@@ -1,6 +1,7 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
 import json
+import textwrap
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.shipped import shipped
-from dreamsound_jax.vgg19 import VGG19
+from dreamsound_jax.vgg19 import LAYERS, VGG19
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,26 @@ def model_names():
     return sorted(card.parent.name for card in shipped("checkpoints").glob("*/card.json"))
 
 
+def overview():
+    """What `--list_models` prints: each model, its classes, and where it is or how to get it."""
+    told = [_told(shipped("checkpoints") / name) for name in model_names()]
+    return "\n\n".join([*told, "layers of each, shallow to deep:\n" + _indented(LAYERS)])
+
+
+def _told(folder):
+    try:
+        card = read_card(folder)
+    except UserError as error:
+        return f"{folder.name}\n  cannot be used: {error}"
+    there = (folder / "weights").exists()
+    place = f"checkpoint: {folder}" if there else f"no weights here: {card.weights_from}"
+    return f"{folder.name}\n  {len(card.classes)} classes:\n{_indented(card.classes)}\n  {place}"
+
+
+def _indented(names):
+    return textwrap.fill(", ".join(names), 96, initial_indent="    ", subsequent_indent="    ")
+
+
 def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
     """Loads a model by its name, or from any checkpoint folder.
 
@@ -87,20 +108,30 @@ def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
 
 def read_card(folder):
     """The `Card` in a checkpoint folder; UserError if it is missing or not a model card."""
-    path = epath.Path(folder) / "card.json"
+    entries = read_entries(folder)
     try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
-    except Exception as error:  # each cloud client has its own family of errors
-        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
-    try:
-        entries = json.loads(text)
         known = {field.name for field in fields(Card)}
         chosen = {name: value for name, value in entries.items() if name in known}
         return Card(**{**chosen, "classes": tuple(chosen["classes"])})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{_card_path(folder)} is not a model card: {error!r}") from None
+
+
+def read_entries(folder):
+    """All that a checkpoint folder's card says, as JSON types; UserError as `read_card`."""
+    path = _card_path(folder)
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
+    except ValueError as error:
         raise UserError(f"{path} is not a model card: {error!r}") from None
+    except Exception as error:  # each cloud client has its own family of errors
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+
+
+def _card_path(folder):
+    return epath.Path(folder) / "card.json"
 
 
 def network_from(card, weights, *, dtype=jnp.float32):
@@ -123,8 +154,13 @@ def _skeleton(card):
     return model
 
 
+def weight_shapes(card):
+    """{layer: {"kernel", "bias"}} of the card's VGG19, as `jax.ShapeDtypeStruct`s."""
+    return nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
+
+
 def _load_weights(folder, card):
-    expected = nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
+    expected = weight_shapes(card)
     try:
         stored = ocp.metadata(folder / "weights").metadata
         _check_shapes(folder, expected, stored)

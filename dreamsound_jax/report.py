@@ -186,3 +186,46 @@ def _envelope(sound):
         return sound, sound
     starts = np.arange(0, len(sound), each)
     return np.minimum.reduceat(sound, starts), np.maximum.reduceat(sound, starts)
+
+
+def layers_picture(title, dreams, *, sample_rate, hop):
+    """Draws what each layer makes of one input, side by side.
+
+    Args:
+      title: above all.
+      dreams: {layer: (2, mel bands, frames) in dB: the input, the dream}; one input for all.
+      sample_rate: in Hz.
+      hop: samples from one frame to the next.
+
+    Returns:
+      A PNG of 1400 x 800 pixels for up to five layers: the input, the dreams, and below each dream
+      how it differs from the input.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((14, 8), _DPI, layout="constrained", facecolor="white")
+    figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
+    panels = figure.subplots(2, len(dreams) + 1)
+    seconds, before = hop / sample_rate, next(iter(dreams.values()))[0]
+    top = max(pair.max() for pair in dreams.values())
+    colours = {"cmap": "magma", "vmin": top - 80, "vmax": top}
+    _draw_spectrogram(panels[0, 0], before, seconds, "input", **colours)
+    panels[1, 0].axis("off")
+    for (layer, (_, after)), (above, below) in zip(dreams.items(), panels[:, 1:].T):
+        level = _draw_spectrogram(above, after, seconds, layer, **colours)
+        change_db = after - before
+        moved = f"moved {np.sqrt(np.mean(change_db**2)):.1f} dB rms"
+        change = _draw_spectrogram(
+            below, change_db, seconds, moved, cmap="RdBu_r", vmin=-20, vmax=20
+        )
+    _mark_frequencies(panels[:, 0], len(before), sample_rate)
+    _mark_frequencies(panels[:, 1:].ravel(), len(before), sample_rate)
+    for axes in panels[:, 1:].ravel():
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)
+    figure.colorbar(level, ax=panels[0], aspect=30, label="level (dB)")
+    figure.colorbar(change, ax=panels[1], aspect=30, extend="both", label="change (dB)")
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file)
+    return file.getvalue()

@@ -20,6 +20,7 @@ POOLED = 7
 DROPOUT = 0.5
 
 CONV_LAYERS = tuple(f"conv{s}_{k + 1}" for s, count in CONVOLUTIONS.items() for k in range(count))
+LINEAR_LAYERS = ("linear1", "linear2", "output")
 HEAD = (
     ("avgpool",)
     + ("linear1", "reluC_1", "dropout1")

@@ -1,50 +1,68 @@
-"""Trains a classifier of mel spectrograms and writes it as a checkpoint to dream with.
+"""Trains a classifier of mel spectrograms, and writes it as a checkpoint to dream with.
 
-    python scripts/train_classifier.py --dataset=gm --output=checkpoints/gm
+    python scripts/train_classifier.py --dataset=folder --data_dir=my_sounds
+    python scripts/train_classifier.py --dataset=urbansound8k --data_dir=UrbanSound8K --fold=10
+    python scripts/train_classifier.py --dataset=fma-small --data_dir=fma
+    python scripts/train_classifier.py --dataset=gm
 
-renders the General MIDI data set (once; it is kept in --cache) and trains the embedded network.
-The checkpoint is written anew after every epoch, so that a run that is cut short leaves one.
+The first reads a folder for each class; the last renders the data of the embedded network. A run
+that is killed goes on where it was when the same command is given again.
 """
 
-import datetime
-import importlib.metadata
-import logging
-import pathlib
+import re
 import shlex
 import sys
+from pathlib import Path
 
+import jax
 from absl import app, flags
-from flax import nnx
 
-from dreamsound_jax import models, runtime
+from dreamsound_jax import runtime
 from dreamsound_jax.errors import UserError
-from dreamsound_jax.training import gm
-from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
-from dreamsound_jax.training.examples import statistics
-from dreamsound_jax.training.loop import Recipe, accuracy, train
-from dreamsound_jax.training.publish import publish
+from dreamsound_jax.training import datasets, gm
+from dreamsound_jax.training.loop import Recipe
+from dreamsound_jax.training.run import Place, train_checkpoint
 from dreamsound_jax.vgg19 import smallest_side
 
-LOG = logging.getLogger("dreamsound_jax.train_classifier")
-HELD_OUT = gm.SPLITS[1:]
-QUICK = 320  # held-out clips measured after each epoch; all of them after the last
+ROOT = Path(__file__).parent.parent
+WINDOWS = "128x20,256x5"
 
-_DATASET = flags.DEFINE_enum("dataset", "gm", ["gm"], "What to train on.")
-_OUTPUT = flags.DEFINE_string("output", "checkpoints/gm", "The folder of the checkpoint.")
-_CACHE = flags.DEFINE_string(
-    "cache", str(pathlib.Path.home() / ".cache/dreamsound/gm"), "Where rendered clips are kept."
+_DATASET = flags.DEFINE_enum(
+    "dataset",
+    None,
+    ["urbansound8k", "fma-small", "folder", "gm"],
+    "what to train on",
+    required=True,
 )
-_SOUNDFONT = flags.DEFINE_string("soundfont", None, "An .sf2 file; by default FluidR3_GM.")
-_CLIPS = flags.DEFINE_integer("clips", 20000, "Clips to train on.", 16)
-_HELD_OUT_CLIPS = flags.DEFINE_integer("held_out_clips", 1600, "In each held-out set.", 16)
-_WIDTH = flags.DEFINE_float("width", 0.25, "Of VGG19's channels.", 0.01)
-_HIDDEN = flags.DEFINE_integer("hidden", 256, "Features of the two hidden layers.", 1)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "the folder of the sounds; gm needs none")
+_FOLD = flags.DEFINE_integer("fold", 10, "urbansound8k: the fold to hold out, 1 to 10")
+_HELD_OUT = flags.DEFINE_float(
+    "held_out", 0.1, "folder: the share of each class to hold out", 0.0, 0.9
+)
+_SOUNDFONT = flags.DEFINE_string("soundfont", None, "gm: an .sf2 file; by default FluidR3_GM")
+_CLIPS = flags.DEFINE_integer("clips", 20000, "gm: clips to train on", 16)
+_HELD_OUT_CLIPS = flags.DEFINE_integer("held_out_clips", 1600, "gm: in each held-out set", 16)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "the checkpoint's folder; by default checkpoints/gm or checkpoints/my-DATASET"
+)
+_CACHE = flags.DEFINE_string("cache", None, "where analysed sounds are kept")
+_RESUME = flags.DEFINE_boolean("resume", True, "go on with a run that was killed")
+_SAVE_EVERY = flags.DEFINE_integer("save_every", 200, "steps between two saves of the run", 1)
+_TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder for TensorBoard logs")
+_WIDTH = flags.DEFINE_float("width", 0.25, "of VGG19's channels", 0.01, 4)
+_HIDDEN = flags.DEFINE_integer("hidden", 256, "features of the two hidden layers", 1)
 _WINDOWS = flags.DEFINE_list(
-    "windows", [str(window) for window in Recipe.windows], "Frames seen of a clip, for each epoch."
+    "windows", None, f"frames seen of a clip x epochs; by default {WINDOWS}, for gm 64x5,128x2"
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", Recipe.batch_size, "Clips in a step.", 2)
-_LEARNING_RATE = flags.DEFINE_float("learning_rate", Recipe.learning_rate, "At its peak.", 0)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the clips, the weights and the training.", 0)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", Recipe.batch_size, "clips in a step", 2)
+_LEARNING_RATE = flags.DEFINE_float("learning_rate", Recipe.learning_rate, "at its peak", 0.0)
+_PRECISION = flags.DEFINE_enum(
+    "precision", "auto", ["auto", "float32", "bfloat16"], "auto is bfloat16, but float32 on CPU"
+)
+_SEED = flags.DEFINE_integer("seed", 0, "of the data, the weights and the training", 0)
+
+# How a run is kept and shown does not belong to the command that repeats it.
+HOW = ("data_dir", "output", "cache", "resume", "save_every", "tensorboard")
 
 
 def main(argv):
@@ -52,108 +70,82 @@ def main(argv):
         if argv[1:]:
             raise UserError(f"unexpected arguments: {' '.join(argv[1:])}; options start with --")
         runtime.prepare(precision="float32")
-        run(recipe())
+        train_checkpoint(
+            _dataset(),
+            _recipe(),
+            _place(),
+            width=_WIDTH.value,
+            hidden=_HIDDEN.value,
+            rebuild=_rebuild(),
+        )
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(f"train_classifier: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("train_classifier: stopped; the same command goes on with it", file=sys.stderr)
+        return 130
 
 
-def recipe():
-    """The Recipe that the flags ask for."""
-    least = smallest_side("output")
-    fit = [window.isdigit() and int(window) >= least for window in _WINDOWS.value]
-    if not fit or not all(fit):
-        given = ",".join(_WINDOWS.value)
-        raise UserError(f"--windows={given}: frames, {least} or more, for each epoch: 64,64,128")
+def _dataset():
+    if _DATASET.value == "gm":
+        counts = {"clips": _CLIPS.value, "held_out_clips": _HELD_OUT_CLIPS.value}
+        return gm.dataset(**counts, seed=_SEED.value, soundfont=_SOUNDFONT.value)
+    if _DATA_DIR.value is None:
+        raise UserError(f"--dataset={_DATASET.value} needs --data_dir, the folder of its sounds")
+    if _DATASET.value == "urbansound8k":
+        return datasets.urbansound8k(_DATA_DIR.value, fold=_FOLD.value)
+    if _DATASET.value == "fma-small":
+        return datasets.fma_small(_DATA_DIR.value)
+    return datasets.folder(_DATA_DIR.value, held_out=_HELD_OUT.value, seed=_SEED.value)
+
+
+def _recipe():
     return Recipe(
-        windows=tuple(map(int, _WINDOWS.value)),
+        windows=_windows(),
         batch_size=_BATCH_SIZE.value,
         learning_rate=_LEARNING_RATE.value,
+        precision=_precision(),
+        seed=_SEED.value,
     )
 
 
-def run(recipe):
-    """Loads, trains, measures and writes."""
-    examples = load("train", _CLIPS.value)
-    held_out = {split: load(split, _HELD_OUT_CLIPS.value) for split in HELD_OUT}
-    mean, std = statistics(examples.mel_db)
-    LOG.info("%d clips, mean %.4f dB, standard deviation %.4f dB", len(examples), mean, std)
-
-    def save(epoch, model):
-        last, weights = epoch == len(recipe.windows), fold(model)
-        measured = {s: clips if last else clips.first(QUICK) for s, clips in held_out.items()}
-        facts = network_facts(mean, std)
-        shares = measure(weights, measured, facts)
-        publish(_OUTPUT.value, weights, facts | run_facts(shares, epoch, measured))
-
-    options = {"mean": mean, "std": std, "recipe": recipe, "seed": _SEED.value}
-    train(untrained(), examples, after_epoch=save, **options)
+def _windows():
+    """The frames seen of a clip, for each epoch."""
+    if _WINDOWS.value is None:
+        return Recipe.windows if _DATASET.value == "gm" else _windows_of(WINDOWS.split(","))
+    return _windows_of(_WINDOWS.value)
 
 
-def load(split, count):
-    """The clips of one split, as Examples."""
-    options = {"cache": _CACHE.value, "soundfont": _SOUNDFONT.value}
-    return gm.load_split(split=split, seed=_SEED.value, count=count, **options)
+def _windows_of(items):
+    least = smallest_side("output")
+    found = [re.fullmatch(r"(\d+)(?:x(\d+))?", item) for item in items]
+    if not found or not all(match and int(match[1]) >= least for match in found):
+        given = ",".join(items)
+        raise UserError(f"--windows={given}: frames, {least} or more, x epochs: 64x5,128x2")
+    return tuple(int(match[1]) for match in found for _ in range(int(match[2] or 1)))
 
 
-def untrained():
-    """The network to train, of the size that the flags ask for."""
-    size = {"width": _WIDTH.value, "hidden": _HIDDEN.value}
-    return VGG19BatchNorm(len(gm.FAMILIES), rngs=nnx.Rngs(_SEED.value), **size)
+def _precision():
+    if _PRECISION.value != "auto":
+        return _PRECISION.value
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
-def measure(weights, held_out, facts):
-    """{split: (accuracy, accuracies of the classes)} of the plain network with these weights."""
-    card = models.Card(**facts)
-    network, standard = models.network_from(card, weights), {"mean": card.mean, "std": card.std}
-    shares = {split: accuracy(network, clips, **standard) for split, clips in held_out.items()}
-    LOG.info("held out: %s", {split: round(share, 4) for split, (share, _) in shares.items()})
-    return shares
+def _place():
+    name = "gm" if _DATASET.value == "gm" else f"my-{_DATASET.value}"
+    return Place(
+        output=Path(_OUTPUT.value or ROOT / "checkpoints" / name).absolute(),
+        cache=Path(_CACHE.value or Path(runtime.cache_folder()) / "mel"),
+        resume=_RESUME.value,
+        save_every=_SAVE_EVERY.value,
+        tensorboard=_TENSORBOARD.value,
+    )
 
 
-def network_facts(mean, std):
-    """The part of the card that dreaming needs: the fields of `models.Card`."""
-    return {
-        "name": pathlib.Path(_OUTPUT.value).name,
-        "classes": list(gm.FAMILIES),
-        "mean": mean,
-        "std": std,
-        "width": _WIDTH.value,
-        "hidden": _HIDDEN.value,
-    }
-
-
-def run_facts(shares, epoch, held_out):
-    """The rest of the card: where the network comes from, and how good it is."""
-    counts = [len(held_out[split]) for split in HELD_OUT]
-    names = ("jax", "flax", "optax", "tinysoundfont")
-    return {
-        "description": "Names the General MIDI instrument family that plays a phrase.",
-        "source": {
-            "soundfont": _SOUNDFONT.value or "FluidR3_GM (MIT)",
-            "training_clips": _CLIPS.value,
-            "seconds_per_clip": round(gm.CLIP_SAMPLES / gm.SAMPLE_RATE, 2),
-            "epochs": f"{epoch} of {len(_WINDOWS.value)}",
-            "held_out_phrases": f"{counts[0]} clips, other phrases on the programs trained on",
-            "held_out_instruments": f"{counts[1]} clips on the second program of each family, "
-            "which is never trained on",
-        },
-        "license": "MIT",
-        "accuracy": {split: share for split, (share, _) in shares.items()},
-        "per_class": {
-            name: {split: of_classes[label] for split, (_, of_classes) in shares.items()}
-            for label, name in enumerate(gm.FAMILIES)
-        },
-        "rebuild": rebuild(),
-        "date": datetime.date.today().isoformat(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
-    }
-
-
-def rebuild():
-    """The command that was given, but for the place of the cache."""
+def _rebuild():
+    """The command that was given, without the places on this machine."""
     given = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    named = [f for f in given if not f.using_default_value and f.name != _CACHE.name]
+    named = [flag for flag in given if not flag.using_default_value and flag.name not in HOW]
     return shlex.join(["python", "scripts/train_classifier.py", *(f.serialize() for f in named)])
 
 

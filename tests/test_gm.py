@@ -1,10 +1,12 @@
 import importlib.util
 
+import jax
 import numpy as np
 import pytest
 
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.training import gm
+from dreamsound_jax.training.examples import load
 
 FAMILIES = len(gm.FAMILIES)
 
@@ -79,16 +81,22 @@ def test_a_missing_soundfont_is_named():
         gm.find_soundfont("nowhere.sf2")
 
 
-def test_clips_come_from_the_cache_the_next_time(tmp_path, monkeypatch):
+def test_clips_are_rendered_once(tmp_path, monkeypatch):
     monkeypatch.setattr(gm, "find_soundfont", lambda path: "font.sf2")
-    monkeypatch.setattr(gm, "_player", lambda soundfont: Recorder())
-    options = {"split": "train", "seed": 0, "count": 5, "cache": tmp_path / "clips"}
-    first = gm.load_split(**options)
-    monkeypatch.delattr(gm, "render_split")
-    again = gm.load_split(**options)
-    assert first.mel_db.shape == (5, 128, 256) and first.labels.tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_array_equal(first.mel_db, again.mel_db)
-    assert len(list((tmp_path / "clips").iterdir())) == 1
+    monkeypatch.setattr(gm, "Player", lambda soundfont: Recorder())
+    dataset = gm.dataset(clips=5, held_out_clips=2, seed=0)
+    first = load(dataset, tmp_path)
+    monkeypatch.delattr(gm, "Player")
+    again = load(dataset, tmp_path)
+    assert [len(first[split]) for split in gm.SPLITS] == [5, 2, 2]
+    assert first["train"].mel_db[0].shape == (128, 256)
+    assert first["train"].labels.tolist() == [0, 1, 2, 3, 4]
+    jax.tree.map(np.testing.assert_array_equal, first["train"].mel_db, again["train"].mel_db)
+
+
+def test_a_missing_soundfont_is_said_once_and_not_for_every_clip(tmp_path):
+    with pytest.raises(UserError, match="no soundfont at nowhere.sf2"):
+        load(gm.dataset(clips=5, held_out_clips=2, seed=0, soundfont="nowhere.sf2"), tmp_path)
 
 
 def test_a_clip_depends_on_seed_and_number_alone(player):
@@ -108,11 +116,10 @@ def test_every_program_of_every_family_sounds(player):
 
 
 def test_clips_are_whole_loud_and_finite(player):
-    mel_db = gm.render_split(player, "train", 3, 2 * FAMILIES)
-    assert mel_db.shape == (2 * FAMILIES, 128, 256)
-    assert np.isfinite(mel_db).all() and mel_db.max() < 40
-    levels = np.float32(mel_db).max((1, 2))
-    assert levels.min() > -20, "a clip whose peak is 1 has loud cells"
+    for number in range(2 * FAMILIES):
+        sound = gm.render_clip(player, split="train", seed=3, number=number)
+        assert sound.shape == (51200,) and sound.dtype == np.float32
+        assert np.isfinite(sound).all() and np.abs(sound).max() == pytest.approx(1)
 
 
 def test_a_note_sounds_from_its_start_until_its_end(player):

@@ -34,7 +34,8 @@ class VGG19BatchNorm(VGG19):
 
     def apply_layer(self, name, x):
         x = super().apply_layer(name, x)
-        return getattr(self, _norm(name))(x) if name in NORMALISED else x
+        # Its statistics are float32, and so is what it gives; the next layer may be narrower.
+        return getattr(self, _norm(name))(x).astype(x.dtype) if name in NORMALISED else x
 
 
 def fold(model):

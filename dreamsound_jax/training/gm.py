@@ -9,20 +9,19 @@ or only its members.
 import functools
 import pathlib
 
-import jax
 import numpy as np
 from scipy import signal
 
 from dreamsound_jax.errors import UserError
-from dreamsound_jax.mel import SAMPLE_RATE, sound_to_mel_db
-from dreamsound_jax.training.examples import Examples
+from dreamsound_jax.mel import SAMPLE_RATE
+from dreamsound_jax.training.datasets import Dataset, Labelled
 
 CLIP_SAMPLES = 51200
 PROGRAMS = 8  # in each family
 HELD_OUT = 1  # which of a family's programs: bright piano, glockenspiel, ... trombone, ... breath
 SPLITS = ("train", "held_out_phrases", "held_out_instruments")
 SOUNDFONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/soundfonts/FluidR3_GM.sf2")
-RECIPE = 1  # part of the cache's file names: raise it when clips change
+RECIPE = 1  # raise it when clips change: cached ones are then rendered anew
 
 FAMILIES = {
     "piano": (36, 88),
@@ -60,7 +59,6 @@ LEAD_IN_SECONDS = 0.7  # at most: clips start in the middle of a phrase
 NOISE_DB = (-90, -30)  # standard deviation, below the phrase's peak
 DECAY_SECONDS = (0.2, 1.5)
 WET = (0.1, 0.6)
-BATCH = 64  # clips analysed at once
 ATTEMPTS = 20
 SILENT = 1e-3  # a peak below this is a program that did not speak: draw again
 
@@ -205,39 +203,41 @@ def _reverberate(rng, sound):
     return sound + rng.uniform(*WET) * wet
 
 
-def render_split(player, split, seed, count):
-    """Renders and analyses clips 0 to `count` - 1 of a split: (count, 128, 256) float16, in dB."""
-    mel_db = []
-    for start in range(0, count, BATCH):
-        numbers = range(start, min(start + BATCH, count))
-        sounds = [render_clip(player, split=split, seed=seed, number=n) for n in numbers]
-        mel_db.append(np.asarray(_analyse(np.stack(sounds)), np.float16))
-    return np.concatenate(mel_db)
+def dataset(*, clips, held_out_clips, seed, soundfont=None):
+    """The Dataset of `clips` phrases to train on, and two held-out splits of `held_out_clips`.
 
-
-_analyse = jax.jit(jax.vmap(sound_to_mel_db))
-
-
-@functools.cache
-def _player(soundfont):
-    return Player(soundfont)
-
-
-def load_split(*, split, seed, count, cache, soundfont=None):
-    """Examples: the clips of a split, rendered once and kept in the folder `cache`.
-
-    Raises:
-      UserError: they are not there, and there is no soundfont, or no tinysoundfont, to render them.
+    A soundfont, and a player of it, are needed only for clips that are not in the cache yet.
     """
+    counts = dict(zip(SPLITS, (clips, held_out_clips, held_out_clips)))
+    splits = {
+        split: [Labelled(f"{split} {n}", n % len(FAMILIES)) for n in range(count)]
+        for split, count in counts.items()
+    }
+
+    def reader():
+        return functools.partial(_read, Player(find_soundfont(soundfont)), seed)
+
     font = pathlib.Path(soundfont or SOUNDFONTS[0]).stem
-    path = pathlib.Path(cache) / f"{font}-{RECIPE}-{split}-{seed}-{count}.npy"
-    if not path.exists():
-        _save(path, render_split(_player(find_soundfont(soundfont)), split, seed, count))
-    return Examples(np.load(path), np.arange(count) % len(FAMILIES))
+    return Dataset(
+        classes=tuple(FAMILIES),
+        splits=splits,
+        reader=reader,
+        stamp=lambda name: "",
+        identity=f"gm {RECIPE} {font} {seed}",
+        description="Names the General MIDI instrument family that plays a phrase.",
+        facts={
+            "soundfont": soundfont or "FluidR3_GM (MIT)",
+            "seconds_per_clip": f"{CLIP_SAMPLES / SAMPLE_RATE:.2f}",
+            "held_out_phrases": "other phrases on the programs that are trained on",
+            "held_out_instruments": "the second program of each family, never trained on",
+        },
+        license="MIT",
+        needs="Install the soundfont (Debian: `apt install fluid-soundfont-gm`) and its player\n"
+        "(`pip install --no-deps tinysoundfont`), then:",
+        parallel=False,
+    )
 
 
-def _save(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part.npy")
-    np.save(unfinished, array)
-    unfinished.rename(path)
+def _read(player, seed, name):
+    split, number = name.split()
+    return render_clip(player, split=split, seed=seed, number=int(number))

@@ -1,18 +1,17 @@
 """The training loop: labelled mel spectrograms in, a classifier out.
 
 Clips are cut to random windows of time, so that the early epochs can look through short, cheap
-windows; a trained network is measured on whole clips.
+windows; a trained network is measured on whole clips. A batch is spread over all devices.
 """
 
 import dataclasses
-import logging
-import time
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.training.augment import augment
@@ -20,8 +19,6 @@ from dreamsound_jax.training.examples import batches
 
 WARM_UP = 0.1  # of all steps
 CLIP_NORM = 1.0  # of the gradient
-LOG_EVERY = 25  # steps
-MEASURED_AT_ONCE = 50  # clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +31,8 @@ class Recipe:
       learning_rate: peak, after a linear warm-up and before a cosine to 0.
       weight_decay: of AdamW, on kernels alone.
       label_smoothing: the share of each target spread evenly over the classes.
+      precision: of the network's arithmetic; the weights themselves are float32.
+      seed: of the order, the windows and the augmentation.
     """
 
     windows: tuple[int, ...] = (64, 64, 64, 64, 64, 128, 128)
@@ -41,9 +40,39 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
+    precision: str = "float32"
+    seed: int = 0
 
 
-def train(model, examples, *, mean, std, recipe=Recipe(), seed=0, after_epoch=lambda *_: None):
+class State(NamedTuple):
+    """All that changes while a network trains: weights, running statistics and keys, momenta."""
+
+    params: Any
+    rest: Any
+    momenta: Any
+
+
+class Quiet:
+    """Follows a training run without a trace: what `train` reports to, and resumes from.
+
+    Subclasses keep a log, or the state, or both.
+    """
+
+    def restore(self, state):
+        """(state, steps done): where an earlier run stopped, or where this one starts."""
+        return state, 0
+
+    def after_step(self, done, state, loss, right):
+        """`done` steps are done; the last had this mean loss, and this share of clips right."""
+
+    def after_epoch(self, epoch, model):
+        """`epoch` epochs are done; `model` is the network so far."""
+
+
+QUIET = Quiet()
+
+
+def train(model, examples, *, mean, std, recipe=Recipe(), follow=QUIET):
     """Trains a classifier.
 
     Args:
@@ -52,37 +81,54 @@ def train(model, examples, *, mean, std, recipe=Recipe(), seed=0, after_epoch=la
       examples: Examples.
       mean, std: in dB; the network sees (mel_db - mean) / std.
       recipe: a Recipe.
-      seed: of the order, the windows and the augmentation.
-      after_epoch: called with (epoch, model so far), epochs counted from 1.
+      follow: a Quiet, or what does more.
 
     Returns:
-      (trained model, mean training loss of each epoch).
+      The trained model.
 
     Raises:
-      UserError: fewer clips than one batch, or a window longer than the clips.
+      UserError: fewer clips than one batch, or a batch that devices cannot share evenly.
     """
     _check(examples, recipe)
     model.train()
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-    optimizer = make_optimizer(recipe, steps=len(examples) // recipe.batch_size)
-    step = _make_step(graphdef, optimizer, smoothing=recipe.label_smoothing, mean=mean, std=std)
-    state, losses = (params, rest, optimizer.init(params)), []
-    for epoch, window in enumerate(recipe.windows, 1):
-        options = {"seed": seed, "epoch": epoch, "window": window, "size": recipe.batch_size}
-        state, loss = _run_epoch(step, state, batches(examples, **options), f"epoch {epoch}")
-        losses.append(loss)
-        model = nnx.merge(graphdef, *state[:2], copy=True)
-        after_epoch(epoch, model)
-    return model, losses
+    steps = len(examples) // recipe.batch_size
+    optimizer = make_optimizer(recipe, steps=steps)
+    step = _make_step(graphdef, optimizer, recipe=recipe, mean=mean, std=std)
+    everywhere, shared = _shardings()
+    start = jax.device_put(State(params, rest, optimizer.init(params)), everywhere)
+    state, done = follow.restore(start)
+    for epoch in range(done // steps, len(recipe.windows)):
+        options = {"seed": recipe.seed, "epoch": epoch, "window": recipe.windows[epoch]}
+        for batch in batches(examples, size=recipe.batch_size, start=done % steps, **options):
+            state, loss, right = step(state, done, *jax.device_put(batch, shared))
+            done += 1
+            follow.after_step(done, state, loss, right)
+        follow.after_epoch(epoch + 1, _merged(graphdef, state))
+    return _merged(graphdef, state)
+
+
+def _merged(graphdef, state):
+    return nnx.merge(graphdef, state.params, state.rest, copy=True)
+
+
+def _shardings():
+    """How arrays lie on the devices: the same on each, or clips shared out."""
+    mesh = jax.make_mesh((jax.local_device_count(),), ("clips",), axis_types=(AxisType.Auto,))
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("clips"))
 
 
 def _check(examples, recipe):
     if len(examples) < recipe.batch_size:
-        raise UserError(f"{len(examples)} clips do not fill one batch of {recipe.batch_size}")
-    frames = examples.mel_db.shape[-1]
-    if not all(1 <= window <= frames for window in recipe.windows):
-        given = ", ".join(map(str, recipe.windows))
-        raise UserError(f"windows of {given} frames: each must be between 1 and {frames}")
+        raise UserError(
+            f"{len(examples)} clips do not fill one batch of {recipe.batch_size}; "
+            "more sounds are needed, or a smaller batch"
+        )
+    devices = jax.local_device_count()
+    if recipe.batch_size % devices:
+        raise UserError(
+            f"batches of {recipe.batch_size}: accepted are multiples of {devices} devices"
+        )
 
 
 def make_optimizer(recipe, *, steps):
@@ -98,74 +144,28 @@ def _kernels(params):
     return jax.tree.map(lambda array: array.ndim > 1, params)
 
 
-def _make_step(graphdef, optimizer, *, smoothing, mean, std):
-    """The jitted step: (state, key, mel dB, labels) -> (state, (loss, share named rightly))."""
+def _make_step(graphdef, optimizer, *, recipe, mean, std):
+    """The jitted step: (state, its number, mel dB, labels) -> (state, loss, share right)."""
 
     def loss_of(params, rest, spectrograms, labels):
-        model = nnx.merge(graphdef, params, rest, copy=True)
-        logits = model(spectrograms)["output"]
-        targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+        # The running statistics of batch normalisation stay as they are, in float32.
+        narrow = jax.tree.map(lambda array: array.astype(recipe.precision), params)
+        model = nnx.merge(graphdef, narrow, rest, copy=True)
+        logits = model(spectrograms)["output"].astype(jnp.float32)
+        targets = jax.nn.one_hot(labels, logits.shape[-1])
+        targets = optax.smooth_labels(targets, recipe.label_smoothing)
         loss = optax.softmax_cross_entropy(logits, targets).mean()
         right = (logits.argmax(-1) == labels).mean()
         return loss, (nnx.state(model, nnx.Not(nnx.Param)), right)
 
     @jax.jit
-    def step(state, key, mel_db, labels):
-        params, rest, momenta = state
+    def step(state, number, mel_db, labels):
+        key = jax.random.fold_in(jax.random.key(recipe.seed), number)
         keys = jax.random.split(key, len(labels))
         spectrograms = jax.vmap(augment)(keys, (mel_db - mean) / std)
         gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, (rest, right)), slope = gradient(params, rest, spectrograms, labels)
-        updates, momenta = optimizer.update(slope, momenta, params)
-        return (optax.apply_updates(params, updates), rest, momenta), (loss, right)
+        (loss, (rest, right)), slope = gradient(state.params, state.rest, spectrograms, labels)
+        updates, momenta = optimizer.update(slope, state.momenta, state.params)
+        return State(optax.apply_updates(state.params, updates), rest, momenta), loss, right
 
     return step
-
-
-def _run_epoch(step, state, epoch, name):
-    started, measured = time.monotonic(), []
-    for count, batch in enumerate(epoch, 1):
-        state, pair = step(state, *batch)
-        measured.append(pair)
-        if count % LOG_EVERY == 0:
-            loss, right = np.mean(jax.device_get(measured[-LOG_EVERY:]), 0)
-            pace = (time.monotonic() - started) / count
-            message = "%s, step %d: loss %.3f, accuracy %.3f, %.2f s a step"
-            logging.getLogger(__name__).info(message, name, count, loss, right, pace)
-    return state, float(np.mean([loss for loss, _ in jax.device_get(measured)]))
-
-
-def predict(network, mel_db, *, mean, std):
-    """Names whole clips, dropout off.
-
-    Args:
-      network: (graphdef, state) of a classifier, as `flax.nnx.split` gives it.
-      mel_db: (clips, mel bands, frames), in dB.
-      mean, std: in dB.
-
-    Returns:
-      The most likely classes (clips,).
-    """
-    graphdef, state = network
-
-    @jax.jit
-    def classify(state, mel_db):
-        model = nnx.merge(graphdef, state, copy=True)
-        model.eval()
-        spectrograms = (mel_db.astype(jnp.float32) - mean) / std
-        return model(spectrograms)["output"].argmax(-1)
-
-    starts = range(0, len(mel_db), MEASURED_AT_ONCE)
-    named = [classify(state, mel_db[start : start + MEASURED_AT_ONCE]) for start in starts]
-    return np.concatenate(jax.device_get(named))
-
-
-def accuracy(network, examples, *, mean, std):
-    """The share of clips that `predict` names rightly: of all, and of each class.
-
-    Returns:
-      (share, shares of the classes, in the order of their labels).
-    """
-    right = predict(network, examples.mel_db, mean=mean, std=std) == examples.labels
-    classes = np.unique(examples.labels)
-    return float(right.mean()), [float(right[examples.labels == label].mean()) for label in classes]
