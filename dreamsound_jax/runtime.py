@@ -46,5 +46,5 @@ def _log_plainly():
     log = logging.getLogger("dreamsound_jax")
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = [_AboveTheBar()], False
-    # Orbax tells of every array that it reads.
-    absl_logging.set_verbosity(absl_logging.ERROR)
+    # Orbax tells of every array that it reads; what goes wrong it raises, too.
+    absl_logging.set_verbosity(absl_logging.FATAL)

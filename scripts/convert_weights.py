@@ -2,7 +2,7 @@
 
     python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
     python scripts/convert_weights.py --model=fma-small --download
-    python scripts/convert_weights.py --model=mine --pth=my.pth --classes=dog,cat --mean=-24 --std=17
+    python scripts/convert_weights.py --model=x --pth=x.pth --classes=dog,cat --mean=-24 --std=17
 
 The first two are for the published networks, whose classes, statistics and hash are known. The
 third is for anyone's one-channel VGG19, with or without batch norm, saved as a state dict.

@@ -18,9 +18,10 @@ import pytest
 from flax import nnx
 
 from dreamsound_jax import ascent, dream, models, pyramid
-from dreamsound_jax.torch_weights import TORCH_NAMES, from_torch
-from dreamsound_jax.vgg19 import CHANNELS, LAYERS
+from dreamsound_jax.torch_weights import from_torch
+from dreamsound_jax.vgg19 import LAYERS
 from tests.tiny import CARD
+from tests.torch_files import vgg19_arrays
 
 GOLDEN = Path(os.environ.get("DREAMSOUND_GOLDEN", "."))
 DREAMS = [
@@ -56,7 +57,8 @@ def seeded_weights():
 @functools.cache
 def golden_network(dtype):
     full = dataclasses.replace(CARD, classes=tuple("abcdefgh"), width=1.0, hidden=4096)
-    return models.network_from(full, from_torch(seeded_weights()), dtype=dtype)
+    weights = from_torch(seeded_weights(), models.weight_shapes(full), dtype=np.float64)
+    return models.network_from(full, dict(weights), dtype=dtype)
 
 
 def golden_mel_db():
@@ -169,27 +171,14 @@ def test_the_first_step_meets_the_reference_in_float32(name):
     assert missed.mean() <= (0.02 if name in NEAR_TIES else 0)
 
 
-def torch_state_dict(seed=0):
-    """Random weights of the tiny network, shaped and named as PyTorch has them."""
-    rng, weights, channels = np.random.default_rng(seed), {}, 1
-    for layer, name in TORCH_NAMES.items():
-        if layer.startswith("conv"):
-            wider = round(CHANNELS[int(layer[4])] * CARD.width)
-            shape, channels = (wider, channels, 3, 3), wider
-        else:
-            features = {"linear1": 49 * channels}.get(layer, CARD.hidden)
-            shape = (len(CARD.classes) if layer == "output" else CARD.hidden, features)
-        weights[f"{name}.weight"] = rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))
-        weights[f"{name}.bias"] = rng.normal(size=shape[0]) * 0.01
-    return weights
-
-
 @pytest.fixture
 def pair(x64):
     """A tiny network, here and in PyTorch."""
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
-    weights = torch_state_dict()
-    network = models.network_from(CARD, from_torch(weights), dtype=jnp.float64)
+    shapes = models.weight_shapes(CARD)
+    weights = vgg19_arrays(shapes, dtype=np.float64)
+    converted = dict(from_torch(weights, shapes, dtype=np.float64))
+    network = models.network_from(CARD, converted, dtype=jnp.float64)
     return network, {name: torch.tensor(array) for name, array in weights.items()}
 
 

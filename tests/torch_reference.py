@@ -2,13 +2,19 @@
 
 Runs on CPU in float64, one clip at a time, as the reference does; `weights` is a state dict with
 torchvision's names.
+
+    python -m tests.torch_reference
+
+stores what PyTorch computes with a full-width network, for where PyTorch is not.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from dreamsound_jax.torch_weights import TORCH_NAMES
 from dreamsound_jax.vgg19 import LAYERS
+from tests import full_width
 
 
 def activations(weights, image, layers, *, exact_ties=False):
@@ -87,3 +93,20 @@ def _smooth(gradient, sigma):
 
 def _resize(image, shape):
     return F.interpolate(image, size=shape, mode="nearest")
+
+
+def full_width_numbers():
+    """What `full_width.numbers` tells of PyTorch's network, with the weights of `full_width`."""
+    weights = {name: torch.tensor(array).double() for name, array in full_width.arrays().items()}
+    image = torch.tensor(full_width.spectrogram())[None, None].requires_grad_()
+    found = activations(weights, image, LAYERS)
+    gradients = {
+        layer: torch.autograd.grad(found[layer].square().sum(), image, retain_graph=True)[0][0, 0]
+        for layer in full_width.GRADIENTS
+    }
+    found = {layer: values[0].detach().numpy() for layer, values in found.items()}
+    return full_width.numbers(found, {layer: values.numpy() for layer, values in gradients.items()})
+
+
+if __name__ == "__main__":
+    np.savez_compressed(full_width.STORED, **full_width_numbers())
