@@ -138,6 +138,35 @@ def test_nothing_of_ours_can_be_altered(tmp_path):
     assert read_all(write_pth(tmp_path / "b.pth", ARRAYS)).keys() == ARRAYS.keys()
 
 
+def test_a_pickle_cannot_take_all_memory_or_crash_python(tmp_path):
+    nested = b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s."  # hashing it overflows C's stack
+    memo = b"\x80\x02}r\xff\xff\xff\x7f."  # a place for two thousand million objects
+    for pickled in (nested, memo):
+        assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled))
+
+
+def test_a_pickle_cannot_hide_what_it_holds(tmp_path):
+    """An OrderedDict whose own `items` was replaced is read as what it is."""
+    array = np.zeros(4)
+    hidden = dumps({"a": tensor("0", array)})
+    ordered = b"\x80\x02ccollections\nOrderedDict\n)R}U\x05itemsK\x01sb."
+    assert "no state dict" in refusal(write_zip(tmp_path / "a.pth", ordered))
+    assert list(read_all(write_zip(tmp_path / "b.pth", hidden, {"0": array}))) == ["a"]
+
+
+def test_a_name_cannot_write_on_the_terminal(tmp_path):
+    pickled = b"\x80\x04\x8c\x04evil\x8c\x07\x1b[2Jx\n!\x93."
+    assert "\x1b" not in refusal(write_zip(tmp_path / "a.pth", pickled))
+
+
+def test_what_is_more_than_a_plain_tensor_is_refused(tmp_path):
+    """PyTorch marks a tensor that is to be negated, say, in a last argument."""
+    array = np.zeros(4)
+    call = tensor("0", array)
+    call.arguments = (*call.arguments, {"neg": True})
+    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
+
+
 LIES = {
     "offset": {"offset": 20},
     "stride": {"shape": (4, 6), "strides": (100, 1)},
@@ -146,6 +175,9 @@ LIES = {
     "negative stride": {"offset": 23, "shape": (24,), "strides": (-1,)},
     "ranks": {"shape": (24,), "strides": (6, 1)},
     "count": {"count": 25},
+    "more than there is": {"shape": (10**12,), "strides": (0,)},
+    "empty, but huge": {"shape": (0, 2**62, 2**62), "strides": (1, 1, 1)},
+    "axes": {"shape": (1,) * 1000, "strides": (1,) * 1000},
     "no number": {"shape": ("4", "6"), "strides": (6, 1)},
 }
 

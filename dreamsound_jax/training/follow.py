@@ -113,4 +113,8 @@ def _open_board(folder):
         from tensorboardX import SummaryWriter
     except ImportError:
         raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from None
-    return SummaryWriter(str(folder))
+    try:
+        return SummaryWriter(str(folder))
+    except OSError as error:
+        reason = reason_of(error)
+        raise UserError(f"cannot write TensorBoard's logs to {folder}: {reason}") from error
