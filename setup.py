@@ -2,8 +2,9 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-PARITY = ["torch>=2.4"]
-TEST = ["librosa>=0.11", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "setuptools>=77"]
+TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
+TEST = ["librosa>=0.11", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "setuptools>=77", *TRAIN]
+PARITY = [*TEST, "torch>=2.4"]
 
 setup(
     name="dreamsound-jax",
@@ -37,13 +38,15 @@ setup(
         "jax>=0.10",
         "matplotlib>=3.9",
         "numpy>=2.0",
+        "ml_dtypes>=0.5",
         "optax>=0.2.5",
-        "orbax-checkpoint>=0.11.25",  # the v1 API
+        "orbax-checkpoint>=0.12",  # the v1 API
+        "pooch>=1.8",
         "pyloudnorm>=0.1.1",
         "scipy>=1.13",
         "soundfile>=0.13",
         "soxr>=0.5",
         "tqdm>=4.66",
     ],
-    extras_require={"test": TEST, "parity": TEST + PARITY},
+    extras_require={"train": TRAIN, "test": TEST, "parity": PARITY},
 )

@@ -6,7 +6,8 @@
     python scripts/train_classifier.py --dataset=gm
 
 The first reads a folder for each class; the last renders the data of the embedded network. A run
-that is killed goes on where it was when the same command is given again.
+that is killed goes on where it was when the same command is given again. Needs
+`pip install -e '.[train]'`.
 """
 
 import re

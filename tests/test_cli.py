@@ -228,3 +228,16 @@ def test_sound_written_is_sound_heard(tiny, tmp_path):
     sound, _ = soundfile.read(tmp_path / "out" / "00000-noise.wav", dtype="float32")
     heard = np.asarray(mel.sound_to_mel_db(sound))
     assert np.corrcoef(dreamed.ravel(), heard.ravel())[0, 1] > 0.9
+
+
+def test_list_models_shows_each_with_classes_place_and_layers(tmp_path):
+    code, said = finish(start("--list_models", cwd=tmp_path))
+    assert code == 0
+    for words in (
+        "16 classes:\n    piano, chromatic_percussion",
+        f"checkpoint: {models.shipped('checkpoints') / 'gm'}",
+        "convert_weights.py --model=fma-small --download",
+        "layers of each, shallow to deep:\n    conv1_1, relu1_1",
+    ):
+        assert words in said
+    assert not list(tmp_path.iterdir())

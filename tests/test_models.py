@@ -91,3 +91,17 @@ def test_a_half_written_checkpoint_is_refused(copy):
     assert "not a model card" in message_of(models.load, checkpoint=copy)
     (copy / "card.json").unlink()
     assert "no card.json" in message_of(models.load, checkpoint=copy)
+
+
+def test_a_new_folder_with_a_card_is_a_new_model_and_a_broken_card_hides_no_other(
+    tmp_path, monkeypatch
+):
+    write_checkpoint(tmp_path / "mine")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/card.json").write_text("{")
+    monkeypatch.setattr(models, "shipped", lambda folder: tmp_path)
+    assert models.load("mine").card == CARD
+    listed = models.overview()
+    assert f"checkpoint: {tmp_path / 'mine'}" in listed and "class_5" in listed
+    assert "broken\n  cannot be used: " in listed
+    assert "did you mean mine?" in message_of(models.load, "mien")

@@ -216,6 +216,12 @@ def test_an_epoch_shows_each_clip_once_in_a_window_of_its_own():
     np.testing.assert_array_equal(later[0], first[1][0])
 
 
+def test_without_grain_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(UserError, match=r"pip install -e '.\[train\]'"):
+        next(batches(Examples([], np.zeros(0)), seed=0, epoch=0, window=32, size=1))
+
+
 def test_windows_cover_a_clip_and_short_clips_are_repeated():
     ramp = np.arange(70.0)[None]
     windows = whole(ramp, 32)

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-import grain
 import numpy as np
 
 from dreamsound_jax.errors import UserError
@@ -13,7 +12,7 @@ from dreamsound_jax.training.mel_cache import analyse_all, cache_folder
 
 log = logging.getLogger(__name__)
 
-READ_AHEAD = grain.ReadOptions(num_threads=4, prefetch_buffer_size=256)  # clips
+READ_AHEAD = {"num_threads": 4, "prefetch_buffer_size": 256}  # clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +92,19 @@ def batches(examples, *, seed, epoch, window, size, start=0):
         first = rng.integers(mel_db.shape[1] - window + 1)
         return np.float32(mel_db[:, first : first + window]), examples.labels[clip]
 
+    grain = grain_or_fail()
     order = grain.MapDataset.range(len(examples)).seed(_mixed(seed, epoch)).shuffle()
     data = order.random_map(cut).batch(size, drop_remainder=True)
-    return iter(data.slice(slice(start, None)).to_iter_dataset(READ_AHEAD))
+    return iter(data.slice(slice(start, None)).to_iter_dataset(grain.ReadOptions(**READ_AHEAD)))
+
+
+def grain_or_fail():
+    """The package that feeds the training; UserError if it is not installed."""
+    try:
+        import grain
+    except ImportError:
+        raise UserError("training needs grain: pip install -e '.[train]'") from None
+    return grain
 
 
 def _mixed(seed, epoch):

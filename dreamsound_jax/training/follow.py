@@ -112,7 +112,7 @@ def _open_board(folder):
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from None
+        raise UserError("--tensorboard needs tensorboardX: pip install -e '.[train]'") from None
     try:
         return SummaryWriter(str(folder))
     except OSError as error:

@@ -19,7 +19,7 @@ from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
 from dreamsound_jax.training.confusion import picture
 from dreamsound_jax.training.datasets import TRAIN
 from dreamsound_jax.training.evaluate import confusion, shares
-from dreamsound_jax.training.examples import load, statistics
+from dreamsound_jax.training.examples import grain_or_fail, load, statistics
 from dreamsound_jax.training.follow import Follow
 from dreamsound_jax.training.loop import train
 
@@ -64,6 +64,7 @@ def train_checkpoint(dataset, recipe, place, *, width, hidden, rebuild):
     Raises:
       UserError: there is nothing to train on, or no place to write to.
     """
+    grain_or_fail()  # now, and not after an hour of analysing
     check_place(place.output, size=0)
     splits = load(dataset, place.cache)
     held_out = {split: splits[split] for split in dataset.held_out}
