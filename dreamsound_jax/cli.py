@@ -1,10 +1,9 @@
 """The command `dreamsound`: its flags. Nothing imports this file."""
 
 import shlex
-import sys
 from dataclasses import fields, replace
 
-from absl import app, flags
+from absl import flags
 
 from dreamsound_jax import command_line
 from dreamsound_jax.errors import UserError
@@ -147,22 +146,16 @@ flags.DEFINE_enum(
 )
 
 
-def main(argv):
+def main():
     """Dreams; returns the exit code."""
-    del argv
-    try:
-        if flags.FLAGS.list_models:
-            return _list_models()
-        _refuse_ouroboros()
-        # Only now: JAX takes its time to import, and --help needs none of it.
-        from dreamsound_jax import generate, runtime
+    if flags.FLAGS.list_models:
+        return _list_models()
+    _refuse_ouroboros()
+    # Only now: JAX takes its time to import, and --help needs none of it.
+    from dreamsound_jax import generate, runtime
 
-        runtime.prepare(precision=flags.FLAGS.precision)
-        failed = generate.run(_options(generate.Options), command=_command())
-    except UserError as error:
-        return _complain(error)
-    except KeyboardInterrupt:
-        return _complain("stopped; what was finished is kept", code=130)
+    runtime.prepare(precision=flags.FLAGS.precision)
+    failed = generate.run(_options(generate.Options), command=_command())
     return 2 if failed else 0
 
 
@@ -198,18 +191,7 @@ def _command():
     return shlex.join(["dreamsound", *words])
 
 
-def _parse(argv):
-    try:
-        return command_line.parse(argv, module=__name__, usage=USAGE)
-    except UserError as error:
-        sys.exit(_complain(error))
-
-
-def _complain(error, *, code=2):
-    print(f"dreamsound: {error}", file=sys.stderr)
-    return code
-
-
 def run():
     """The console script."""
-    app.run(main, flags_parser=_parse)
+    stopped = "what was finished is kept"
+    command_line.run(main, name="dreamsound", usage=USAGE, stopped=stopped, module=__name__)

@@ -1,4 +1,7 @@
-"""Reads a command line the way that users of the reference type it; knows no flag of its own."""
+"""Runs a command, and reads its command line the way that users of the reference type it.
+
+Knows no flag of its own.
+"""
 
 import csv
 import io
@@ -7,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from absl import flags
+from absl import app, flags
 
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.shipped import shipped
@@ -15,6 +18,41 @@ from dreamsound_jax.shipped import shipped
 BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
 QUOTE = "'"
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+
+
+def run(action, *, name, usage, stopped, module=None):
+    """Runs a command: parses its flags, does `action`, and ends the program.
+
+    Bad input is one line on stderr, and exit code 2; no traceback.
+
+    Args:
+      action: called without arguments; returns the exit code, or None for 0.
+      name: of the command.
+      usage: what its help says first.
+      stopped: what to say to someone who stops it.
+      module: which module's flags are its own; by default the script's.
+    """
+
+    def main(argv):
+        del argv
+        try:
+            return action()
+        except UserError as error:
+            return complain(error, code=2)
+        except KeyboardInterrupt:
+            return complain(f"stopped; {stopped}", code=130)
+
+    def parser(argv):
+        try:
+            return parse(argv, module=module or argv[0], usage=usage)
+        except UserError as error:
+            sys.exit(complain(error, code=2))
+
+    def complain(error, *, code):
+        print(f"{name}: {error}", file=sys.stderr)
+        return code
+
+    app.run(main, flags_parser=parser)
 
 
 def parse(argv, *, module, usage):
@@ -36,9 +74,10 @@ def parse(argv, *, module, usage):
     except flags.Error as error:
         raise UserError(f"{error} (--help lists the flags)") from None
     if len(rest) > 1:
+        named = "sounds are named by --input, and " if "input" in flags.FLAGS else ""
         raise UserError(
-            f"{' '.join(rest[1:])!r} belongs to no flag: sounds are named by --input, and spaces "
-            "around = are not allowed (--help lists the flags)"
+            f"{' '.join(rest[1:])!r} belongs to no flag: {named}spaces around = are not allowed "
+            "(--help lists the flags)"
         )
     return rest
 
@@ -55,8 +94,11 @@ def help_text(module, usage):
     for flag in flags.FLAGS.flags_by_module_dict()[module]:
         default = "" if flag.default is None else f" (default {flag.default_as_str.strip(QUOTE)})"
         lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", f"      {flag.help}"]
-    flagfile = "      read flags from a file, or from one that comes along: " + ", ".join(configs())
-    return "\n".join([*lines, "  --flagfile", flagfile])
+    # Those that come along are for `dreamsound`, not for scripts.
+    ours = (
+        "" if module == sys.argv[0] else f", or from one that comes along: {', '.join(configs())}"
+    )
+    return "\n".join([*lines, "  --flagfile", f"      read flags from a file{ours}"])
 
 
 def configs():

@@ -31,7 +31,8 @@ def _source(card):
 
 
 def _weights(card):
-    return f"## Weights\n\nNot shipped: {card['weights_from']}." if "weights_from" in card else ""
+    place = card.get("weights_from")
+    return f"## Weights\n\nNot shipped: {place}." if place else ""
 
 
 def _accuracy(card):
@@ -58,19 +59,23 @@ def _dreams(card):
     for row in dreams["rows"]:
         chances = (f"{row[key]:.3f}" for key in ("before", "spectrogram", "written"))
         rows.append([row["class"], *chances, row["heard_as"]])
-    right = sum(row["class"] == row["heard_as"] for row in dreams["rows"])
+    count, right = len(rows) - 1, sum(row["class"] == row["heard_as"] for row in dreams["rows"])
     return f"""## Dreams
 
-From {dreams["input"]} towards each class, with `{dreams["flags"]}`: the probability that the
-network gives the class before, on the dreamed spectrogram, and on the sound as it was written,
-analysed again. Of {len(dreams["rows"])} written sounds {right} are heard as what they were dreamed
-towards.
+From noise towards each class, with
+
+    dreamsound {dreams["flags"]}
+
+How sure the network is of the class before, on the dreamed spectrogram, and on the sound as it was
+written, analysed again. Of {count} written sounds {right} are heard as what they dream of.
 
 {_table(rows)}
 
-Made on {dreams["date"]} by `{dreams["command"]}`.
+![One input, dreamed by a layer of each stage](layers.png)
 
-![One input, dreamed by a layer of each stage](layers.png)"""
+Made on {dreams["date"]} by
+
+    {dreams["command"]}"""
 
 
 def _rebuild(card):

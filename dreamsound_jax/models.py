@@ -1,6 +1,7 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
 import json
+import os
 import textwrap
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -98,6 +99,8 @@ def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
       UserError: no such model; no weights; weights that are damaged or do not match the card.
     """
     folder = checkpoint or shipped("checkpoints") / nearest_or_fail("model", name, model_names())
+    if "://" not in str(folder):
+        folder = os.path.abspath(os.path.expanduser(folder))  # orbax takes no relative path
     folder = epath.Path(folder)
     card = read_card(folder)
     if not (folder / "weights").exists():

@@ -88,6 +88,7 @@ def _stream(path, layers):
         for layer, arrays in layers:
             # Of a jax.Array orbax makes no copy; nor does this, of memory that is aligned.
             ocp.partial.save(path, {layer: jax.device_put(arrays, may_alias=True)})
+            del arrays  # before the next layer is there
         ocp.partial.finalize(path)
 
 

@@ -7,7 +7,7 @@ from dreamsound_jax.vgg19 import CONV_LAYERS, CONVOLUTIONS, LINEAR_LAYERS, POOLE
 
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 NORM_EPSILON = 1e-5  # PyTorch's default
-ROWS = 256  # output features or channels that are turned at once
+ROWS = 64  # output features or channels that are turned at once
 
 
 def _names(each):
@@ -94,7 +94,7 @@ def _check(tensors, expected):
 
 def _convert(tensors, name, layer, shape, normalised, dtype):
     gain, shift = _norm_of(tensors, _norm(name)) if normalised and "conv" in layer else (1.0, 0.0)
-    gain = np.broadcast_to(gain, shape[-1:])
+    gain = np.broadcast_to(gain, shape[-1:]).astype(dtype)
     kernel = _aligned(shape, dtype)
     for start, block in _blocks(tensors[f"{name}.weight"]):
         stop = start + len(block)

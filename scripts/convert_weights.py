@@ -8,12 +8,10 @@ The first two are for the published networks, whose classes, statistics and hash
 third is for anyone's one-channel VGG19, with or without batch norm, saved as a state dict.
 """
 
-import sys
-
 import jax
-from absl import app, flags
+from absl import flags
 
-from dreamsound_jax import runtime
+from dreamsound_jax import command_line, runtime
 from dreamsound_jax.convert import Wanted, convert, download
 from dreamsound_jax.errors import UserError
 
@@ -33,23 +31,14 @@ _WIDTH = flags.DEFINE_float("width", None, "of VGG19's channels; by default 1", 
 _HIDDEN = flags.DEFINE_integer("hidden", None, "features of the hidden layers; by default 4096", 1)
 
 
-def main(argv):
-    try:
-        if argv[1:]:
-            raise UserError(f"unexpected arguments: {' '.join(argv[1:])}; options start with --")
-        if (_PTH.value is None) == (not _DOWNLOAD.value):
-            raise UserError("give --pth=FILE, or --download for a published model")
-        runtime.prepare(precision="float32")
-        jax.config.update("jax_platforms", "cpu")  # nothing here needs an accelerator
-        wanted = _wanted()
-        path = download(wanted) if _DOWNLOAD.value else _PTH.value
-        print(convert(path, wanted))
-    except UserError as error:
-        print(f"convert_weights: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("convert_weights: stopped; nothing was written", file=sys.stderr)
-        return 130
+def main():
+    if (_PTH.value is None) == (not _DOWNLOAD.value):
+        raise UserError("give --pth=FILE, or --download for a published model")
+    runtime.prepare(precision="float32")
+    jax.config.update("jax_platforms", "cpu")  # nothing here needs an accelerator
+    wanted = _wanted()
+    path = download(wanted) if _DOWNLOAD.value else _PTH.value
+    print(convert(path, wanted))
 
 
 def _wanted():
@@ -60,4 +49,4 @@ def _wanted():
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main, name="convert_weights", usage=__doc__, stopped="nothing was written")

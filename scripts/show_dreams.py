@@ -2,9 +2,9 @@
 
     python scripts/show_dreams.py --checkpoint=checkpoints/gm --input=tests/data/loop_amen.flac
 
-From noise it dreams towards each class, and writes down how sure the network is of the class, on
-the spectrogram and again on the written sound. Then it dreams the input by a layer of each stage,
-and draws the dreams side by side.
+From noise it dreams towards each class, far, and writes down how sure the network is of the class,
+on the spectrogram and again on the written sound. Then it dreams the input by a layer of each
+stage, as `dreamsound` does without further flags, and draws the dreams side by side.
 """
 
 import datetime
@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import mel, models
+from dreamsound_jax import command_line, mel, models
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.publish import write_cards
 from dreamsound_jax.report import layers_picture
@@ -28,48 +28,45 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of 
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the network's folder", required=True)
 _INPUT = flags.DEFINE_string("input", "noise", "what the layers dream of, for the picture")
-_LR = flags.DEFINE_float("lr", 0.04, "size of a step", 0.0)
-_NUM_ITERATIONS = flags.DEFINE_integer("num_iterations", 20, "steps in each pass", 1)
+_LR = flags.DEFINE_float("lr", 0.04, "towards classes: size of a step", 0.0)
+_NUM_ITERATIONS = flags.DEFINE_integer("num_iterations", 40, "towards classes: steps a pass", 1)
+_SMOOTHING = flags.DEFINE_float("smoothing_coefficient", 1.0, "towards classes: blur", 0.0)
 _SEED = flags.DEFINE_integer("seed", 0, "of all dreams", 0)
 
 
-def main(argv):
-    try:
-        if argv[1:]:
-            raise UserError(f"unexpected arguments: {' '.join(argv[1:])}; options start with --")
-        show(Path(_CHECKPOINT.value))
-    except UserError as error:
-        print(f"show_dreams: {error}", file=sys.stderr)
-        return 2
+def main():
+    show(Path(_CHECKPOINT.value))
 
 
 def show(folder):
     """Dreams, and adds the table and the picture to the checkpoint in `folder`."""
     classes, entries = models.read_card(folder).classes, models.read_entries(folder)
     rows = [_row(name, folder) for name in tqdm(classes, desc="classes", disable=None)]
-    dreamed = {layer: _dream(folder, _INPUT.value, layers_to_use=layer)[1] for layer in LAYERS}
-    title = f"{Path(_INPUT.value).name}, dreamed by {entries['name']}: {_settings()}"
+    seed = f"--seed={_SEED.value}"
+    dreamed = {
+        layer: _dream(folder, f"--input={_INPUT.value}", f"--layers_to_use={layer}", seed)[1]
+        for layer in tqdm(LAYERS, desc="layers", disable=None)
+    }
+    title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
     drawn = layers_picture(title, dreamed, sample_rate=mel.SAMPLE_RATE, hop=mel.HOP)
     (folder / "layers.png").write_bytes(drawn)
-    entries["dreams"] = {
-        "input": "noise",
-        "flags": f"--target_class=CLASS {_settings()}",
-        "rows": rows,
-        "command": shlex.join(["python", *sys.argv]),
-        "date": datetime.date.today().isoformat(),
-    }
+    flags_used = " ".join(["--target_class=CLASS", *_towards()])
+    command, today = shlex.join(["python", *sys.argv]), datetime.date.today().isoformat()
+    entries["dreams"] = {"flags": flags_used, "rows": rows, "command": command, "date": today}
     write_cards(folder, entries)
     right = sum(row["heard_as"] == row["class"] for row in rows)
     print(f"{folder}: {right} of {len(rows)} written sounds are heard as what they dream of")
 
 
-def _settings():
-    return f"--lr={_LR.value} --num_iterations={_NUM_ITERATIONS.value} --seed={_SEED.value}"
+def _towards():
+    """The flags with which the table is made."""
+    used = (_LR, _NUM_ITERATIONS, _SMOOTHING, _SEED)
+    return [f"--{flag.name}={flag.value}" for flag in used]
 
 
 def _row(name, folder):
-    """How sure the network is of a class, before and after dreaming towards it."""
-    facts, _ = _dream(folder, "noise", target_class=name)
+    """How sure the network is of a class, before and after noise has dreamed towards it."""
+    facts, _ = _dream(folder, "--input=noise", f"--target_class={name}", *_towards())
     chances = facts["class_probabilities"]
     written = chances["written_sound"]
     return {
@@ -81,13 +78,12 @@ def _row(name, folder):
     }
 
 
-def _dream(folder, sound, **options):
+def _dream(folder, *options):
     """Runs `dreamsound` once; what its .json says, and its spectrograms (2, bands, frames)."""
-    named = [f"--{name}={value}" for name, value in options.items()]
     with tempfile.TemporaryDirectory() as place:
         output = Path(place) / "dream"
-        command = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}"]
-        command += [f"--input={sound}", f"--output_dir={output}", *_settings().split(), *named]
+        command = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}", *options]
+        command.append(f"--output_dir={output}")
         run = subprocess.run(command, check=False, capture_output=True, text=True)
         if run.returncode:
             raise UserError(f"{shlex.join(command)} failed: {run.stderr.strip()}")
@@ -96,4 +92,4 @@ def _dream(folder, sound, **options):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main, name="show_dreams", usage=__doc__, stopped="nothing was written")

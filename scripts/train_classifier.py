@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 import jax
-from absl import app, flags
+from absl import flags
 
-from dreamsound_jax import runtime
+from dreamsound_jax import command_line, runtime
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.training import datasets, gm
 from dreamsound_jax.training.loop import Recipe
@@ -66,25 +66,10 @@ _SEED = flags.DEFINE_integer("seed", 0, "of the data, the weights and the traini
 HOW = ("data_dir", "output", "cache", "resume", "save_every", "tensorboard")
 
 
-def main(argv):
-    try:
-        if argv[1:]:
-            raise UserError(f"unexpected arguments: {' '.join(argv[1:])}; options start with --")
-        runtime.prepare(precision="float32")
-        train_checkpoint(
-            _dataset(),
-            _recipe(),
-            _place(),
-            width=_WIDTH.value,
-            hidden=_HIDDEN.value,
-            rebuild=_rebuild(),
-        )
-    except UserError as error:
-        print(f"train_classifier: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("train_classifier: stopped; the same command goes on with it", file=sys.stderr)
-        return 130
+def main():
+    runtime.prepare(precision="float32")
+    size = {"width": _WIDTH.value, "hidden": _HIDDEN.value}
+    train_checkpoint(_dataset(), _recipe(), _place(), rebuild=_rebuild(), **size)
 
 
 def _dataset():
@@ -151,4 +136,6 @@ def _rebuild():
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(
+        main, name="train_classifier", usage=__doc__, stopped="the same command goes on with it"
+    )

@@ -67,6 +67,13 @@ def test_classes_go_by_name_and_by_number():
     assert "5 class_5" in message_of(CARD.class_index, 6)
 
 
+def test_a_checkpoint_may_be_named_from_where_one_stands(checkpoint, monkeypatch):
+    monkeypatch.chdir(checkpoint.parent)
+    assert models.load(checkpoint=checkpoint.name).card == CARD
+    monkeypatch.setenv("HOME", str(checkpoint.parent))
+    assert models.load(checkpoint=f"~/{checkpoint.name}").card == CARD
+
+
 @pytest.fixture
 def copy(checkpoint, tmp_path):
     return shutil.copytree(checkpoint, tmp_path / "copy")

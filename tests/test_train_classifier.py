@@ -17,7 +17,7 @@ from tests.sounds import RATE, tone, white_noise
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--width=0.0625", "--hidden=16", "--windows=64x16", "--batch_size=16", "--held_out=0.2"]
-SMALL += ["--save_every=2", "--learning_rate=0.003"]
+SMALL += ["--save_every=4", "--learning_rate=0.003"]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tm
     assert "--dataset=folder" in page and str(places[0]) not in page
     assert not (folder.parent / ".whole.training").exists()
     dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}"]
-    dream += ["--target_class=tone", "--num_iterations=1", f"--output_dir={tmp_path / 'dream'}"]
+    dream += ["--target_class=tone", "--pyramid_size=1", f"--output_dir={tmp_path / 'dream'}"]
     subprocess.run(dream, check=True, env=places[1], capture_output=True)
     assert (tmp_path / "dream/00000-noise.wav").stat().st_size > 100_000
 
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(places, trained):
     folder = places[0] / "killed"
     process = command(places, folder)
     states = folder.parent / ".killed.training"
-    while process.poll() is None and not (states / "6").exists():
+    while process.poll() is None and not (states / "8").exists():
         time.sleep(0.002)
     process.kill()
     process.communicate()

@@ -120,15 +120,6 @@ def test_each_epoch_is_handed_over(trained):
 SHORT = Recipe(windows=(32,) * 3, batch_size=8, learning_rate=3e-3)  # 3 steps in an epoch
 
 
-@pytest.fixture
-def compile_once(tmp_path):
-    """Keeps compiled programs: several runs of one network then compile it once."""
-    before = jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "compiled"))
-    yield
-    jax.config.update("jax_compilation_cache_dir", before)
-
-
 def short_run(follow):
     with contextlib.closing(follow):
         options = {"mean": -30, "std": 17, "recipe": SHORT, "follow": follow}
@@ -147,13 +138,22 @@ class Idle(Follow):
         raise AssertionError(f"step {done} was done already")
 
 
-@pytest.mark.usefixtures("compile_once")
-def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path):
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A short run: its weights and losses. What it compiled is kept for runs that follow."""
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    watch = Watch()
+    yield short_run(watch), watch.losses
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path, uninterrupted):
     def follow(kind, save_every=1, **facts):
         options = {"steps": 9, "board": None, "measure": lambda weights: {}}
         return kind(tmp_path / "run", facts=facts, save_every=save_every, **options)
 
-    expected = short_run(Watch())
+    expected, _ = uninterrupted
     with pytest.raises(KeyboardInterrupt):
         short_run(follow(Killed, save_every=2, lr=1))
     for kind in (Follow, Idle):  # goes on; and then has nothing left to do
@@ -170,23 +170,17 @@ def test_bfloat16_learns_too_and_keeps_float32_weights():
     assert {leaf.dtype for leaf in jax.tree.leaves(fold(model))} == {np.dtype("float32")}
 
 
-def losses_of_a_short_run():
-    watch = Watch()
-    short_run(watch)
-    return watch.losses
-
-
-def test_devices_share_a_batch():
+def test_devices_share_a_batch(uninterrupted):
     """Four devices see the losses that one sees; batch norm goes over the whole batch."""
     code = (
-        "import jax; from tests import test_training as t;"
-        "assert jax.local_device_count() == 4; print(*t.losses_of_a_short_run())"
+        "import jax; from tests import test_training as t; assert jax.local_device_count() == 4;"
+        "watch = t.Watch(); t.short_run(watch); print(*watch.losses)"
     )
     flags = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     run = [sys.executable, "-c", code]
     said = subprocess.run(run, check=True, env=environment, capture_output=True, text=True).stdout
-    four, one = np.float64(said.split()), losses_of_a_short_run()
+    four, one = np.float64(said.split()), uninterrupted[1]
     np.testing.assert_allclose(four[:2], one[:2], rtol=1e-5)
     np.testing.assert_allclose(four, one, rtol=0.02)  # Adam enlarges what rounding leaves
 

@@ -8,7 +8,7 @@ from flax import nnx
 from dreamsound_jax.training.examples import whole
 
 WINDOW = 256  # frames that the network sees at once, 2.3 seconds
-AT_ONCE = 50  # windows
+AT_ONCE = 16  # windows
 
 
 def confusion(network, examples, *, mean, std, classes):
@@ -23,20 +23,20 @@ def confusion(network, examples, *, mean, std, classes):
     Returns:
       Counts (classes, classes): the true class down, the class that was named across.
     """
-    graphdef, state = network
-
-    @jax.jit
-    def classify(state, mel_db):
-        model = nnx.merge(graphdef, state, copy=True)
-        model.eval()
-        return jax.nn.log_softmax(model((mel_db - mean) / std)["output"].astype(jnp.float32))
-
     votes = np.zeros((len(examples), classes))
     for clips, windows in _windows(examples):
-        np.add.at(votes, clips, np.asarray(classify(state, windows))[: len(clips)])
+        said = _log_probabilities(network, (windows - mean) / std)
+        np.add.at(votes, clips, np.asarray(said)[: len(clips)])
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (examples.labels, votes.argmax(1)), 1)
     return counts
+
+
+@jax.jit
+def _log_probabilities(network, spectrograms):
+    model = nnx.merge(*network, copy=True)
+    model.eval()
+    return jax.nn.log_softmax(model(spectrograms)["output"].astype(jnp.float32))
 
 
 def _windows(examples):

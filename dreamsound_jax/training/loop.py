@@ -121,8 +121,8 @@ def _shardings():
 def _check(examples, recipe):
     if len(examples) < recipe.batch_size:
         raise UserError(
-            f"{len(examples)} clips do not fill one batch of {recipe.batch_size}; "
-            "more sounds are needed, or a smaller batch"
+            f"{len(examples)} clips do not fill one batch of {recipe.batch_size}; accepted are "
+            f"batches of up to {len(examples)}: --batch_size"
         )
     devices = jax.local_device_count()
     if recipe.batch_size % devices:

@@ -25,7 +25,7 @@ from dreamsound_jax.mel import N_MELS, SAMPLE_RATE, frame_count, sound_to_mel_db
 log = logging.getLogger(__name__)
 
 VERSION = 2  # of what is kept: raise it when the analysis changes
-PIECE_SAMPLES = 30 * SAMPLE_RATE  # longer sounds are cut into equal pieces
+PIECE_SAMPLES = 40 * SAMPLE_RATE  # longer sounds are cut into equal pieces
 GROUP = 64  # sounds read before they are analysed and written
 SILENT = 1e-5  # a peak of -100 dB, the floor of the analysis
 _DTYPE = np.float16  # steps of up to 0.06 dB

@@ -126,7 +126,8 @@ def _facts(card, dataset, splits, counts, recipe):
     epochs = {window: recipe.windows.count(window) for window in dict.fromkeys(recipe.windows)}
     told = ", ".join(f"{epochs[window]} of {window} frames" for window in epochs)
     of_classes = {split: shares(found) for split, found in counts.items()}
-    return asdict(card) | {
+    network = {name: fact for name, fact in asdict(card).items() if name != "weights_from"}
+    return network | {
         "description": dataset.description,
         "source": {**dataset.facts, "clips": sizes, "epochs": told, "precision": recipe.precision},
         "license": dataset.license,
