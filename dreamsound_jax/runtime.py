@@ -48,3 +48,5 @@ def _log_plainly():
     log.handlers, log.propagate = [_AboveTheBar()], False
     # Orbax tells of every array that it reads; what goes wrong it raises, too.
     absl_logging.set_verbosity(absl_logging.FATAL)
+    for of_its_threads in ("asyncio", "concurrent.futures"):
+        logging.getLogger(of_its_threads).setLevel(logging.CRITICAL)

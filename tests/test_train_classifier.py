@@ -18,6 +18,7 @@ from tests.sounds import RATE, tone, white_noise
 ROOT = Path(__file__).parent.parent
 SMALL = ["--width=0.0625", "--hidden=16", "--windows=64x16", "--batch_size=16", "--held_out=0.2"]
 SMALL += ["--save_every=4", "--learning_rate=0.003"]
+LIMITED = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,14 @@ def places(tmp_path_factory):
     return root, {**os.environ, "XDG_CACHE_HOME": str(root / "cache")}
 
 
-def command(places, output, *flags, dataset="folder"):
+def command(places, output, *flags, before=()):
     root, environment = places
-    script = [sys.executable, str(ROOT / "scripts/train_classifier.py"), f"--dataset={dataset}"]
+    script = [
+        *before,
+        sys.executable,
+        str(ROOT / "scripts/train_classifier.py"),
+        "--dataset=folder",
+    ]
     script += [f"--data_dir={root / 'sounds'}", f"--output={output}", *SMALL, *flags]
     options = {"env": environment, "text": True, "stderr": subprocess.PIPE, "cwd": root}
     return subprocess.Popen(script, **options)
@@ -99,6 +105,15 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(places, trained):
     said = finish(command(places, folder))
     assert re.search(r"going on from step \d+ of 32", said)
     np.testing.assert_array_equal(weights(folder), weights(trained[0]))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(places, trained):
+    """The process may write no file of more than 100 kB: not the first state of the run."""
+    folder = places[0] / "full" / "checkpoint"
+    said = finish(command(places, folder, "--save_every=1", before=LIMITED), code=2)
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("train_classifier: cannot keep the run in ") and "Traceback" not in said
+    assert not list(folder.parent.iterdir())
 
 
 @pytest.mark.parametrize(

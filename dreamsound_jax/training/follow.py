@@ -1,8 +1,12 @@
 """What accompanies a training run: progress, TensorBoard, and a place to resume from."""
 
+import contextlib
 import json
 import logging
 import math
+import shutil
+import time
+from pathlib import Path
 
 import jax
 from orbax.checkpoint import v1 as ocp
@@ -89,8 +93,11 @@ class Follow(Quiet):
             self._board.flush()
 
     def close(self):
+        """Ends the logs; leaves no half-saved state behind."""
         self._bar.close()
-        self._saved.close()
+        with contextlib.suppress(OSError, ValueError):  # a save that failed, told when it did
+            self._saved.close()
+        _sweep(Path(self._saved.directory))
         if self._board:
             self._board.close()
 
@@ -106,6 +113,19 @@ def _open_states(folder, save_every):
         )
     except OSError as error:
         raise UserError(f"cannot keep the run in {folder}: {reason_of(error)}") from error
+
+
+def _sweep(folder):
+    """Removes what is no whole state, and the folder if there is none."""
+    for _ in range(25):  # when a save has failed, orbax's threads may write for a moment more
+        half = [place for place in folder.iterdir() if not place.name.isdigit()]
+        if not half:
+            break
+        for place in half:
+            shutil.rmtree(place, ignore_errors=True)
+        time.sleep(0.2)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _open_board(folder):

@@ -81,7 +81,7 @@ def train_checkpoint(dataset, recipe, place, *, width, hidden, rebuild):
         size=sum(leaf.nbytes for leaf in jax.tree.leaves(weights)),
         pictures={"confusion.png": picture(counts, dataset.classes)},
     )
-    shutil.rmtree(place.progress)
+    shutil.rmtree(place.progress, ignore_errors=True)
     said = ", ".join(f"{split} {shares(found)[0]:.1%}" for split, found in counts.items())
     log.info("%s: %s; dream with --checkpoint=%s", card.name, said, place.output)
 
