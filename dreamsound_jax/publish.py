@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import jax
@@ -58,14 +59,23 @@ def check_place(folder, *, size):
     if taken and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"{folder} is there, and no checkpoint; accepted is a new folder, or one")
     place = next(parent for parent in folder.parents if parent.is_dir())
-    if not os.access(place, os.W_OK):
-        raise UserError(f"cannot write the checkpoint {folder}: no permission to write {place}")
     free, needed = shutil.disk_usage(place).free, size + DISK_MARGIN
     if free < needed:
         raise UserError(
             f"no room for the checkpoint {folder}: it needs {needed / 1e6:.0f} MB, and "
             f"{free / 1e6:.0f} MB are free"
         )
+    try:
+        _reserve(place, needed)
+    except OSError as error:
+        raise UserError(f"cannot write the checkpoint {folder}: {reason_of(error)}") from error
+
+
+def _reserve(place, size):
+    """Takes room on the disk, and gives it back: there may be some, but not for this user."""
+    with tempfile.TemporaryFile(dir=place) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _save(path, layers, size):

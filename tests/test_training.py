@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -160,6 +161,23 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path, uninterrupted):
         jax.tree.map(np.testing.assert_array_equal, short_run(follow(kind, lr=1)), expected)
     with pytest.raises(UserError, match="other flags or data"):
         short_run(follow(Follow, lr=2))
+
+
+def test_a_state_that_cannot_be_kept_stops_the_run_and_leaves_nothing_half(tmp_path):
+    options = {"steps": 9, "board": None, "measure": lambda weights: {}}
+    follow = Follow(tmp_path / "run", facts={"lr": 1}, save_every=1, **options)
+    (tmp_path / "run/1.orbax-checkpoint-tmp").mkdir()
+    follow.after_step(1, {"weights": np.zeros(3)}, 0.5, 0.5)
+    (tmp_path / "run/2.orbax-checkpoint-tmp").mkdir()
+    follow._saved.save = _no_room
+    with pytest.raises(UserError, match="cannot keep the run in .*: No space left on device"):
+        follow.after_step(2, {"weights": np.zeros(3)}, 0.5, 0.5)
+    follow.close()
+    assert [place.name for place in (tmp_path / "run").iterdir()] == ["1"]
+
+
+def _no_room(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_bfloat16_learns_too_and_keeps_float32_weights():

@@ -25,6 +25,9 @@ from dreamsound_jax.training.loop import train
 
 log = logging.getLogger(__name__)
 
+COPIES = (
+    7  # of the weights on disk: two states of the run, with two momenta each, and what comes out
+)
 QUICK = 320  # held-out clips measured after each epoch; all of them after the last
 
 
@@ -71,6 +74,8 @@ def train_checkpoint(dataset, recipe, place, *, width, hidden, rebuild):
     mean, std = statistics(splits[TRAIN])
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", len(splits[TRAIN]), mean, std)
     card = models.Card(place.output.name, dataset.classes, mean, std, width, hidden)
+    weights = sum(4 * leaf.size for leaf in jax.tree.leaves(models.weight_shapes(card)))
+    check_place(place.output, size=COPIES * weights)
     model = _train(splits, held_out, card, recipe, place)
     weights = jax.device_get(fold(model))
     counts = measure(weights, held_out, card)
