@@ -16,7 +16,6 @@ from dreamsound_jax.torch_weights import from_torch
 
 NEEDED = ("classes", "mean", "std")
 FULL_SIZE = {"width": 1.0, "hidden": 4096}
-SHIPPED_WEIGHTS = ("gm",)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,6 @@ class Wanted:
         """
         if not re.fullmatch(r"[\w.-]*\w", self.name):
             raise UserError(f"--model={self.name}: accepted are letters, digits, - and _")
-        if self.output is None and self.name in SHIPPED_WEIGHTS:
-            raise UserError(f"--model={self.name} comes along; choose another name, or an --output")
         known = self.published() or {"description": "A VGG19, converted from PyTorch."}
         missing = [f"--{key}" for key in NEEDED if key not in known | self.given]
         if missing:
@@ -73,10 +70,13 @@ class Wanted:
 
 def _published():
     """{name: card} of the models whose weights are published, and known by their hash."""
-    cards = {
-        name: models.read_entries(shipped("checkpoints") / name) for name in models.model_names()
-    }
-    return {name: card for name, card in cards.items() if "url" in card.get("source", {})}
+    found = {}
+    for name in models.model_names():
+        card = models.read_entries(shipped("checkpoints") / name)
+        source = card.pop("published", card.get("source", {}))
+        if "url" in source:
+            found[name] = card | {"source": source}
+    return found
 
 
 def _class_names(classes):
@@ -130,24 +130,33 @@ def convert(path, wanted):
     shapes = models.weight_shapes(card)
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(shapes))
     check_place(wanted.folder, size=size)
+    _keep_what_was_trained(wanted.folder)
     with open_state_dict(path) as tensors:
         layers = from_torch(tensors, shapes)
-        entries["source"] = _source(path, wanted)
+        entries |= _origin(path, wanted)
         publish(wanted.folder, layers, entries, size=size)
     return f"{wanted.folder}: dream with {wanted.how_to_use()}"
 
 
-def _source(path, wanted):
-    """Where the weights come from, by their hash."""
+def _keep_what_was_trained(folder):
+    if (folder / "card.json").exists() and "rebuild" in models.read_entries(folder):
+        raise UserError(f"{folder} has a network that was trained; choose another name or --output")
+
+
+def _origin(path, wanted):
+    """Where the weights come from, by their hash: an entry or two of the card."""
     published, digest = wanted.published(), _sha256(path)
-    if published and digest == published["source"]["sha256"]:
-        return published["source"]
-    if published and wanted.verify_hash:
+    if published is None:
+        return {"source": {"file": Path(path).name, "sha256": digest}}
+    if digest == published["source"]["sha256"]:
+        return {"source": published["source"]}
+    if wanted.verify_hash:
         raise UserError(
             f"{path} is not the published {published['source']['file']}: its sha256 is {digest}, "
             f"not {published['source']['sha256']}; --noverify_hash converts it all the same"
         )
-    return {"file": Path(path).name, "sha256": digest}
+    source = {"file": Path(path).name, "sha256": digest}
+    return {"source": source, "published": published["source"]}
 
 
 def _sha256(path):

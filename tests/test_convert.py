@@ -20,7 +20,7 @@ from dreamsound_jax.errors import UserError
 from dreamsound_jax.torch_weights import NORMALISED_NAMES
 from dreamsound_jax.vgg19 import LAYERS
 from tests import full_width
-from tests.tiny import CARD
+from tests.tiny import CARD, write_checkpoint
 from tests.torch_files import vgg19_arrays, write_pth
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +180,17 @@ def test_another_file_than_the_published_one_needs_noverify_hash(published, tmp_
     assert not (published / "weights").exists()
     convert.convert(other, convert.Wanted("tiny", {}, verify_hash=False))
     assert json.loads((published / "card.json").read_text())["source"]["file"] == "other.pth"
+    with pytest.raises(UserError, match="is not the published tiny.pth"):
+        convert.convert(other, convert.Wanted("tiny", {}))
+
+
+def test_a_network_that_was_trained_is_not_replaced(tiny_pth, tmp_path):
+    folder = write_checkpoint(tmp_path / "mine")
+    card = json.loads((folder / "card.json").read_text()) | {"rebuild": "python train.py"}
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match="has a network that was trained"):
+        convert.convert(tiny_pth, convert.Wanted("mine", GIVEN, output=folder))
+    models.load(checkpoint=folder)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -266,7 +277,7 @@ def test_all_that_does_not_fit_is_named_at_once(tmp_path):
         (["--model=mine"], "give --pth=FILE, or --download"),
         (["--model=mine", "--pth=a.pth"], "needs --classes, --mean, --std"),
         (["--model=mine", "--download", *FLAGS], "mine is not published; accepted are Urban"),
-        (["--model=gm", "--pth=a.pth", *FLAGS], "--model=gm comes along"),
+        (["--model=gm", "--pth=a.pth", *FLAGS], "gm has a network that was trained"),
         (["--model=../up", "--pth=a.pth", *FLAGS], "--model=../up: accepted are letters"),
         (["--model=mine", "--pth=no.pth", *FLAGS], "cannot read no.pth: No such file"),
         (["--model=fma-small", "--pth=a.pth"], "linear2"),
