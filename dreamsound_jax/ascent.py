@@ -54,39 +54,41 @@ class Climb(NamedTuple):
     fault: jax.Array
 
 
-def ascend(objective, spectrogram, transform, *, steps):
+def ascend(objective, changed, transform, *, steps, see=lambda changed: changed, limit=CLAMP):
     """Takes `steps` steps of gradient ascent; a clip whose gradient fails stays where it is.
 
     Args:
       objective: spectrogram -> scalar, to be raised.
-      spectrogram: (mel bands, frames), standardised.
+      changed: what the steps change, (mel bands, frames) in standard deviations: a standardised
+        spectrogram, or, with `see`, whatever of that shape and unit decides on one.
       transform: optax transformation, minimising as all of optax does; see `reference_chain`.
       steps: how many; static.
+      see: `changed` -> the standardised spectrogram at which the gradient is taken, and taken over
+        cell by cell.
+      limit: `changed` is clamped to [-limit, limit] after each step.
 
     Returns:
-      The spectrogram, clamped to [-3, 3] if a step was taken, and a `Climb`.
+      `changed` after the steps, and a `Climb`.
     """
 
     def step(carry, _):
-        value, moved = ascent_step(objective, carry, transform)
+        value, moved = ascent_step(objective, carry, transform, see=see, limit=limit)
         return moved, Climb(value, moved[2])
 
-    start = (spectrogram, transform.init(spectrogram), jnp.int32(HEALTHY))
-    (spectrogram, _, _), climb = jax.lax.scan(step, start, length=steps)
-    return spectrogram, climb
+    start = (changed, transform.init(changed), jnp.int32(HEALTHY))
+    (changed, _, _), climb = jax.lax.scan(step, start, length=steps)
+    return changed, climb
 
 
-def ascent_step(objective, carry, transform):
-    """One step from (spectrogram, optimizer state, fault): (objective there, the next three)."""
-    spectrogram, state, fault = carry
-    loss, gradient = jax.value_and_grad(lambda x: -objective(x))(spectrogram)
-    updates, next_state = transform.update(gradient, state, spectrogram)
+def ascent_step(objective, carry, transform, *, see, limit):
+    """One step from (changed, optimizer state, fault): (objective there, the next three)."""
+    changed, state, fault = carry
+    loss, gradient = jax.value_and_grad(lambda seen: -objective(seen))(see(changed))
+    updates, next_state = transform.update(gradient, state, changed)
     fault = jnp.where(fault == HEALTHY, diagnose(loss, gradient, updates), fault)
-    moved = optax.projections.projection_box(
-        optax.apply_updates(spectrogram, updates), -CLAMP, CLAMP
-    )
+    moved = optax.projections.projection_box(optax.apply_updates(changed, updates), -limit, limit)
     keep = functools.partial(jnp.where, fault == HEALTHY)
-    return -loss, (*jax.tree.map(keep, (moved, next_state), (spectrogram, state)), fault)
+    return -loss, (*jax.tree.map(keep, (moved, next_state), (changed, state)), fault)
 
 
 def diagnose(loss, gradient, updates):

@@ -1,6 +1,6 @@
 """Sounds on the host: noise, a sine, loudness, WAV files out.
 
-A sound is a float32 array (samples,), mono, nominally in [-1, 1]. Paths may be local, gs:// or s3://.
+A sound is a float32 array (samples,) or (samples, channels), nominally in [-1, 1]. Paths may be local, gs:// or s3://.
 """
 
 import io
@@ -14,6 +14,7 @@ import soundfile
 from etils import epath
 
 from dreamsound_jax.errors import UserError, reason_of
+from dreamsound_jax.inputs import Recording
 
 _CLOUD = "://"
 _BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
@@ -45,16 +46,17 @@ def sine(*, samples: int, frequency: float, sample_rate: int) -> np.ndarray:
 
 
 def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
-    """Integrated loudness (ITU-R BS.1770-4) and true peak (4 times oversampled) of (samples,).
+    """Integrated loudness (ITU-R BS.1770-4) and true peak (4 times oversampled) of a sound.
 
-    BS.1770 needs 0.4 s: a shorter sound is measured as if it were repeated for that long.
+    BS.1770 knows up to five channels; of more, the first five are measured for loudness. It needs 0.4 s: a shorter sound is measured as if it were repeated for that long.
     """
     import pyloudnorm
 
     sound = np.asarray(sound, np.float64)
     if not sound.any():
         return Loudness(-math.inf, -math.inf)
-    measured = np.resize(sound, max(sound.size, math.ceil(_BLOCK * sample_rate)))
+    needed = max(len(sound), math.ceil(_BLOCK * sample_rate))
+    measured = np.resize(sound, (needed, *sound.shape[1:]))[..., :5]
     lufs = pyloudnorm.Meter(sample_rate, block_size=_BLOCK).integrated_loudness(measured)
     return Loudness(float(lufs), 20 * math.log10(_true_peak(sound)))
 
@@ -62,9 +64,9 @@ def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
 def make_safe(
     sound: np.ndarray, *, sample_rate: int, target_lufs: float = -23.0, ceiling_dbtp: float = -1.0
 ) -> np.ndarray:
-    """Scales (samples,) to the target loudness, or lower: the true peak stays under the ceiling.
+    """Scales a sound to the target loudness, or lower: the true peak stays under the ceiling.
 
-    One gain for the whole sound, so nothing is distorted; a sound of few, high peaks therefore ends
+    One gain for all samples and channels, so nothing is distorted; a sound of few, high peaks therefore ends
     quieter than the target. A sound too low for the meter to hear gets its peak at the target, and
     silence stays silent. Encoding the float32 result to 16 bit keeps both promises.
 
@@ -82,7 +84,7 @@ def make_safe(
 
 
 def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
-    """A WAV file of (samples,), in memory. Integer subtypes clip what is beyond [-1, 1].
+    """A WAV file of a sound, in memory. Integer subtypes clip what is beyond [-1, 1].
 
     Raises:
       ValueError: a sample is NaN or infinite.
@@ -92,9 +94,9 @@ def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") 
     return file.getvalue()
 
 
-def decode(data: bytes) -> tuple[np.ndarray, int]:
-    """The samples, float32 (samples,) or (samples, channels), and the rate in Hz of a file."""
-    return soundfile.read(io.BytesIO(data), dtype="float32")
+def decode(data: bytes) -> Recording:
+    """The sound of a file, from its bytes."""
+    return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
 
 
 def write_whole(path: str, data: bytes) -> None:
@@ -139,4 +141,5 @@ def _true_peak(sound):
     from scipy.signal import resample_poly
 
     # The padding lets the interpolation ring beyond the ends, as a loudspeaker does.
-    return max(np.abs(sound).max(), np.abs(resample_poly(np.pad(sound, 64), 4, 1)).max())
+    padded = np.pad(sound, [(64, 64), *[(0, 0)] * (sound.ndim - 1)])
+    return max(np.abs(sound).max(), np.abs(resample_poly(padded, 4, 1)).max())

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax import ascent, mel, pyramid
+from dreamsound_jax.domains import DOMAINS
 from dreamsound_jax.dream import Clip, class_probabilities, dream
-from dreamsound_jax.objectives import CLASS_LAYER
-from dreamsound_jax.vgg19 import smallest_side
 
 
 class Dreams(NamedTuple):
@@ -19,44 +18,40 @@ class Dreams(NamedTuple):
 
     Attributes:
       before_db, after_db: (clips, mel bands, frames) in dB.
-      sound: (clips, samples), as loud as it comes.
+      sound: (clips, channels, samples), as loud as it comes.
       climb: arrays (clips, levels, steps).
-      heard: class probabilities (clips, classes) before and after; None if too small for the head.
+      heard: class probabilities (clips, classes) before and after.
     """
 
     before_db: jax.Array
     after_db: jax.Array
     sound: jax.Array
     climb: ascent.Climb
-    heard: tuple[jax.Array | None, jax.Array | None]
+    heard: tuple[jax.Array, jax.Array]
 
 
 def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
-    """Sound to spectrogram, dream, and sound again, for clips of one length; on the device."""
+    """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
     sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
     before_db = clock("analysis", analyse(sounds))
     spectrograms = model.card.standardise(before_db)
-    dreamed, climb = dream(
+    gather = DOMAINS[options.domain].gather
+    starts = gather(model.card, sources, sounds, spectrograms, gain_range=options.gain_range)
+    changed, climb = dream(
         model.network,
-        spectrograms,
+        starts,
         _parameters(sources, options),
         settings=options.settings(),
         after_level=after_level,
     )
-    after_db = model.card.destandardise(clock("dream", dreamed))
-    keys = jnp.stack([source.keys.phase for source in sources])
-    sound = clock("resynthesis", resynthesise(keys, after_db))
-    heard = clock("classes", (hear(model, spectrograms), hear(model, dreamed)))
+    after_db, sound = clock("resynthesis", finish(starts, clock("dream", changed)))
+    heard = clock("classes", (hear(model, before_db), hear(model, after_db)))
     return Dreams(before_db, after_db, sound, climb, heard)
 
 
-def hear(model, spectrograms):
-    """The probability of each class, (clips, classes), of standardised spectrograms.
-
-    None if they are too small for the network's head.
-    """
-    enough = min(spectrograms.shape[1:]) >= smallest_side(CLASS_LAYER)
-    return class_probabilities(model.network, spectrograms) if enough else None
+def hear(model, mel_db):
+    """The probability of each class, (clips, classes), of (clips, mel bands, frames) in dB."""
+    return class_probabilities(model.network, model.card.standardise(mel_db))
 
 
 class Stopwatch:
@@ -72,11 +67,11 @@ class Stopwatch:
         return result
 
 
-analyse = jax.jit(jax.vmap(lambda sound: mel.sound_to_mel_db(mel.peak_normalise(sound))))
+analyse = jax.jit(jax.vmap(mel.analyse))
 """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
 
-resynthesise = jax.jit(jax.vmap(mel.mel_db_to_sound))
-"""Random keys (clips,) and mel spectrograms in dB to sounds."""
+finish = jax.jit(jax.vmap(lambda start, changed: start.finish(changed)))
+"""Starts in a domain, and what was changed, to mel spectrograms in dB and sounds."""
 
 
 def _parameters(sources, options):

@@ -69,6 +69,19 @@ flags.DEFINE_enum(
 )
 
 # How it dreams
+flags.DEFINE_enum(
+    "domain",
+    "sound",
+    ["sound", "mel"],
+    "sound: turn the parts of the sound itself up and down, at its own sample rate, in stereo if it "
+    "is; mel: repaint its spectrogram and make a new sound of that, as the reference does",
+)
+flags.DEFINE_float(
+    "gain_range",
+    24.0,
+    "domain sound: how far any part of the sound may be turned up or down, in dB",
+    lower_bound=0.0,
+)
 flags.DEFINE_integer(
     "pyramid_size",
     3,
@@ -77,7 +90,9 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_float("pyramid_ratio", 2.0, "how many times finer each pass is", lower_bound=1.0)
 flags.DEFINE_boolean(
-    "replace_detail", True, "give the sound its fine detail back after a coarse pass"
+    "replace_detail",
+    True,
+    "give the spectrogram its fine detail back after a coarse pass (the domain sound keeps it)",
 )
 flags.DEFINE_float("detail_factor", 1.0, "how much of that detail")
 flags.DEFINE_integer(

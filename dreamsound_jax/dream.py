@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from dreamsound_jax import ascent, pyramid
-from dreamsound_jax.objectives import objective
+from dreamsound_jax.objectives import CLASS_LAYER, objective
 from dreamsound_jax.vgg19 import deepest, smallest_side
 
 
@@ -29,7 +29,7 @@ class Settings:
         """The pyramid for a clip of `shape`; UserError if a layer cannot see its smallest level."""
         shapes = pyramid.level_shapes(shape, size=self.pyramid_size, ratio=self.pyramid_ratio)
         layer = deepest(self.layers)
-        pyramid.check_sides(shapes, at_least=smallest_side(layer), reason=f"layer {layer}")
+        pyramid.check_bands(shapes, at_least=smallest_side(layer), reason=f"layer {layer}")
         return shapes
 
 
@@ -43,27 +43,29 @@ class Clip(NamedTuple):
     rolls: jax.Array
 
 
-def dream(network, spectrograms, clips, *, settings, after_level=lambda climb: None):
+def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
     """Dreams a batch of clips; one compiled program for each level shape.
 
     Args:
       network: (graphdef, state) of a VGG19, as `flax.nnx.split` gives it.
-      spectrograms: (clips, mel bands, frames), standardised.
+      starts: what is dreamed on: a `domains.Mel` or `domains.Sound` whose leaves have a leading
+        axis of clips.
       clips: a `Clip` whose leaves have a leading axis of clips.
       settings: a `Settings`.
       after_level: called with the `Climb` of each level, for a progress bar.
 
     Returns:
-      The dreamed spectrograms, and a `Climb` of arrays (clips, levels, steps).
+      What was changed (clips, mel bands, frames), in the domain's terms; and a `Climb` of arrays
+      (clips, levels, steps).
 
     Raises:
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
-    settings.level_shapes(spectrograms.shape[1:])
-    current, climbs = spectrograms, []
+    settings.level_shapes(starts.spectrogram.shape[1:])
+    current, climbs = starts.start(), []
     for level in range(settings.pyramid_size):
         current, climb = _dream_level(
-            network, current, spectrograms, clips, settings=settings, level=level
+            network, current, starts, clips, settings=settings, level=level
         )
         climbs.append(climb)
         after_level(climb)
@@ -71,18 +73,19 @@ def dream(network, spectrograms, clips, *, settings, after_level=lambda climb: N
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "level"))
-def _dream_level(network, current, originals, clips, *, settings, level):
+def _dream_level(network, current, starts, clips, *, settings, level):
     dream_one = functools.partial(dream_level, settings=settings, level=level)
-    return jax.vmap(dream_one, in_axes=(None, 0, 0, 0))(network, current, originals, clips)
+    return jax.vmap(dream_one, in_axes=(None, 0, 0, 0))(network, current, starts, clips)
 
 
-def dream_level(network, current, original, clip, *, settings, level):
-    """One level for one clip: enter it, roll, ascend, roll back; (spectrogram, Climb)."""
-    roll = clip.rolls[level]
-    entered = enter_level(current, original, clip.detail_factor, settings=settings, level=level)
+def dream_level(network, current, start, clip, *, settings, level):
+    """One level for one clip: enter it, roll, ascend, roll back; (what was changed, Climb)."""
+    shapes, roll = settings.level_shapes(start.spectrogram.shape), clip.rolls[level]
+    detail_factor = clip.detail_factor if settings.replace_detail else 0
+    see = start.eye(shapes[level])
     dreamed, climb = ascent.ascend(
         functools.partial(response, network, target_class=clip.target_class, settings=settings),
-        pyramid.roll_time(entered, roll),
+        pyramid.roll_time(start.enter(current, shapes, level, detail_factor), roll),
         ascent.reference_chain(
             settings.optimizer,
             clip.learning_rate,
@@ -90,23 +93,16 @@ def dream_level(network, current, original, clip, *, settings, level):
             smoothing_coefficient=clip.smoothing_coefficient,
         ),
         steps=settings.num_iterations,
+        see=lambda rolled: pyramid.roll_time(see(pyramid.roll_time(rolled, -roll)), roll),
+        limit=start.limit(),
     )
     return pyramid.roll_time(dreamed, -roll), climb
 
 
-def enter_level(current, original, detail_factor, *, settings, level):
-    """Brings the dream so far to the shape of `level`, and gives back what shrinking had lost."""
-    shapes = settings.level_shapes(original.shape)
-    entered = pyramid.resize(current, shapes[level])
-    if level > 0 and settings.replace_detail:
-        lost = pyramid.lost_detail(original, shapes[level], shapes[level - 1])
-        entered = entered + detail_factor * lost
-    return entered
-
-
 def response(network, spectrogram, *, target_class, settings):
     """The objective of one spectrogram (mel bands, frames)."""
-    activations = nnx.merge(*network)(spectrogram[None], settings.layers)
+    heard = pyramid.repeat_time(spectrogram, at_least=smallest_side(deepest(settings.layers)))
+    activations = nnx.merge(*network)(heard[None], settings.layers)
     return objective(
         {layer: values[0] for layer, values in activations.items()},
         target_class,
@@ -116,6 +112,10 @@ def response(network, spectrogram, *, target_class, settings):
 
 @jax.jit
 def class_probabilities(network, spectrograms):
-    """The probability of each class, (clips, classes), of standardised (clips, bands, frames)."""
-    logits = nnx.merge(*network)(spectrograms)["output"]
+    """The probability of each class, (clips, classes), of standardised (clips, bands, frames).
+
+    A spectrogram too short for the network is heard as if it were repeated.
+    """
+    heard = pyramid.repeat_time(spectrograms, at_least=smallest_side(CLASS_LAYER))
+    logits = nnx.merge(*network)(heard)[CLASS_LAYER]
     return jax.nn.softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))

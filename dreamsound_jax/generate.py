@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dreamsound_jax import ascent, audio, mel, models, outputs
+from dreamsound_jax import ascent, audio, inputs, mel, models, outputs
 from dreamsound_jax.batch import Stopwatch, analyse, dream_batch, hear
 from dreamsound_jax.dream import Settings
 from dreamsound_jax.errors import UserError, nearest_or_fail
@@ -28,6 +28,8 @@ class Options:
     """What was asked for: the flags of `dreamsound`, by name."""
 
     input: list[str]
+    domain: str
+    gain_range: float
     clip_length: int
     sine_freq: float
     sample_rate: int
@@ -125,9 +127,9 @@ def check(options):
 
 
 def batches(sources, size):
-    """Groups clips of one length, and yields lists of up to `size` of them."""
-    by_length = operator.attrgetter("sound.size")
-    for _, alike in itertools.groupby(sorted(sources, key=by_length), by_length):
+    """Groups clips of one shape, and yields lists of up to `size` of them."""
+    by_shape = operator.attrgetter("shape")
+    for _, alike in itertools.groupby(sorted(sources, key=by_shape), by_shape):
         alike = list(alike)
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
@@ -148,9 +150,9 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     full = [*batch, *[batch[-1]] * (options.batch_size - len(batch))]
     dreams = dream_batch(model, full, options, clock=clock, after_level=advance)
     dreams = jax.tree.map(np.asarray, dreams)
-    wavs = _encode(dreams, options)
-    written = np.stack([audio.decode(wav)[0] for wav in wavs]).astype(options.dtype())
-    heard = clock("written", hear(model, model.card.standardise(analyse(written))))
+    wavs = _encode(dreams, options, sample_rate=batch[0].sample_rate)
+    written = np.stack([inputs.to_mono(audio.decode(w), sample_rate=mel.SAMPLE_RATE) for w in wavs])
+    heard = clock("written", hear(model, analyse(written.astype(options.dtype()))))
     failed = 0
     for row, source in enumerate(batch):
         of_one = functools.partial(jax.tree.map, lambda array, row=row: array[row])
@@ -165,11 +167,12 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
     return failed
 
 
-def _encode(dreams, options):
+def _encode(dreams, options, *, sample_rate):
     """The sound files, as bytes. A clip that stopped, which may not be finite, gets silence."""
     stopped = (dreams.climb.fault != ascent.HEALTHY).any((1, 2))
-    sounds = np.where(stopped[:, None], 0, dreams.sound)
-    return [outputs.encode(sound, loudness=options.loudness) for sound in sounds]
+    sounds = np.where(stopped[:, None, None], 0, dreams.sound)
+    encode = functools.partial(outputs.encode, sample_rate=sample_rate, loudness=options.loudness)
+    return [encode(sound.T) for sound in sounds]
 
 
 def fail_if_stopped(climb, layers):

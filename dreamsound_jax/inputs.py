@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -28,6 +29,13 @@ _SILENT = 10 ** (-100 / 20)
 _CLOUD = "://"
 _CHUNK = 2**20  # frames read at once
 _WRONG_SIZE = r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
+
+
+class Recording(NamedTuple):
+    """A sound as its file has it: float32 (samples, channels), and its sample rate in Hz."""
+
+    channels: np.ndarray
+    sample_rate: int
 
 
 def find_inputs(names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -57,20 +65,40 @@ def read(path: str, *, sample_rate: int) -> np.ndarray:
     Channels are averaged.
 
     Raises:
-      UserError: the file is missing, unreadable, no sound, empty, cut short, silent (under
-        -100 dBFS), or has NaN or infinite samples.
+      UserError: what `record` raises, or the file is silent (under -100 dBFS) or too short.
     """
-    channels, rate = _decode_file(path, _read_bytes(path))
-    if not np.isfinite(channels).all():
+    return listen(path, record(path), sample_rate=sample_rate)
+
+
+def record(path: str) -> Recording:
+    """Reads a sound file as it is.
+
+    Raises:
+      UserError: the file is missing, unreadable, no sound, empty, cut short, or has NaN or infinite
+        samples.
+    """
+    recording = _decode_file(path, _read_bytes(path))
+    if not np.isfinite(recording.channels).all():
         raise UserError(f"{path!r} has samples that are NaN or infinite")
-    mono = channels.mean(axis=1, dtype=np.float64).astype(np.float32)
-    sound = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return recording
+
+
+def listen(path: str, recording: Recording, *, sample_rate: int) -> np.ndarray:
+    """The recording of `path` as `read` gives it; UserError if it is silent or too short."""
+    sound = to_mono(recording, sample_rate=sample_rate)
     if not sound.size:
-        raise UserError(f"{path!r} is too short: {len(mono)} samples at {rate} Hz")
+        samples, rate = len(recording.channels), recording.sample_rate
+        raise UserError(f"{path!r} is too short: {samples} samples at {rate} Hz")
     peak = np.abs(sound).max()
     if peak < _SILENT:
         raise UserError(f"{path!r} is silent: mixed to mono, it stays under -100 dBFS")
     return sound / peak
+
+
+def to_mono(recording: Recording, *, sample_rate: int) -> np.ndarray:
+    """The mean of the channels, float32 (samples,) at `sample_rate` Hz."""
+    mono = recording.channels.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
 
 
 def _expand(name):
@@ -153,7 +181,7 @@ def _read_bytes(path):
 
 
 def _decode_file(path, data):
-    """The bytes of the file at `path` as float32 (samples, channels), and its rate in Hz."""
+    """The bytes of the file at `path` as a `Recording`."""
     if not data:
         raise UserError(f"{path!r} is empty: it has 0 bytes")
     try:
@@ -167,7 +195,7 @@ def _decode_file(path, data):
         raise UserError(f"{path!r} is cut short: it ends before the length that it announces")
     if not len(samples):
         raise UserError(f"{path!r} has no samples")
-    return samples, rate
+    return Recording(samples, rate)
 
 
 def _all_samples(file):

@@ -43,6 +43,11 @@ def sound_to_mel_db(sound, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP, n_m
     return power_to_db(jnp.asarray(filters, sound.dtype) @ power)
 
 
+def analyse(sound):
+    """What a network is shown of (samples,), however loud: its mel dB at a largest sample of 1."""
+    return sound_to_mel_db(peak_normalise(sound))
+
+
 def mel_db_to_sound(key, mel_db, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP):
     """A sound whose mel spectrogram is near `mel_db`: non-negative least squares, Griffin-Lim.
 
@@ -91,15 +96,17 @@ def stft(sound, *, n_fft=N_FFT, hop=HOP):
     return _dft(_frames(sound, n_fft, hop) * _hann(n_fft, sound.dtype)).T
 
 
-def istft(spectrum, *, n_fft=N_FFT, hop=HOP):
+def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):
     """Least-squares inverse of `stft`: (bins, frames) -> (samples,).
 
-    Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
+    `samples` is how many; by default as many as librosa gives, fewer than the sound that was
+    analysed may have had. Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
     window = _hann(n_fft, spectrum.real.dtype)
     frames = jnp.fft.irfft(spectrum.T, n_fft) * window
-    weight = _overlap_add(jnp.broadcast_to(window**2, frames.shape), n_fft, hop)
-    summed = _overlap_add(frames, n_fft, hop)
+    samples = samples or (frames.shape[0] - 1) * hop + n_fft - 2 * (n_fft // 2)
+    weight = _overlap_add(jnp.broadcast_to(window**2, frames.shape), n_fft, hop, samples)
+    summed = _overlap_add(frames, n_fft, hop, samples)
     return summed / jnp.where(weight > jnp.finfo(weight.dtype).tiny, weight, 1)
 
 
@@ -185,8 +192,7 @@ def _frames(sound, n_fft, hop):
     return jnp.concatenate(beside, axis=1)[:, :n_fft]
 
 
-def _overlap_add(frames, n_fft, hop):
+def _overlap_add(frames, n_fft, hop, samples):
     """(frames, n_fft) -> (samples,): the transpose of `_frames`."""
-    samples = (frames.shape[0] - 1) * hop + n_fft - 2 * (n_fft // 2)
     like = jax.ShapeDtypeStruct((samples,), frames.dtype)
     return jax.linear_transpose(lambda sound: _frames(sound, n_fft, hop), like)(frames)[0]

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from dreamsound_jax import audio, mel, report
+from dreamsound_jax import audio, inputs, mel, report
 from dreamsound_jax.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ class Clip(NamedTuple):
       source: the `Source` it came from.
       dreams: its `Dreams`, without the axis of clips.
       wav: the bytes of its sound file.
-      heard_again: class probabilities (classes,) of the written sound, or None.
+      heard_again: class probabilities (classes,) of the written sound.
       seconds: what each stage took, for the whole batch.
     """
 
     source: Any
     dreams: Any
     wav: bytes
-    heard_again: np.ndarray | None
+    heard_again: np.ndarray
     seconds: dict
 
 
@@ -95,18 +95,18 @@ def _version(package):
         return None
 
 
-def encode(sound, *, loudness):
-    """A WAV file of (samples,), as bytes: 16 bit and safe to hear, or float32 as it comes."""
+def encode(sound, *, sample_rate, loudness):
+    """A WAV file of (samples, channels): 16 bit and safe to hear, or float32 as it comes."""
     if loudness == "none":
-        return audio.encode_wav(sound, sample_rate=mel.SAMPLE_RATE, subtype="FLOAT")
-    safe = audio.make_safe(sound, sample_rate=mel.SAMPLE_RATE)
-    return audio.encode_wav(safe, sample_rate=mel.SAMPLE_RATE)
+        return audio.encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT")
+    safe = audio.make_safe(sound, sample_rate=sample_rate)
+    return audio.encode_wav(safe, sample_rate=sample_rate)
 
 
 def write_clip(folder, clip, *, options, card, seed):
     """Writes the clip's .wav, .npz, .png and .json, each whole or not at all."""
     path = folder / clip.source.name
-    written, _ = audio.decode(clip.wav)
+    written = audio.decode(clip.wav)
     facts = describe(clip, written, options=options, card=card, seed=seed)
     audio.write_whole(f"{path}.wav", clip.wav)
     audio.write_whole(f"{path}.npz", _arrays(clip))
@@ -117,7 +117,7 @@ def write_clip(folder, clip, *, options, card, seed):
 
 def describe(clip, written, *, options, card, seed):
     """What the clip's .json says."""
-    loudness = audio.measure(written, sample_rate=mel.SAMPLE_RATE)
+    loudness = audio.measure(written.channels, sample_rate=written.sample_rate)
     objective = clip.dreams.climb.objective
     target = clip.source.target
     return {
@@ -125,6 +125,7 @@ def describe(clip, written, *, options, card, seed):
         "number": clip.source.number,
         "seed": seed,
         "model": card.name,
+        "domain": options.domain,
         "layers_to_use": list(options.layers_to_use),
         "target_class": None if target is None else card.classes[target],
         "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
@@ -136,7 +137,9 @@ def describe(clip, written, *, options, card, seed):
         },
         "loudness_lufs": _finite_or_none(loudness.lufs),
         "true_peak_dbtp": _finite_or_none(loudness.true_peak_dbtp),
-        "seconds": written.size / mel.SAMPLE_RATE,
+        "seconds": len(written.channels) / written.sample_rate,
+        "sample_rate": written.sample_rate,
+        "channels": written.channels.shape[1],
         "timings": dict(clip.seconds),
     }
 
@@ -146,8 +149,6 @@ def summarise(facts):
     climb = facts["objective"]
     line = f"{'+'.join(facts['layers_to_use'])} {climb['first']:.4g} -> {climb['last']:.4g}"
     heard = [facts["class_probabilities"][when] for when in ("before", "written_sound")]
-    if None in heard:
-        return line
     named = [max(probabilities, key=probabilities.get) for probabilities in heard]
     return f"{line}; sounded like {named[0]}, sounds like {named[1]}"
 
@@ -168,7 +169,7 @@ def _picture(clip, written, options, card):
         before_db=clip.dreams.before_db,
         after_db=clip.dreams.after_db,
         before_sound=clip.source.sound,
-        after_sound=written,
+        after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
         objective=clip.dreams.climb.objective,
         objective_label=_objective_label(options, target),
         level_shapes=options.settings().level_shapes(clip.dreams.before_db.shape),
@@ -187,8 +188,6 @@ def _objective_label(options, target):
 
 
 def _named(card, probabilities):
-    if probabilities is None:
-        return None
     return {name: round(float(p), 6) for name, p in zip(card.classes, probabilities)}
 
 

@@ -28,19 +28,31 @@ def level_shapes(shape, *, size, ratio):
     """
     scales = [ratio ** (level - size + 1) for level in range(size)]
     shapes = [tuple(round(side * scale) for side in shape) for scale in scales]
-    check_sides(shapes, at_least=SMALLEST_SIDE, reason="a pyramid level")
+    smallest = min(shapes, key=min)
+    if min(smallest) < SMALLEST_SIDE:
+        raise UserError(
+            f"{_too_deep(smallest)}, and a pyramid level needs at least {SMALLEST_SIDE} of both "
+            "(use a smaller --pyramid_size or --pyramid_ratio, or a longer clip)"
+        )
     return shapes
 
 
-def check_sides(shapes, *, at_least, reason):
-    """Raises UserError if a side of one of `shapes` is under `at_least`, which `reason` needs."""
-    smallest = min(shapes, key=min)
-    if min(smallest) < at_least:
+def check_bands(shapes, *, at_least, reason):
+    """Raises UserError if one of `shapes` has fewer mel bands than `reason` needs."""
+    smallest = min(shapes)
+    if smallest[0] < at_least:
         raise UserError(
-            f"the pyramid is too deep for this clip: its smallest level would be {smallest[0]} mel "
-            f"bands x {smallest[1]} frames, and {reason} needs at least {at_least} of both "
-            "(use a smaller --pyramid_size or --pyramid_ratio, or a longer clip)"
+            f"{_too_deep(smallest)}, and {reason} needs at least {at_least} mel bands "
+            "(use a smaller --pyramid_size or --pyramid_ratio)"
         )
+
+
+def _too_deep(smallest):
+    bands, frames = smallest
+    return (
+        f"the pyramid is too deep for this clip: its smallest level would be {bands} mel bands x "
+        f"{frames} frames"
+    )
 
 
 def resize(image, shape):
@@ -61,6 +73,15 @@ def draw_rolls(key, *, size, ratio, roll):
     """
     ranges = jnp.round(roll * ratio ** (jnp.arange(size) - size + 1.0)).astype(jnp.int32)
     return jax.random.randint(key, (size,), 0, ranges, dtype=jnp.int32)
+
+
+def repeat_time(image, *, at_least):
+    """Repeats (..., mel bands, frames) whole along time until it has `at_least` so many frames.
+
+    The reference fails where a short clip vanishes in the poolings before a layer.
+    """
+    times = -(-at_least // image.shape[-1])
+    return jnp.concatenate([image] * times, axis=-1) if times > 1 else image
 
 
 def roll_time(image, frames):

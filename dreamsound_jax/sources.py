@@ -31,6 +31,7 @@ class Source(NamedTuple):
       number: its place among the inputs; with the seed, it decides all that is drawn.
       path: the input as it was named.
       sound: (samples,) at 22,050 Hz, peak 1.
+      original: the `Recording` that the domain "sound" dreams in, as loud as `sound`; else None.
       keys: its random keys.
       target: index of the class that the layer `output` dreams of; None without that layer.
     """
@@ -38,6 +39,7 @@ class Source(NamedTuple):
     number: int
     path: str
     sound: np.ndarray
+    original: inputs.Recording | None
     keys: Keys
     target: int | None
 
@@ -45,6 +47,16 @@ class Source(NamedTuple):
     def name(self):
         """Of the clip's files, without a suffix: 00000-noise."""
         return f"{self.number:05d}-{Path(self.path).stem}"
+
+    @property
+    def sample_rate(self):
+        """Of the clip's dream, in Hz."""
+        return self.original.sample_rate if self.original else SAMPLE_RATE
+
+    @property
+    def shape(self):
+        """What is the same for all clips of a batch."""
+        return (self.sound.size, self.sample_rate, self.original and self.original.channels.shape)
 
 
 def collect(options, card, seed):
@@ -83,22 +95,30 @@ def _wanted_class(options, card):
 def _source(number, path, options, classes, wanted, seed):
     clip_key = jax.random.fold_in(jax.random.key(seed), number)
     keys = Keys(*jax.random.split(clip_key, len(Keys._fields)))
-    sound = _sound(path, options, keys.noise)
+    recording = _recording(path, options, keys.noise)
+    sound = inputs.listen(path, recording, sample_rate=SAMPLE_RATE)
     _check_length(path, sound, options)
     target = int(jax.random.randint(keys.target, (), 0, classes)) if wanted is None else wanted
     return Source(
-        number, path, sound, keys, target if CLASS_LAYER in options.layers_to_use else None
+        number=number,
+        path=path,
+        sound=sound,
+        original=recording if options.domain == "sound" else None,
+        keys=keys,
+        target=target if CLASS_LAYER in options.layers_to_use else None,
     )
 
 
-def _sound(path, options, key):
+def _recording(path, options, key):
+    if path not in inputs.GENERATED:
+        return inputs.record(path)
     if path == "noise":
-        return audio.noise(key, samples=options.clip_length)
-    if path == "sine":
-        return audio.sine(
+        sound = audio.noise(key, samples=options.clip_length)
+    else:
+        sound = audio.sine(
             samples=options.clip_length, frequency=options.sine_freq, sample_rate=SAMPLE_RATE
         )
-    return inputs.read(path, sample_rate=SAMPLE_RATE)
+    return inputs.Recording(sound[:, None], SAMPLE_RATE)
 
 
 def _check_length(path, sound, options):

@@ -1,0 +1,141 @@
+"""The two domains of a dream: what its steps change, what the network sees of it, how it ends.
+
+Written for one clip, to be `vmap`ped; `gather` alone makes a batch. Spectrograms are (mel bands,
+frames), standardised, and what the steps change has that shape and unit, too.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from dreamsound_jax import ascent, gain, mel, pyramid
+
+
+@struct.dataclass
+class Mel:
+    """The reference's domain: steps change the spectrogram, and in the end it becomes a sound.
+
+    Attributes:
+      spectrogram: of the input.
+      key: random key of the phase that its inversion begins with.
+      card: the `Card` of the network.
+    """
+
+    spectrogram: jax.Array
+    key: jax.Array
+    card: Any = struct.field(pytree_node=False)
+
+    @classmethod
+    def gather(cls, card, sources, sounds, spectrograms, *, gain_range):
+        """A batch of `sources`; `sounds` and `spectrograms` are theirs, with an axis of clips."""
+        del sounds, gain_range
+        return cls(spectrograms, jnp.stack([source.keys.phase for source in sources]), card)
+
+    def start(self):
+        """What the first level is given."""
+        return self.spectrogram
+
+    def enter(self, current, shapes, level, detail_factor):
+        """Brings the dream so far to its next level, and gives back what shrinking had lost."""
+        entered = pyramid.resize(current, shapes[level])
+        if level == 0:
+            return entered
+        lost = pyramid.lost_detail(self.spectrogram, shapes[level], shapes[level - 1])
+        return entered + detail_factor * lost
+
+    def eye(self, shape):
+        """A function: what the network sees, at the shape of a level, of what was changed."""
+        del shape
+        return lambda changed: changed
+
+    def limit(self):
+        """Of the absolute value of what is changed."""
+        return ascent.CLAMP
+
+    def finish(self, changed):
+        """The dream: its mel dB, and its sound (1, samples) at 22,050 Hz."""
+        mel_db = self.card.destandardise(changed)
+        return mel_db, mel.mel_db_to_sound(self.key, mel_db)[None]
+
+
+@struct.dataclass
+class Sound:
+    """The dream in the sound itself: steps change a gain on it, and the network hears the result.
+
+    What the network sees at every step is the spectrogram of a sound, so nothing is lost at the end.
+    The gradient with respect to that spectrogram is taken for the one with respect to the gain.
+
+    Attributes:
+      spectrogram: of the input.
+      sound: the input as the network hears it, (samples,) at 22,050 Hz.
+      original: the input as it came, (channels, samples) at `sample_rate`.
+      gain_range: how far the gain may go, in dB.
+      card: the `Card` of the network.
+      sample_rate: of `original`, in Hz.
+    """
+
+    spectrogram: jax.Array
+    sound: jax.Array
+    original: jax.Array
+    gain_range: jax.Array
+    card: Any = struct.field(pytree_node=False)
+    sample_rate: int = struct.field(pytree_node=False)
+
+    @classmethod
+    def gather(cls, card, sources, sounds, spectrograms, *, gain_range):
+        """A batch of `sources`; `sounds` and `spectrograms` are theirs, with an axis of clips."""
+        originals = np.stack([source.original.channels.T for source in sources])
+        return cls(
+            spectrogram=spectrograms,
+            sound=sounds,
+            original=jnp.asarray(originals, sounds.dtype),
+            gain_range=jnp.full(len(sounds), gain_range, sounds.dtype),
+            card=card,
+            sample_rate=sources[0].original.sample_rate,
+        )
+
+    def start(self):
+        """What the first level is given: no gain."""
+        return jnp.zeros_like(self.spectrogram)
+
+    def enter(self, current, shapes, level, detail_factor):
+        """Brings the gain so far to its next level. The sound itself has kept its detail."""
+        del detail_factor
+        return jax.image.resize(current, shapes[level], "linear")
+
+    def eye(self, shape):
+        """A function: what the network sees, at the shape of a level, of the sound with a gain."""
+        play = gain.player(self.sound)
+
+        def see(changed):
+            mel_db = mel.analyse(play(self.gain_db(changed)))
+            return pyramid.resize(self.card.standardise(mel_db), shape)
+
+        return see
+
+    def limit(self):
+        """Of the absolute value of what is changed."""
+        return self.gain_range / self.card.std
+
+    def gain_db(self, changed):
+        """The gain in dB, (mel bands, frames), that `changed`, of any level's shape, stands for."""
+        spread = jax.image.resize(changed, self.spectrogram.shape, "linear")
+        return gain.bounded(
+            spread * self.card.std,
+            self.card.destandardise(self.spectrogram),
+            gain_range=self.gain_range,
+        )
+
+    def finish(self, changed):
+        """The dream: its mel dB, and its sound as `original` is, and as loud."""
+        mel_db = self.card.destandardise(self.eye(changed.shape)(changed))
+        play = functools.partial(gain.apply, sample_rate=self.sample_rate)
+        sound = jax.vmap(play, in_axes=(0, None))(self.original, self.gain_db(changed))
+        return mel_db, gain.as_loud_as(self.original, sound)
+
+
+DOMAINS = {"sound": Sound, "mel": Mel}

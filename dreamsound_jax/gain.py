@@ -1,0 +1,91 @@
+"""A time-frequency gain on a sound: each place of it is turned up or down, its phase stays.
+
+A gain is an array (mel bands, frames) in dB on the grid of the mel spectrogram. Each function takes
+one clip, works in its own float dtype, and is meant to be `vmap`ped.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamsound_jax import mel
+
+
+def bounded(gain_db, mel_db, *, gain_range):
+    """Keeps a gain musical: within +-`gain_range` dB, and silence silent.
+
+    A cell is raised by no more than it stands above the floor of the spectrogram, 80 dB below the
+    loudest cell: what is inaudible stays so, without a threshold that could be heard.
+
+    Args:
+      gain_db, mel_db: the gain and the spectrogram of the sound that it is for, (mel bands, frames).
+      gain_range: dB, 0 or more.
+    """
+    headroom = mel_db - mel_db.max() + mel.TOP_DB
+    return jnp.clip(gain_db, -gain_range, jnp.minimum(gain_range, headroom))
+
+
+def player(sound):
+    """A function from a gain (mel bands, frames) to `sound` (samples,) with that gain.
+
+    For many gains on one sound at 22,050 Hz: the sound is analysed only once. A gain of 0 dB gives
+    the sound back, but for rounding.
+    """
+    spectrum = mel.stft(sound)
+    weights = jnp.asarray(bin_weights(mel.SAMPLE_RATE), sound.dtype)
+    return lambda gain_db: mel.istft(
+        spectrum * db_to_amplitude(weights @ gain_db), samples=sound.size
+    )
+
+
+def apply(sound, gain_db, *, sample_rate):
+    """Gives `sound` (samples,) a gain that was made for it at 22,050 Hz, at any sample rate.
+
+    The analysis has frames as long and as far apart, in seconds, as the network's. Between mel bands
+    and between frames the gain is interpolated; above the highest band, that of the band is taken.
+    """
+    scale = sample_rate / mel.SAMPLE_RATE
+    n_fft, hop = round(mel.N_FFT * scale), round(mel.HOP * scale)
+    spectrum = mel.stft(sound, n_fft=n_fft, hop=hop)
+    frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
+    bins = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ _at_frames(gain_db, frames)
+    return mel.istft(spectrum * db_to_amplitude(bins), n_fft=n_fft, hop=hop, samples=sound.size)
+
+
+def as_loud_as(original, sound):
+    """`sound` scaled to the root mean square of `original`; arrays (channels, samples)."""
+    power, wanted = (jnp.mean(jnp.square(channels)) for channels in (sound, original))
+    return sound * jnp.sqrt(wanted / jnp.where(power > 0, power, 1))
+
+
+def db_to_amplitude(db):
+    """What to multiply a sound by for a gain in dB."""
+    return 10 ** (db / 20)
+
+
+@functools.cache
+def bin_weights(sample_rate):
+    """How much of each mel band's gain goes to each STFT bin: (bins, mel bands), rows of sum 1.
+
+    A bin takes the mean over the mel bands that see it, weighted by how much they do; a bin that
+    none sees (0 Hz, and what is above the network's hearing) takes what its nearest neighbour does.
+    """
+    filters = mel.mel_filters()
+    seen = np.flatnonzero(filters.sum(0))
+    weights = (filters[:, seen] / filters[:, seen].sum(0)).T
+    heard_hz = seen * mel.SAMPLE_RATE / mel.N_FFT
+    n_fft = round(mel.N_FFT * sample_rate / mel.SAMPLE_RATE)
+    wanted_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    columns = (np.interp(wanted_hz, heard_hz, column) for column in weights.T)
+    return np.stack(list(columns), axis=1)
+
+
+def _at_frames(gain_db, places):
+    """The gain (mel bands, frames) at `places` between its frames, interpolated linearly."""
+    last = gain_db.shape[1] - 1
+    places = np.minimum(places, last)
+    before = np.floor(places).astype(int)
+    share = jnp.asarray(places - before, gain_db.dtype)
+    return (1 - share) * gain_db[:, before] + share * gain_db[:, np.minimum(before + 1, last)]
