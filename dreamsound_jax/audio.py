@@ -1,6 +1,7 @@
 """Sounds on the host: noise, a sine, loudness, WAV files out.
 
-A sound is a float32 array (samples,) or (samples, channels), nominally in [-1, 1]. Paths may be local, gs:// or s3://.
+A sound is a float32 array (samples,) or (samples, channels), nominally in [-1, 1]. Paths may be
+local, gs:// or s3://.
 """
 
 import io
@@ -17,6 +18,7 @@ from dreamsound_jax.errors import UserError, reason_of
 from dreamsound_jax.inputs import Recording
 
 _CLOUD = "://"
+_CHANNELS = 5  # that BS.1770 can measure
 _BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
 _HEADROOM = 0.05  # dB: rounding to 16 bit moves a true peak by less
 
@@ -48,7 +50,8 @@ def sine(*, samples: int, frequency: float, sample_rate: int) -> np.ndarray:
 def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
     """Integrated loudness (ITU-R BS.1770-4) and true peak (4 times oversampled) of a sound.
 
-    BS.1770 knows up to five channels; of more, the first five are measured for loudness. It needs 0.4 s: a shorter sound is measured as if it were repeated for that long.
+    BS.1770 knows five channels, so of more the first five count for loudness. It needs 0.4 s: a
+    shorter sound is measured as if it were repeated for that long.
     """
     import pyloudnorm
 
@@ -56,7 +59,8 @@ def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
     if not sound.any():
         return Loudness(-math.inf, -math.inf)
     needed = max(len(sound), math.ceil(_BLOCK * sample_rate))
-    measured = np.resize(sound, (needed, *sound.shape[1:]))[..., :5]
+    measured = np.resize(sound, (needed, *sound.shape[1:]))
+    measured = measured if measured.ndim == 1 else measured[:, :_CHANNELS]
     lufs = pyloudnorm.Meter(sample_rate, block_size=_BLOCK).integrated_loudness(measured)
     return Loudness(float(lufs), 20 * math.log10(_true_peak(sound)))
 
@@ -66,9 +70,9 @@ def make_safe(
 ) -> np.ndarray:
     """Scales a sound to the target loudness, or lower: the true peak stays under the ceiling.
 
-    One gain for all samples and channels, so nothing is distorted; a sound of few, high peaks therefore ends
-    quieter than the target. A sound too low for the meter to hear gets its peak at the target, and
-    silence stays silent. Encoding the float32 result to 16 bit keeps both promises.
+    One gain for all samples and channels, so nothing is distorted; a sound of few, high peaks
+    therefore ends quieter than the target. A sound too low for the meter to hear gets its peak at
+    the target, and silence stays silent. Encoding the float32 result to 16 bit keeps both promises.
 
     Raises:
       ValueError: a sample is NaN or infinite.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax import ascent, mel, pyramid
-from dreamsound_jax.domains import DOMAINS
+from dreamsound_jax.domains import DOMAINS, Finished
 from dreamsound_jax.dream import Clip, class_probabilities, dream
 
 
@@ -17,15 +17,14 @@ class Dreams(NamedTuple):
     """A dreamed batch; arrays with a leading axis of clips.
 
     Attributes:
-      before_db, after_db: (clips, mel bands, frames) in dB.
-      sound: (clips, channels, samples), as loud as it comes.
+      before_db: (clips, mel bands, frames).
+      finished: what `domains.Finished` says.
       climb: arrays (clips, levels, steps).
       heard: class probabilities (clips, classes) before and after.
     """
 
     before_db: jax.Array
-    after_db: jax.Array
-    sound: jax.Array
+    finished: Finished
     climb: ascent.Climb
     heard: tuple[jax.Array, jax.Array]
 
@@ -44,9 +43,9 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
         settings=options.settings(),
         after_level=after_level,
     )
-    after_db, sound = clock("resynthesis", finish(starts, clock("dream", changed)))
-    heard = clock("classes", (hear(model, before_db), hear(model, after_db)))
-    return Dreams(before_db, after_db, sound, climb, heard)
+    finished = clock("resynthesis", finish(starts, clock("dream", changed)))
+    heard = clock("classes", (hear(model, before_db), hear(model, finished.mel_db)))
+    return Dreams(before_db, finished, climb, heard)
 
 
 def hear(model, mel_db):
@@ -71,7 +70,7 @@ analyse = jax.jit(jax.vmap(mel.analyse))
 """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
 
 finish = jax.jit(jax.vmap(lambda start, changed: start.finish(changed)))
-"""Starts in a domain, and what was changed, to mel spectrograms in dB and sounds."""
+"""Starts in a domain, and what was changed, to `Finished` dreams."""
 
 
 def _parameters(sources, options):

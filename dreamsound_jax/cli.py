@@ -1,4 +1,4 @@
-"""The command `dreamsound`: its flags. Nothing imports this file."""
+"""The command `dreamsound`: its flags. Scripts that dream import it, to have them, too."""
 
 import shlex
 from dataclasses import fields, replace
@@ -73,8 +73,8 @@ flags.DEFINE_enum(
     "domain",
     "sound",
     ["sound", "mel"],
-    "sound: turn the parts of the sound itself up and down, at its own sample rate, in stereo if it "
-    "is; mel: repaint its spectrogram and make a new sound of that, as the reference does",
+    "sound: turn parts of the sound itself up and down, at its own rate, in stereo if it is; mel: "
+    "repaint its spectrogram and make a new sound of that, as the reference does",
 )
 flags.DEFINE_float(
     "gain_range",
@@ -170,7 +170,7 @@ def main():
     from dreamsound_jax import generate, runtime
 
     runtime.prepare(precision=flags.FLAGS.precision)
-    failed = generate.run(_options(generate.Options), command=_command())
+    failed = generate.run(options(), command=_command())
     return 2 if failed else 0
 
 
@@ -189,13 +189,15 @@ def _refuse_ouroboros():
         )
 
 
-def _options(kind):
+def options():
     """The flags as `generate.Options`, whose fields bear their names."""
-    options = kind(**{field.name: flags.FLAGS[field.name].value for field in fields(kind)})
+    from dreamsound_jax.generate import Options
+
+    given = Options(**{field.name: flags.FLAGS[field.name].value for field in fields(Options)})
     # A class asked for by name means the layer that knows classes, unless layers are named.
-    if options.target_class and not flags.FLAGS["layers_to_use"].present:
-        return replace(options, layers_to_use=["output"])
-    return options
+    if given.target_class and not flags.FLAGS["layers_to_use"].present:
+        return replace(given, layers_to_use=["output"])
+    return given
 
 
 def _command():

@@ -5,7 +5,7 @@ frames), standardised, and what the steps change has that shape and unit, too.
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,20 @@ import numpy as np
 from flax import struct
 
 from dreamsound_jax import ascent, gain, mel, pyramid
+
+
+class Finished(NamedTuple):
+    """A dream that is over.
+
+    Attributes:
+      mel_db: (mel bands, frames), what the network saw last.
+      change_db: (mel bands, frames), what the dream did: to the spectrogram, or as a gain.
+      sound: (channels, samples), as loud as it comes.
+    """
+
+    mel_db: jax.Array
+    change_db: jax.Array
+    sound: jax.Array
 
 
 @struct.dataclass
@@ -52,22 +66,27 @@ class Mel:
         del shape
         return lambda changed: changed
 
+    def balance(self, seen):
+        """What of `seen` the objective's gradient heeds: all of it."""
+        return seen
+
     def limit(self):
         """Of the absolute value of what is changed."""
         return ascent.CLAMP
 
     def finish(self, changed):
-        """The dream: its mel dB, and its sound (1, samples) at 22,050 Hz."""
+        """The `Finished` dream; its sound has one channel, at 22,050 Hz."""
         mel_db = self.card.destandardise(changed)
-        return mel_db, mel.mel_db_to_sound(self.key, mel_db)[None]
+        change_db = mel_db - self.card.destandardise(self.spectrogram)
+        return Finished(mel_db, change_db, mel.mel_db_to_sound(self.key, mel_db)[None])
 
 
 @struct.dataclass
 class Sound:
     """The dream in the sound itself: steps change a gain on it, and the network hears the result.
 
-    What the network sees at every step is the spectrogram of a sound, so nothing is lost at the end.
-    The gradient with respect to that spectrogram is taken for the one with respect to the gain.
+    The network sees the spectrogram of a sound at every step, so nothing is lost at the end. The
+    gradient with respect to that spectrogram is taken for the one with respect to the gain.
 
     Attributes:
       spectrogram: of the input.
@@ -117,6 +136,16 @@ class Sound:
 
         return see
 
+    def balance(self, seen):
+        """`seen` as it is, but with the gradient that it has at a constant power.
+
+        A sound can only be so loud: what is turned up turns the rest down. Without this, dreams of
+        louder and louder places end in a few of them, and silence between.
+        """
+        db = self.card.std * seen
+        power_db = 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * db)
+        return seen - (power_db - jax.lax.stop_gradient(power_db)) / self.card.std
+
     def limit(self):
         """Of the absolute value of what is changed."""
         return self.gain_range / self.card.std
@@ -131,11 +160,12 @@ class Sound:
         )
 
     def finish(self, changed):
-        """The dream: its mel dB, and its sound as `original` is, and as loud."""
+        """The `Finished` dream; its sound has the channels, rate and level of `original`."""
         mel_db = self.card.destandardise(self.eye(changed.shape)(changed))
+        gain_db = self.gain_db(changed)
         play = functools.partial(gain.apply, sample_rate=self.sample_rate)
-        sound = jax.vmap(play, in_axes=(0, None))(self.original, self.gain_db(changed))
-        return mel_db, gain.as_loud_as(self.original, sound)
+        sound = jax.vmap(play, in_axes=(0, None))(self.original, gain_db)
+        return Finished(mel_db, gain_db, gain.as_loud_as(self.original, sound))
 
 
 DOMAINS = {"sound": Sound, "mel": Mel}

@@ -84,7 +84,9 @@ def dream_level(network, current, start, clip, *, settings, level):
     detail_factor = clip.detail_factor if settings.replace_detail else 0
     see = start.eye(shapes[level])
     dreamed, climb = ascent.ascend(
-        functools.partial(response, network, target_class=clip.target_class, settings=settings),
+        lambda seen: response(
+            network, start.balance(seen), target_class=clip.target_class, settings=settings
+        ),
         pyramid.roll_time(start.enter(current, shapes, level, detail_factor), roll),
         ascent.reference_chain(
             settings.optimizer,

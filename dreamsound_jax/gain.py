@@ -6,7 +6,6 @@ one clip, works in its own float dtype, and is meant to be `vmap`ped.
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +19,8 @@ def bounded(gain_db, mel_db, *, gain_range):
     loudest cell: what is inaudible stays so, without a threshold that could be heard.
 
     Args:
-      gain_db, mel_db: the gain and the spectrogram of the sound that it is for, (mel bands, frames).
+      gain_db: (mel bands, frames).
+      mel_db: the spectrogram of the sound that it is for, of that shape.
       gain_range: dB, 0 or more.
     """
     headroom = mel_db - mel_db.max() + mel.TOP_DB
@@ -43,8 +43,8 @@ def player(sound):
 def apply(sound, gain_db, *, sample_rate):
     """Gives `sound` (samples,) a gain that was made for it at 22,050 Hz, at any sample rate.
 
-    The analysis has frames as long and as far apart, in seconds, as the network's. Between mel bands
-    and between frames the gain is interpolated; above the highest band, that of the band is taken.
+    The analysis has frames as long and as far apart, in seconds, as the network's. Between bins and
+    between frames the gain is interpolated; above 11,025 Hz, it is that of the highest bin below.
     """
     scale = sample_rate / mel.SAMPLE_RATE
     n_fft, hop = round(mel.N_FFT * scale), round(mel.HOP * scale)

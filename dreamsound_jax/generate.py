@@ -170,7 +170,7 @@ def _dream_and_write(model, batch, options, *, folder, seed, bar):
 def _encode(dreams, options, *, sample_rate):
     """The sound files, as bytes. A clip that stopped, which may not be finite, gets silence."""
     stopped = (dreams.climb.fault != ascent.HEALTHY).any((1, 2))
-    sounds = np.where(stopped[:, None, None], 0, dreams.sound)
+    sounds = np.where(stopped[:, None, None], 0, dreams.finished.sound)
     encode = functools.partial(outputs.encode, sample_rate=sample_rate, loudness=options.loudness)
     return [encode(sound.T) for sound in sounds]
 

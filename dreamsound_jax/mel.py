@@ -99,8 +99,8 @@ def stft(sound, *, n_fft=N_FFT, hop=HOP):
 def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):
     """Least-squares inverse of `stft`: (bins, frames) -> (samples,).
 
-    `samples` is how many; by default as many as librosa gives, fewer than the sound that was
-    analysed may have had. Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
+    `samples` is how many; by default as many as librosa gives, which may be fewer than were
+    analysed. Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
     window = _hann(n_fft, spectrum.real.dtype)
     frames = jnp.fft.irfft(spectrum.T, n_fft) * window

@@ -55,14 +55,14 @@ def _dreams(card):
     if "dreams" not in card:
         return ""
     dreams = card["dreams"]
-    rows = [["dreamed towards", "before", "spectrogram", "written sound", "heard as"]]
+    rows = [["domain", "dreamed towards", "before", "spectrogram", "written sound", "heard as"]]
     for row in dreams["rows"]:
         chances = (f"{row[key]:.3f}" for key in ("before", "spectrogram", "written"))
-        rows.append([row["class"], *chances, row["heard_as"]])
+        rows.append([row["domain"], row["class"], *chances, row["heard_as"]])
     count, right = len(rows) - 1, sum(row["class"] == row["heard_as"] for row in dreams["rows"])
     return f"""## Dreams
 
-From noise towards each class, with
+From noise towards each class, in both domains, with
 
     dreamsound {dreams["flags"]}
 

@@ -109,7 +109,7 @@ def write_clip(folder, clip, *, options, card, seed):
     written = audio.decode(clip.wav)
     facts = describe(clip, written, options=options, card=card, seed=seed)
     audio.write_whole(f"{path}.wav", clip.wav)
-    audio.write_whole(f"{path}.npz", _arrays(clip))
+    audio.write_whole(f"{path}.npz", _arrays(clip, options))
     audio.write_whole(f"{path}.png", _picture(clip, written, options, card))
     _write_json(f"{path}.json", facts)
     log.info("%s.wav: %s", path, summarise(facts))
@@ -153,10 +153,13 @@ def summarise(facts):
     return f"{line}; sounded like {named[0]}, sounds like {named[1]}"
 
 
-def _arrays(clip):
+def _arrays(clip, options):
+    finished = clip.dreams.finished
+    arrays = {"mel_db": np.stack([clip.dreams.before_db, finished.mel_db])}
+    if options.domain == "sound":
+        arrays["gain_db"] = finished.change_db
     file = io.BytesIO()
-    mel_db = np.stack([clip.dreams.before_db, clip.dreams.after_db])
-    np.savez_compressed(file, mel_db=mel_db)
+    np.savez_compressed(file, **arrays)
     return file.getvalue()
 
 
@@ -167,7 +170,9 @@ def _picture(clip, written, options, card):
     return report.picture(
         title=f"{Path(clip.source.path).name}, dreamed by {layers} of {card.name}{aim}",
         before_db=clip.dreams.before_db,
-        after_db=clip.dreams.after_db,
+        after_db=clip.dreams.finished.mel_db,
+        change_db=clip.dreams.finished.change_db,
+        change_name="Gain on the sound" if options.domain == "sound" else "Change",
         before_sound=clip.source.sound,
         after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
         objective=clip.dreams.climb.objective,

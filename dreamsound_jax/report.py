@@ -21,6 +21,8 @@ def picture(
     title: str,
     before_db: np.ndarray,
     after_db: np.ndarray,
+    change_db: np.ndarray,
+    change_name: str,
     before_sound: np.ndarray,
     after_sound: np.ndarray,
     objective: np.ndarray,
@@ -35,6 +37,7 @@ def picture(
       title: what was dreamed; long ones are wrapped.
       before_db, after_db: mel spectrograms (mel bands, frames) in dB, Slaney's scale from 0 Hz to
         half the sample rate.
+      change_db: (mel bands, frames), what the dream did, in dB; change_name: what that is.
       before_sound, after_sound: samples (samples,), of any length.
       objective: (levels, steps), what was ascended, by pyramid level and step.
       sample_rate: in Hz.
@@ -55,8 +58,9 @@ def picture(
     )
     (before, after, change), (wave, new_wave, climb) = figure.subplots(2, 3, height_ratios=(1.7, 1))
     seconds = hop / sample_rate
-    _draw_spectrograms(figure, (before, after, change), before_db, after_db, seconds)
-    _mark_frequencies((before, after, change), before_db.shape[0], sample_rate)
+    _draw_pair(figure, (before, after), before_db, after_db, seconds)
+    _draw_change(figure, change, change_db, change_name, seconds)
+    mark_frequencies((before, after, change), before_db.shape[0], sample_rate)
     for axes, above, sound in ((wave, before, before_sound), (new_wave, after, after_sound)):
         _draw_waveform(axes, sound, sample_rate)
         axes.sharex(above)
@@ -82,26 +86,26 @@ def frequency_ticks(n_mels: int, *, sample_rate: int) -> tuple[np.ndarray, list[
     return np.interp(octaves, centres, np.arange(n_mels)), names
 
 
-def _draw_spectrograms(figure, panels, before_db, after_db, seconds):
-    """Before and after in one range of colours, their difference around white."""
-    frames = min(before_db.shape[1], after_db.shape[1])
-    change_db = after_db[:, :frames] - before_db[:, :frames]
+def _draw_pair(figure, panels, before_db, after_db, seconds):
+    """Before and after in one range of colours."""
     top = max(np.nanmax(before_db), np.nanmax(after_db))
     floor = max(min(np.nanmin(before_db), np.nanmin(after_db)), top - 80)
-    most = max(1, np.nanpercentile(np.abs(change_db), 99.5))
-    _draw_spectrogram(panels[0], before_db, seconds, "Before", cmap="magma", vmin=floor, vmax=top)
-    level = _draw_spectrogram(
-        panels[1], after_db, seconds, "After", cmap="magma", vmin=floor, vmax=top
-    )
-    change = _draw_spectrogram(
-        panels[2], change_db, seconds, "Change", cmap="RdBu_r", vmin=-most, vmax=most
-    )
+    colours = {"cmap": "magma", "vmin": floor, "vmax": top}
+    draw_spectrogram(panels[0], before_db, seconds, "Before", **colours)
+    level = draw_spectrogram(panels[1], after_db, seconds, "After", **colours)
     figure.colorbar(level, ax=panels[1], pad=0.02, aspect=30, label="level (dB)")
+
+
+def _draw_change(figure, axes, change_db, name, seconds):
+    """What the dream did, around white."""
+    most = max(1, np.nanpercentile(np.abs(change_db), 99.5))
+    colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+    change = draw_spectrogram(axes, change_db, seconds, name, **colours)
     label = "quieter  ←  change (dB)  →  louder"
-    figure.colorbar(change, ax=panels[2], pad=0.02, aspect=30, extend="both", label=label)
+    figure.colorbar(change, ax=axes, pad=0.02, aspect=30, extend="both", label=label)
 
 
-def _draw_spectrogram(axes, db, seconds, name, **colours):
+def draw_spectrogram(axes, db, seconds, name, **colours):
     """Draws (mel bands, frames) with each frame, `seconds` apart, around its time."""
     bands, frames = db.shape
     edges = (-seconds / 2, (frames - 0.5) * seconds, -0.5, bands - 0.5)
@@ -110,7 +114,7 @@ def _draw_spectrogram(axes, db, seconds, name, **colours):
     return axes.imshow(_averaged(db), extent=edges, origin="lower", aspect="auto", **colours)
 
 
-def _mark_frequencies(panels, n_mels, sample_rate):
+def mark_frequencies(panels, n_mels, sample_rate):
     places, names = frequency_ticks(n_mels, sample_rate=sample_rate)
     for axes in panels:
         axes.set_yticks(places, names)
@@ -131,7 +135,7 @@ def _draw_waveform(axes, sound, sample_rate):
     axes.set_title(loudness, loc="right", size=10, color=_FAINT)
     axes.set_title("Waveform", loc="left", size=11)
     axes.set_xlabel("time (s)")
-    _unbox(axes)
+    unbox(axes)
 
 
 def _draw_climb(axes, objective, label, level_shapes):
@@ -150,7 +154,7 @@ def _draw_climb(axes, objective, label, level_shapes):
     title = textwrap.fill(f"Objective: {label}", 50, max_lines=3)
     axes.set_title(title, loc="left", size=11, parse_math=False)
     axes.set_xlabel("step (compare values within a level only)")
-    _unbox(axes)
+    unbox(axes)
 
 
 def _name_level(axes, step, name):
@@ -165,7 +169,7 @@ def _level_name(level, levels, shapes):
     return f"level {level + 1}{shape}"
 
 
-def _unbox(axes):
+def unbox(axes):
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -186,46 +190,3 @@ def _envelope(sound):
         return sound, sound
     starts = np.arange(0, len(sound), each)
     return np.minimum.reduceat(sound, starts), np.maximum.reduceat(sound, starts)
-
-
-def layers_picture(title, dreams, *, sample_rate, hop):
-    """Draws what each layer makes of one input, side by side.
-
-    Args:
-      title: above all.
-      dreams: {layer: (2, mel bands, frames) in dB: the input, the dream}; one input for all.
-      sample_rate: in Hz.
-      hop: samples from one frame to the next.
-
-    Returns:
-      A PNG of 1400 x 800 pixels for up to five layers: the input, the dreams, and below each dream
-      how it differs from the input.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((14, 8), _DPI, layout="constrained", facecolor="white")
-    figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
-    panels = figure.subplots(2, len(dreams) + 1)
-    seconds, before = hop / sample_rate, next(iter(dreams.values()))[0]
-    top = max(pair.max() for pair in dreams.values())
-    colours = {"cmap": "magma", "vmin": top - 80, "vmax": top}
-    _draw_spectrogram(panels[0, 0], before, seconds, "input", **colours)
-    panels[1, 0].axis("off")
-    for (layer, (_, after)), (above, below) in zip(dreams.items(), panels[:, 1:].T):
-        level = _draw_spectrogram(above, after, seconds, layer, **colours)
-        change_db = after - before
-        moved = f"moved {np.sqrt(np.mean(change_db**2)):.1f} dB rms"
-        change = _draw_spectrogram(
-            below, change_db, seconds, moved, cmap="RdBu_r", vmin=-20, vmax=20
-        )
-    _mark_frequencies(panels[:, 0], len(before), sample_rate)
-    _mark_frequencies(panels[:, 1:].ravel(), len(before), sample_rate)
-    for axes in panels[:, 1:].ravel():
-        axes.set_ylabel("")
-        axes.tick_params(labelleft=False)
-    figure.colorbar(level, ax=panels[0], aspect=30, label="level (dB)")
-    figure.colorbar(change, ax=panels[1], aspect=30, extend="both", label="change (dB)")
-    file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file)
-    return file.getvalue()

@@ -2,9 +2,9 @@
 
     python scripts/show_dreams.py --checkpoint=checkpoints/gm --input=tests/data/loop_amen.flac
 
-From noise it dreams towards each class, far, and writes down how sure the network is of the class,
-on the spectrogram and again on the written sound. Then it dreams the input by a layer of each
-stage, as `dreamsound` does without further flags, and draws the dreams side by side.
+From noise it dreams towards each class, far, in both domains, and writes down how sure the network
+is of the class, on the spectrogram and again on the written sound. Then it dreams the input by a
+layer of each stage, as `dreamsound` does without further flags, and draws the dreams side by side.
 """
 
 import datetime
@@ -19,11 +19,12 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import command_line, mel, models
+from dreamsound_jax import command_line, models
 from dreamsound_jax.errors import UserError
+from dreamsound_jax.gallery import layers_picture
 from dreamsound_jax.publish import write_cards
-from dreamsound_jax.report import layers_picture
 
+DOMAINS = ("mel", "sound")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of each stage
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the network's folder", required=True)
@@ -41,16 +42,17 @@ def main():
 def show(folder):
     """Dreams, and adds the table and the picture to the checkpoint in `folder`."""
     classes, entries = models.read_card(folder).classes, models.read_entries(folder)
-    rows = [_row(name, folder) for name in tqdm(classes, desc="classes", disable=None)]
+    wanted = [(domain, name) for domain in DOMAINS for name in classes]
+    rows = [_row(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
     seed = f"--seed={_SEED.value}"
     dreamed = {
         layer: _dream(folder, f"--input={_INPUT.value}", f"--layers_to_use={layer}", seed)[1]
         for layer in tqdm(LAYERS, desc="layers", disable=None)
     }
     title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
-    drawn = layers_picture(title, dreamed, sample_rate=mel.SAMPLE_RATE, hop=mel.HOP)
+    drawn = layers_picture(title, dreamed)
     (folder / "layers.png").write_bytes(drawn)
-    flags_used = " ".join(["--target_class=CLASS", *_towards()])
+    flags_used = " ".join(["--domain=DOMAIN --target_class=CLASS", *_towards()])
     command, today = shlex.join(["python", *sys.argv]), datetime.date.today().isoformat()
     entries["dreams"] = {"flags": flags_used, "rows": rows, "command": command, "date": today}
     write_cards(folder, entries)
@@ -64,12 +66,14 @@ def _towards():
     return [f"--{flag.name}={flag.value}" for flag in used]
 
 
-def _row(name, folder):
+def _row(folder, domain, name):
     """How sure the network is of a class, before and after noise has dreamed towards it."""
-    facts, _ = _dream(folder, "--input=noise", f"--target_class={name}", *_towards())
+    wanted = (f"--domain={domain}", f"--target_class={name}")
+    facts, _ = _dream(folder, "--input=noise", *wanted, *_towards())
     chances = facts["class_probabilities"]
     written = chances["written_sound"]
     return {
+        "domain": domain,
         "class": name,
         "before": chances["before"][name],
         "spectrogram": chances["after"][name],
@@ -79,7 +83,7 @@ def _row(name, folder):
 
 
 def _dream(folder, *options):
-    """Runs `dreamsound` once; what its .json says, and its spectrograms (2, bands, frames)."""
+    """Runs `dreamsound` once; what its .json says, and its spectrograms: before, after, change."""
     with tempfile.TemporaryDirectory() as place:
         output = Path(place) / "dream"
         command = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}", *options]
@@ -88,7 +92,10 @@ def _dream(folder, *options):
         if run.returncode:
             raise UserError(f"{shlex.join(command)} failed: {run.stderr.strip()}")
         (facts,) = [path for path in output.glob("*.json") if path.name != "params.json"]
-        return json.loads(facts.read_text()), np.load(facts.with_suffix(".npz"))["mel_db"]
+        arrays = np.load(facts.with_suffix(".npz"))
+        before, after = arrays["mel_db"]
+        change = arrays["gain_db"] if "gain_db" in arrays else after - before
+        return json.loads(facts.read_text()), (before, after, change)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -5,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamsound_jax import ascent, dream, models, pyramid
+from dreamsound_jax import ascent, domains, dream, models, pyramid
 from dreamsound_jax.dream import Clip, Settings
 from dreamsound_jax.errors import UserError
-from tests.tiny import tiny_network
+from tests.tiny import CARD, tiny_network
 
 SHAPE = (64, 64)
 SETTINGS = Settings(layers=("relu3_1",), pyramid_size=2, num_iterations=3)
@@ -23,6 +24,11 @@ def spectrograms(count):
     return jnp.asarray(np.random.default_rng(1).normal(size=(count, *SHAPE)), jnp.float32)
 
 
+def starts(batch):
+    """A batch of spectrograms to dream on, as the reference does."""
+    return domains.Mel(batch, jax.random.split(jax.random.key(1), len(batch)), CARD)
+
+
 def clips(count, *, settings=SETTINGS, learning_rate=0.05, target=0):
     each = functools.partial(jnp.full, count)
     keys = jax.random.split(jax.random.key(0), count)
@@ -34,9 +40,9 @@ def clips(count, *, settings=SETTINGS, learning_rate=0.05, target=0):
 
 def test_a_clip_is_the_same_whatever_is_beside_it(network):
     batch = spectrograms(3)
-    dreamed, climb = dream.dream(network, batch, clips(3), settings=SETTINGS)
+    dreamed, climb = dream.dream(network, starts(batch), clips(3), settings=SETTINGS)
     others = batch.at[1:].set(batch[1:] * 0.3 + 1)
-    beside, _ = dream.dream(network, others, clips(3), settings=SETTINGS)
+    beside, _ = dream.dream(network, starts(others), clips(3), settings=SETTINGS)
     np.testing.assert_array_equal(dreamed[0], beside[0])
     assert np.abs(dreamed[1] - beside[1]).max() > 0.1
     assert climb.objective.shape == climb.fault.shape == (3, 2, 3)
@@ -45,9 +51,9 @@ def test_a_clip_is_the_same_whatever_is_beside_it(network):
 
 def test_a_batch_agrees_with_single_dreams(network):
     batch, parameters = spectrograms(2), clips(2)
-    together, _ = dream.dream(network, batch, parameters, settings=SETTINGS)
+    together, _ = dream.dream(network, starts(batch), parameters, settings=SETTINGS)
     for row in range(2):
-        one = jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], (batch, parameters))
+        one = jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], (starts(batch), parameters))
         alone, _ = dream.dream(network, *one, settings=SETTINGS)
         np.testing.assert_allclose(alone[0], together[row], atol=1e-3)
 
@@ -56,12 +62,13 @@ def test_one_program_a_level_and_clips_differ_without_a_new_one(network):
     dream._dream_level.clear_cache()
     for learning_rate in (0.01, 0.02, 0.03):
         parameters = clips(1, learning_rate=learning_rate)
-        dream.dream(network, spectrograms(1), parameters, settings=SETTINGS)
+        dream.dream(network, starts(spectrograms(1)), parameters, settings=SETTINGS)
     assert dream._dream_level._cache_size() == SETTINGS.pyramid_size
 
 
 def test_weights_are_arguments_of_the_program(network):
-    lower = functools.partial(dream._dream_level.lower, network, spectrograms(1), spectrograms(1))
+    batch = spectrograms(1)
+    lower = functools.partial(dream._dream_level.lower, network, batch, starts(batch))
     text = lower(clips(1), settings=SETTINGS, level=1).as_text()
     assert "tensor<3x3x4x4xf32>" in text
     constants = [line for line in text.splitlines() if "dense<" in line]
@@ -73,17 +80,21 @@ def test_the_roll_moves_the_dream_and_not_the_clip(network):
     """Without a step to take, rolling there and back leaves the clip where it was."""
     still = clips(1, learning_rate=0.0)
     batch = jnp.clip(spectrograms(1), -3, 3)
-    same, _ = dream.dream(network, batch, still, settings=SETTINGS)
+    same, _ = dream.dream(network, starts(batch), still, settings=SETTINGS)
     np.testing.assert_allclose(same, batch, atol=1e-6)
 
 
 def test_detail_is_given_back_unless_told_otherwise(network):
-    current, original = jnp.zeros((32, 32)), spectrograms(1)[0]
-    lost = pyramid.lost_detail(original, SHAPE, (32, 32))
-    enter = functools.partial(dream.enter_level, current, original, 0.5, level=1)
-    np.testing.assert_allclose(enter(settings=SETTINGS), 0.5 * lost, atol=1e-6)
-    without = Settings(layers=("relu3_1",), pyramid_size=2, replace_detail=False)
-    assert not enter(settings=without).any()
+    """Without a step to take, what the smaller level lost is all that can be missing."""
+    batch = jnp.clip(spectrograms(1), -3, 3)
+    still = clips(1, learning_rate=0.0)._replace(rolls=jnp.zeros((1, 2), int))
+    without = dataclasses.replace(SETTINGS, replace_detail=False)
+    coarse, _ = dream.dream(network, starts(batch), still, settings=without)
+    expected = pyramid.resize(pyramid.resize(batch[0], (32, 32)), SHAPE)
+    np.testing.assert_allclose(coarse[0], expected, atol=1e-6)
+    half = still._replace(detail_factor=jnp.full(1, 0.5))
+    between, _ = dream.dream(network, starts(batch), half, settings=SETTINGS)
+    np.testing.assert_allclose(between[0], (expected + batch[0]) / 2, atol=1e-6)
 
 
 def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
@@ -94,7 +105,7 @@ def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
     for direction in ("towards", "away"):
         settings = Settings(layers=("output",), pyramid_size=1, class_objective=direction)
         parameters = clips(1, settings=settings, target=target)
-        dreamed, _ = dream.dream(network, batch, parameters, settings=settings)
+        dreamed, _ = dream.dream(network, starts(batch), parameters, settings=settings)
         moved[direction] = dream.class_probabilities(network, dreamed)[0, target]
     assert moved["away"] < before[target] < moved["towards"]
 
@@ -102,13 +113,13 @@ def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
 def test_a_pyramid_too_deep_for_a_layer_is_refused(network):
     settings = Settings(layers=("relu1_1", "relu5_1"), pyramid_size=4)
     with pytest.raises(UserError, match="layer relu5_1 needs at least 16"):
-        dream.dream(network, spectrograms(1), clips(1), settings=settings)
+        dream.dream(network, starts(spectrograms(1)), clips(1), settings=settings)
 
 
 def test_a_deaf_network_stops_every_step(network):
     graphdef, state = network
     deaf = jax.tree.map(lambda leaf: leaf * 0 - 1, state)
     batch = spectrograms(1)
-    dreamed, climb = dream.dream((graphdef, deaf), batch, clips(1), settings=SETTINGS)
+    dreamed, climb = dream.dream((graphdef, deaf), starts(batch), clips(1), settings=SETTINGS)
     assert (climb.fault == ascent.ZERO_GRADIENT).all()
     np.testing.assert_allclose(dreamed, batch, atol=1e-6)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dreamsound_jax import ascent, dream, models, pyramid
+from dreamsound_jax import ascent, domains, dream, models, pyramid
 from dreamsound_jax.torch_weights import from_torch
 from dreamsound_jax.vgg19 import LAYERS
 from tests.tiny import CARD
@@ -85,8 +85,9 @@ def clip_of(params, rolls, dtype):
 
 def our_dream(network, mel_db, params, rolls):
     x = jnp.asarray((mel_db - params["mean"]) / params["std"])[None]
+    start = domains.Mel(x, jax.random.split(jax.random.key(0), 1), CARD)
     clips = jax.tree.map(lambda leaf: leaf[None], clip_of(params, rolls, x.dtype))
-    dreamed, _ = dream.dream(network, x, clips, settings=settings_of(params))
+    dreamed, _ = dream.dream(network, start, clips, settings=settings_of(params))
     return np.asarray(dreamed[0]) * params["std"] + params["mean"]
 
 
@@ -148,7 +149,9 @@ def test_the_first_step_meets_the_reference_in_float32(name):
     params, stored = golden_dream(name)
     settings, clip = settings_of(params), clip_of(params, stored["rolls"], jnp.float32)
     x = jnp.asarray((golden_mel_db() - params["mean"]) / params["std"], jnp.float32)
-    entered = dream.enter_level(x, x, clip.detail_factor, settings=settings, level=0)
+    start = domains.Mel(x, jax.random.key(0), CARD)
+    shapes = settings.level_shapes(x.shape)
+    entered = start.enter(start.start(), shapes, 0, clip.detail_factor)
     rolled = pyramid.roll_time(entered, clip.rolls[0])
     transform = ascent.reference_chain(
         "sgd",
@@ -162,8 +165,10 @@ def test_the_first_step_meets_the_reference_in_float32(name):
         objective = functools.partial(
             dream.response, network, target_class=clip.target_class, settings=settings
         )
-        start = (rolled, transform.init(rolled), jnp.int32(ascent.HEALTHY))
-        return ascent.ascent_step(objective, start, transform)[1][0] - rolled
+        carry = (rolled, transform.init(rolled), jnp.int32(ascent.HEALTHY))
+        see, limit = start.eye(shapes[0]), start.limit()
+        _, moved = ascent.ascent_step(objective, carry, transform, see=see, limit=limit)
+        return moved[0] - rolled
 
     expected = stored["first_update_level0"]
     update = first_step(golden_network("float32"), rolled)

@@ -20,6 +20,8 @@ def draw(seconds=2.3, levels=3, steps=10, **changed):
         "title": "00000-noise",
         "before_db": before,
         "after_db": before + RNG.normal(size=before.shape),
+        "change_db": RNG.normal(size=before.shape),
+        "change_name": "Change",
         "before_sound": RNG.uniform(-1, 1, samples),
         "after_sound": RNG.uniform(-0.1, 0.1, samples - 199),
         "objective": RNG.uniform(size=(levels, steps)),
@@ -41,18 +43,19 @@ def test_any_clip_gives_a_page_with_content(case):
 
 def test_what_is_odd_is_still_drawn(recwarn):
     silent = np.full((128, 256), -100.0)
-    draw(before_db=silent, after_db=silent, before_sound=np.zeros(51200))
+    still = np.zeros_like(silent)
+    draw(before_db=silent, after_db=silent, change_db=still, before_sound=np.zeros(51200))
     draw(objective=np.full((3, 10), np.nan), after_db=np.zeros((128, 250)), level_shapes=None)
-    draw(title="a $very$ {odd} \\title_1 " * 20, objective_label="$x_1$ " * 50)
+    odd = {"title": "a $very$ {odd} \\title_1 " * 20, "objective_label": "$x_1$ " * 50}
+    draw(**odd, change_name="a $very$ {odd} \\name_1")
     assert not recwarn.list
 
 
 def test_a_louder_dream_is_red_and_a_quieter_one_blue():
-    before = np.zeros((128, 256))
-    after = before.copy()
-    after[:64], after[64:] = -20, 20
-    after[:, :128] *= 0.5
-    page = np.asarray(draw(before_db=before, after_db=after).convert("RGB"), int)
+    change = np.zeros((128, 256))
+    change[:64], change[64:] = -20, 20
+    change[:, :128] *= 0.5
+    page = np.asarray(draw(change_db=change).convert("RGB"), int)
     warmth = (page[..., 0] - page[..., 2])[100:440, 1000:1250]  # inside the panel of the change
     assert (warmth[:120] > 50).all() and (warmth[-120:] < -50).all()
 
@@ -66,7 +69,7 @@ def test_ten_minutes_are_drawn_in_seconds():
 def test_pictures_can_be_drawn_by_threads_without_pyplot(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it now fails
     images = {}
-    given = {name: RNG.uniform(size=(128, 99)) for name in ("before_db", "after_db")}
+    given = {name: RNG.uniform(size=(128, 99)) for name in ("before_db", "after_db", "change_db")}
     given |= {name: RNG.uniform(size=9999) for name in ("before_sound", "after_sound")}
     given["objective"] = RNG.uniform(size=(3, 10))
 

@@ -1,0 +1,112 @@
+"""Pictures that lay several dreams side by side. Each is a PNG, as bytes."""
+
+import io
+import textwrap
+
+import numpy as np
+
+from dreamsound_jax import mel
+from dreamsound_jax.report import draw_spectrogram, mark_frequencies, unbox
+
+_SECONDS = mel.HOP / mel.SAMPLE_RATE  # of a frame
+_SHOWN_DB = 60  # below the loudest cell
+_COLOURS = ("#1f3b5c", "#c8553d", "#8d99ae")
+
+
+def layers_picture(title, dreams):
+    """Draws what each layer makes of one input.
+
+    Args:
+      title: above all.
+      dreams: {layer: (before_db, after_db, change_db)}, each (mel bands, frames); one input for
+        all.
+
+    Returns:
+      The input, the dreams, and below each dream what it did; 1400 x 800 pixels.
+    """
+    figure = _figure(title, (14, 8))
+    panels = figure.subplots(2, len(dreams) + 1)
+    before = next(iter(dreams.values()))[0]
+    top = max(max(before.max(), after.max()) for before, after, _ in dreams.values())
+    colours = {"cmap": "magma", "vmin": top - 80, "vmax": top}
+    draw_spectrogram(panels[0, 0], before, _SECONDS, "input", **colours)
+    panels[1, 0].axis("off")
+    for (layer, (_, after, change)), (above, below) in zip(dreams.items(), panels[:, 1:].T):
+        level = draw_spectrogram(above, after, _SECONDS, layer, **colours)
+        moved = f"{np.sqrt(np.mean(change**2)):.1f} dB rms"
+        drawn = draw_spectrogram(below, change, _SECONDS, moved, cmap="RdBu_r", vmin=-20, vmax=20)
+    mark_frequencies(panels[:, 0], len(before), mel.SAMPLE_RATE)
+    mark_frequencies(panels[:, 1:].ravel(), len(before), mel.SAMPLE_RATE)
+    _only_the_first_is_labelled(panels[:, 1:].ravel())
+    figure.colorbar(level, ax=panels[0], aspect=30, label="level (dB)")
+    figure.colorbar(drawn, ax=panels[1], aspect=30, extend="both", label="change (dB)")
+    return _png(figure)
+
+
+def sounds_picture(title, rows):
+    """Draws sounds as mel spectrograms, each down to 60 dB below its own loudest cell.
+
+    Args:
+      title: above all.
+      rows: a list of {name of a panel: (mel bands, frames) in dB}, one dictionary a row.
+    """
+    figure = _figure(title, (14, 3 * len(rows) + 0.5))
+    panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+    for row, axes in zip(rows, panels):
+        for (name, mel_db), place in zip(row.items(), axes):
+            level_db = mel_db - mel_db.max()
+            level = draw_spectrogram(
+                place, level_db, _SECONDS, name, cmap="magma", vmin=-_SHOWN_DB, vmax=0
+            )
+        mark_frequencies(axes, len(mel_db), mel.SAMPLE_RATE)
+        _only_the_first_is_labelled(axes[1:])
+    for place in panels[:-1].ravel():
+        place.set_xlabel("")
+    figure.colorbar(level, ax=panels, aspect=40, label="below the loudest cell (dB)")
+    return _png(figure)
+
+
+def curves_picture(title, rows, *, x_label):
+    """Draws lines in panels; what is above 0 throughout, on a logarithmic scale.
+
+    Args:
+      title: above all.
+      rows: a list of {title of a panel: {name of a line: (x, y)}}, one dictionary a row.
+      x_label: of all panels.
+    """
+    figure = _figure(title, (14, 3 * len(rows) + 0.5))
+    panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+    for row, axes in zip(rows, panels):
+        for (name, lines), place in zip(row.items(), axes):
+            for (label, (x, y)), colour in zip(lines.items(), _COLOURS):
+                place.plot(x, y, label=label, color=colour, marker="o" if len(x) < 20 else None)
+            place.set_title(name, loc="left", size=11)
+            if all(np.min(y) > 0 for _, y in lines.values()):
+                place.set_yscale("log")
+            unbox(place)
+    for place in panels[-1]:
+        place.set_xlabel(x_label)
+    panels[0, 0].legend(frameon=False)
+    return _png(figure)
+
+
+def _figure(title, inches):
+    from matplotlib.figure import Figure
+
+    figure = Figure(inches, 100, layout="constrained", facecolor="white")
+    figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
+    return figure
+
+
+def _png(figure):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file)
+    return file.getvalue()
+
+
+def _only_the_first_is_labelled(panels):
+    for axes in panels:
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)
