@@ -129,9 +129,11 @@ class Sound:
     def eye(self, shape):
         """A function: what the network sees, at the shape of a level, of the sound with a gain."""
         play = gain.player(self.sound)
+        frames = pyramid.nearest(self.spectrogram.shape[1], shape[1])
 
         def see(changed):
-            mel_db = mel.analyse(play(self.gain_db(changed)))
+            # At a coarse level most frames would be left out again: they are not analysed at all.
+            mel_db = mel.analyse(play(self.gain_db(changed)), frames=frames)
             return pyramid.resize(self.card.standardise(mel_db), shape)
 
         return see

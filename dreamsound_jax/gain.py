@@ -33,11 +33,16 @@ def player(sound):
     For many gains on one sound at 22,050 Hz: the sound is analysed only once. A gain of 0 dB gives
     the sound back, but for rounding.
     """
-    spectrum = mel.stft(sound)
+    longer = _with_one_frame_more(sound, mel.HOP)
+    spectrum = mel.stft(longer)
     weights = jnp.asarray(bin_weights(mel.SAMPLE_RATE), sound.dtype)
-    return lambda gain_db: mel.istft(
-        spectrum * db_to_amplitude(weights @ gain_db), samples=sound.size
-    )
+
+    def play(gain_db):
+        bins_db = jnp.pad(weights @ gain_db, ((0, 0), (0, 1)), mode="edge")
+        played = mel.istft(spectrum * db_to_amplitude(bins_db), samples=longer.size)
+        return played[: sound.size]
+
+    return play
 
 
 def apply(sound, gain_db, *, sample_rate):
@@ -47,11 +52,18 @@ def apply(sound, gain_db, *, sample_rate):
     between frames the gain is interpolated; above 11,025 Hz, it is that of the highest bin below.
     """
     scale = sample_rate / mel.SAMPLE_RATE
-    n_fft, hop = round(mel.N_FFT * scale), round(mel.HOP * scale)
-    spectrum = mel.stft(sound, n_fft=n_fft, hop=hop)
+    n_fft, hop = frame_size(sample_rate), max(1, round(mel.HOP * scale))
+    longer = _with_one_frame_more(sound, hop)
+    spectrum = mel.stft(longer, n_fft=n_fft, hop=hop)
     frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
-    bins = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ _at_frames(gain_db, frames)
-    return mel.istft(spectrum * db_to_amplitude(bins), n_fft=n_fft, hop=hop, samples=sound.size)
+    bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ _at_frames(gain_db, frames)
+    amplified = spectrum * db_to_amplitude(bins_db)
+    return mel.istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
+
+
+def frame_size(sample_rate):
+    """Samples in a frame as long as the network's."""
+    return max(2, round(mel.N_FFT * sample_rate / mel.SAMPLE_RATE))
 
 
 def as_loud_as(original, sound):
@@ -62,7 +74,7 @@ def as_loud_as(original, sound):
 
 def db_to_amplitude(db):
     """What to multiply a sound by for a gain in dB."""
-    return 10 ** (db / 20)
+    return jnp.exp(np.log(10) / 20 * db)
 
 
 @functools.cache
@@ -76,10 +88,16 @@ def bin_weights(sample_rate):
     seen = np.flatnonzero(filters.sum(0))
     weights = (filters[:, seen] / filters[:, seen].sum(0)).T
     heard_hz = seen * mel.SAMPLE_RATE / mel.N_FFT
-    n_fft = round(mel.N_FFT * sample_rate / mel.SAMPLE_RATE)
-    wanted_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    wanted_hz = np.fft.rfftfreq(frame_size(sample_rate), 1 / sample_rate)
     columns = (np.interp(wanted_hz, heard_hz, column) for column in weights.T)
     return np.stack(list(columns), axis=1)
+
+
+def _with_one_frame_more(sound, hop):
+    """The sound, padded so that its last samples are not at the rim of the last window: there the
+    inverse divides by next to nothing, and a gain would click.
+    """
+    return jnp.pad(sound, (0, hop))
 
 
 def _at_frames(gain_db, places):

@@ -9,7 +9,7 @@ from dreamsound_jax import mel
 from dreamsound_jax.report import draw_spectrogram, mark_frequencies, unbox
 
 _SECONDS = mel.HOP / mel.SAMPLE_RATE  # of a frame
-_SHOWN_DB = 60  # below the loudest cell
+_SHOWN_DB = 70  # below the loudest cell
 _COLOURS = ("#1f3b5c", "#c8553d", "#8d99ae")
 
 
@@ -44,7 +44,7 @@ def layers_picture(title, dreams):
 
 
 def sounds_picture(title, rows):
-    """Draws sounds as mel spectrograms, each down to 60 dB below its own loudest cell.
+    """Draws sounds as mel spectrograms, each down to 70 dB below its own loudest cell.
 
     Args:
       title: above all.

@@ -23,7 +23,9 @@ GRIFFIN_LIM_ITERATIONS = 32
 MOMENTUM = 0.99
 
 
-def sound_to_mel_db(sound, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP, n_mels=N_MELS):
+def sound_to_mel_db(
+    sound, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP, n_mels=N_MELS, frames=slice(None)
+):
     """The mel power spectrogram of a sound, in dB.
 
     Args:
@@ -32,20 +34,21 @@ def sound_to_mel_db(sound, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP, n_m
       n_fft: samples in a frame; odd or even.
       hop: samples from one frame to the next.
       n_mels: mel bands, from 0 Hz to half the sample rate.
+      frames: the indices of those that are wanted.
 
     Returns:
       (n_mels, frames) in dB re 1, from -100 up, and at most 80 below the loudest cell. As
       `librosa.power_to_db(librosa.feature.melspectrogram(...))`.
     """
-    spectrum = stft(sound, n_fft=n_fft, hop=hop)
+    spectrum = stft(sound, n_fft=n_fft, hop=hop, frames=frames)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     filters = mel_filters(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels)
     return power_to_db(jnp.asarray(filters, sound.dtype) @ power)
 
 
-def analyse(sound):
+def analyse(sound, *, frames=slice(None)):
     """What a network is shown of (samples,), however loud: its mel dB at a largest sample of 1."""
-    return sound_to_mel_db(peak_normalise(sound))
+    return sound_to_mel_db(peak_normalise(sound), frames=frames)
 
 
 def mel_db_to_sound(key, mel_db, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HOP):
@@ -91,9 +94,12 @@ def db_to_power(db):
     return 10 ** (db / 10)
 
 
-def stft(sound, *, n_fft=N_FFT, hop=HOP):
-    """Short-time Fourier transform, periodic Hann window: (samples,) -> (bins, frames)."""
-    return _dft(_frames(sound, n_fft, hop) * _hann(n_fft, sound.dtype)).T
+def stft(sound, *, n_fft=N_FFT, hop=HOP, frames=slice(None)):
+    """Short-time Fourier transform, periodic Hann window: (samples,) -> (bins, frames).
+
+    `frames` picks some of them, by their indices.
+    """
+    return _dft(_frames(sound, n_fft, hop)[frames] * _hann(n_fft, sound.dtype)).T
 
 
 def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):

@@ -56,9 +56,14 @@ def _too_deep(smallest):
 
 
 def resize(image, shape):
-    """Nearest-neighbour resize of (height, width), PyTorch's rule: source = floor(i * in / out)."""
-    rows, columns = (np.arange(out) * side // out for out, side in zip(shape, image.shape))
+    """Nearest-neighbour resize of (height, width) by PyTorch's rule."""
+    rows, columns = (nearest(side, out) for side, out in zip(image.shape, shape))
     return image[rows][:, columns]
+
+
+def nearest(side, out):
+    """Which of `side` cells each of `out` cells is taken from: floor(i * side / out)."""
+    return np.arange(out) * side // out
 
 
 def lost_detail(original, shape, last_shape):

@@ -26,3 +26,8 @@ def white_noise(samples=51200, seed=0):
 def recording(name):
     """One of the recordings in `data`, float64."""
     return np.float64(inputs.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
+
+
+def original(name):
+    """One of the recordings in `data` as its file has it, a `Recording`."""
+    return inputs.record(str(DATA / f"{name}.flac"))

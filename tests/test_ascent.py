@@ -64,6 +64,23 @@ def test_the_spectrogram_stays_within_3_deviations():
     assert (end.min(), end.max()) == (-3, 3)
 
 
+def test_a_limit_may_be_given_and_traced():
+    start, transform = jnp.asarray(noise(), jnp.float32), chain(learning_rate=10.0)
+    ascend = jax.jit(lambda limit: ascent.ascend(hill, start, transform, steps=5, limit=limit)[0])
+    for limit in (0.0, 0.5, 7.0):
+        end = ascend(limit)
+        assert (end.min(), end.max()) == (-limit, limit)
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_gradient_is_taken_where_it_is_seen_and_over_cell_by_cell():
+    start = jnp.asarray(noise())
+    see = lambda changed: jnp.sin(3 * changed[::-1])  # noqa: E731
+    end, climb = ascent.ascend(hill, start, optax.sgd(0.7), steps=1, see=see, limit=9)
+    np.testing.assert_allclose(end, start + 0.7 * jax.grad(hill)(see(start)), atol=1e-12)
+    np.testing.assert_allclose(climb.objective, [hill(see(start))])
+
+
 def test_a_tiny_gradient_still_moves():
     start = jnp.asarray(noise(), jnp.float32)
     end, climb = ascent.ascend(lambda x: 1e-30 * hill(x), start, chain(), steps=3)

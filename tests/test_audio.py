@@ -45,6 +45,21 @@ def test_measure_agrees_with_the_standard():
     assert audio.measure(between, sample_rate=48000).true_peak_dbtp == pytest.approx(0, abs=0.2)
 
 
+def test_measure_hears_channels_together_as_the_standard_does():
+    # EBU Tech 3341, case 1 again, now in stereo.
+    sine = 10 ** (-23 / 20) * np.sin(2 * np.pi * 1000 * np.arange(20 * 48000) / 48000)
+    stereo = np.stack([sine, sine], axis=1)
+    lufs, peak = audio.measure(stereo, sample_rate=48000)
+    one = audio.measure(sine, sample_rate=48000)
+    assert lufs == pytest.approx(-23, abs=0.1)
+    assert lufs - one.lufs == pytest.approx(10 * np.log10(2), abs=1e-6)
+    assert peak == pytest.approx(one.true_peak_dbtp, abs=1e-9)
+    # The true peak is that of the louder channel; a mono column is a mono sound.
+    fading = np.stack([0.1 * sine, sine], axis=1)
+    assert audio.measure(fading, sample_rate=48000).true_peak_dbtp == pytest.approx(peak)
+    assert audio.measure(sine[:, None], sample_rate=48000) == pytest.approx(one)
+
+
 def burst(samples, at):
     sound = np.zeros(samples)
     sound[at : at + 3] = [1, -0.9, 0.4]
@@ -62,6 +77,9 @@ SOUNDS = {
     "click at the start": burst(51001, 0),
     "one sample": np.ones(1),
     "half a silence": np.r_[np.zeros(60000), tone(seconds=3)],
+    "stereo": RANDOM.uniform(-1, 1, (51001, 2)) * [1, 0.2],
+    "stereo of 0.1 s": np.stack([tone(seconds=0.1), burst(2205, 900)], axis=1),
+    "seven channels": RANDOM.uniform(-1, 1, (30000, 7)) * [1, 1, 1, 1, 1, 8, 1],
 }
 
 
@@ -70,12 +88,12 @@ def test_make_safe_holds_after_encoding(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         safe = audio.make_safe(SOUNDS[name], sample_rate=RATE)
-        decoded, rate = audio.decode(audio.encode_wav(safe, sample_rate=RATE))
-        sound = decoded[:, 0]
+        sound, rate = audio.decode(audio.encode_wav(safe, sample_rate=RATE))
         lufs, peak = audio.measure(sound, sample_rate=rate)
     assert safe.dtype == np.float32 and safe.shape == SOUNDS[name].shape and rate == RATE
+    assert sound.shape == np.atleast_2d(SOUNDS[name].T).T.shape
     # Not by the module's own meter: oversampled 8 times.
-    assert 20 * np.log10(np.abs(resample_poly(np.pad(sound, 99), 8, 1)).max()) < -1
+    assert 20 * np.log10(np.abs(resample_poly(np.pad(sound, [(99, 99), (0, 0)]), 8, 1)).max()) < -1
     assert peak < -1 and lufs < -22.7
     assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
 
@@ -83,7 +101,9 @@ def test_make_safe_holds_after_encoding(name):
 def test_make_safe_is_one_gain_and_leaves_silence():
     safe = audio.make_safe(SOUNDS["noise"], sample_rate=RATE)
     assert np.ptp(safe / SOUNDS["noise"]) < 1e-6
-    for silence in (np.zeros(51001), np.zeros(10), np.zeros(0)):
+    stereo = audio.make_safe(SOUNDS["stereo"], sample_rate=RATE)
+    assert np.ptp(stereo / SOUNDS["stereo"]) < 1e-6
+    for silence in (np.zeros(51001), np.zeros((51001, 2)), np.zeros(10), np.zeros(0)):
         np.testing.assert_array_equal(audio.make_safe(silence, sample_rate=RATE), silence)
         assert audio.measure(silence, sample_rate=RATE) == (-np.inf, -np.inf)
 

@@ -7,12 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
 
 from dreamsound_jax import audio, mel, models
-from tests.sounds import tone
+from tests.sounds import original, tone
 from tests.tiny import write_checkpoint
 
 DATA = Path(__file__).parent / "data"
@@ -46,18 +47,30 @@ def facts_of(path):
     return json.loads(path.with_suffix(".json").read_text())
 
 
-def check_clip(wav, *, frames):
-    """What every clip promises: whole files, a safe sound, and no NaN anywhere."""
-    sound, rate = soundfile.read(wav)
-    assert (rate, sound.size) == (22050, (frames - 1) * 200 + 1)
+def check_clip(wav, *, frames, form):
+    """What every clip promises: whole files, a safe sound, and no NaN anywhere.
+
+    `form` is the sound's (sample rate, samples, channels).
+    """
+    sound, rate = soundfile.read(wav, always_2d=True)
+    assert (rate, *sound.shape) == form
     assert np.sqrt(np.mean(sound**2)) > 1e-3
     loudness = audio.measure(sound, sample_rate=rate)
     assert loudness.true_peak_dbtp < -1
     assert loudness.lufs == pytest.approx(-23, abs=0.3)
-    mel_db = np.load(wav.with_suffix(".npz"))["mel_db"]
+    facts = facts_of(wav)
+    assert (facts["sample_rate"], facts["channels"]) == (rate, sound.shape[1])
+    assert facts["seconds"] == pytest.approx(len(sound) / rate)
+    assert facts["loudness_lufs"] == pytest.approx(loudness.lufs, abs=0.01)
+    arrays = np.load(wav.with_suffix(".npz"))
+    mel_db = arrays["mel_db"]
     assert mel_db.shape == (2, 128, frames)
     assert np.isfinite(mel_db).all()
     assert np.abs(mel_db[1] - mel_db[0]).mean() > 0.1
+    assert ("gain_db" in arrays) == (facts["domain"] == "sound")
+    if "gain_db" in arrays:
+        assert arrays["gain_db"].shape == mel_db.shape[1:]
+        assert 1 < np.abs(arrays["gain_db"]).max() <= 24
     assert wav.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -67,8 +80,12 @@ def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
     suffixes = (".json", ".npz", ".png", ".wav")
     expected = {*(f"00000-noise{suffix}" for suffix in suffixes), "params.json"}
     assert {path.name for path in folder.iterdir()} == expected
-    check_clip(folder / "00000-noise.wav", frames=256)
+    check_clip(folder / "00000-noise.wav", frames=256, form=(22050, 51200, 1))
     assert "00000-noise.wav" in said
+    # What the network saw last is what can be heard, but for level and 16 bit.
+    dreamed = np.load(folder / "00000-noise.npz")["mel_db"][1]
+    sound, _ = soundfile.read(folder / "00000-noise.wav", dtype="float32")
+    assert np.abs(mel.analyse(jnp.asarray(sound)) - dreamed).mean() < 0.02
     facts = facts_of(folder / "00000-noise.wav")
     assert facts["objective"]["last"] > facts["objective"]["first"]
     assert set(facts["class_probabilities"]["written_sound"]) == set(models.load().card.classes)
@@ -92,11 +109,32 @@ def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
 
 def test_the_references_own_command_line_runs(tiny, tmp_path):
     line = '--input="sine" --layers_to_use "relu1_1" "relu5_2" "output" --target_class_index=4'
-    dream(*shlex.split(line), f"--checkpoint={tiny}", cwd=tmp_path)
+    dream(*shlex.split(line), "--domain=mel", f"--checkpoint={tiny}", cwd=tmp_path)
     facts = facts_of(tmp_path / "outputs" / "1" / "00000-sine.wav")
     assert facts["layers_to_use"] == ["relu1_1", "relu5_2", "output"]
     assert facts["target_class"] == "class_4"
-    check_clip(tmp_path / "outputs" / "1" / "00000-sine.wav", frames=256)
+    wav = tmp_path / "outputs" / "1" / "00000-sine.wav"
+    check_clip(wav, frames=256, form=(22050, 51001, 1))
+
+
+@pytest.mark.parametrize(
+    ("domain", "form"), [("sound", (44100, 12076, 2)), ("mel", (22050, 6001, 1))]
+)
+def test_a_short_stereo_recording_dreams_by_the_deepest_layer(tiny, tmp_path, domain, form):
+    """0.27 s is less than the layer needs. The domain sound keeps sample rate and channels."""
+    scratch, rate = original("vinyl_scratch")
+    two = np.concatenate([scratch, 0.5 * scratch[::-1]], axis=1)
+    soundfile.write(tmp_path / "two.flac", two, rate)
+    flags = ("--layers_to_use=output", "--pyramid_size=1", "--num_iterations=2", "--lr=0.3")
+    where = (f"--domain={domain}", f"--checkpoint={tiny}", "--output_dir=out", "--seed=1")
+    dream("--input=two.flac", *flags, *where, cwd=tmp_path)
+    wav = tmp_path / "out" / "00000-two.wav"
+    check_clip(wav, frames=31, form=form)
+    if domain == "sound":  # and each channel is its own still
+        dreamed, _ = soundfile.read(wav)
+        likeness = np.corrcoef(np.concatenate([dreamed, two], axis=1), rowvar=False)
+        assert min(likeness[0, 2], likeness[1, 3]) > 0.6
+        assert np.abs([likeness[0, 3], likeness[1, 2]]).max() < 0.2
 
 
 def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
@@ -135,6 +173,9 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
         ("--pyramid_size=6", "8 of both"),
         ("--layers_to_use=mp5 --pyramid_size=4", "layer mp5 needs at least 32"),
         ("--lr=nan", "finite"),
+        ("--gain_range=-1", "gain_range"),
+        ("--gain_range=inf", "finite"),
+        ("--domain=spectrum", "domain"),
         ("--num_iterations=0", "num_iterations"),
         ("--learning_rate=1", "learning_rate"),
         ("--sample_rate=44100", "22050"),
@@ -187,7 +228,7 @@ def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_p
 
 
 def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path):
-    flags = (f"--checkpoint={tiny}", "--detail_factor=1e30", "--output_dir=out")
+    flags = (f"--checkpoint={tiny}", "--domain=mel", "--detail_factor=1e30", "--output_dir=out")
     code, said = finish(start(*flags, *QUICK, "--pyramid_size=2", cwd=tmp_path))
     assert code == 2
     assert "gradient of relu2_2 overflows" in said
@@ -223,7 +264,8 @@ def test_help_is_quick_and_names_every_flag(tmp_path):
 
 def test_sound_written_is_sound_heard(tiny, tmp_path):
     """The .npz is the picture that was dreamed, the .wav what became of it."""
-    dream("--seed=4", f"--checkpoint={tiny}", "--output_dir=out", *QUICK, cwd=tmp_path)
+    flags = ("--domain=mel", "--seed=4", f"--checkpoint={tiny}", "--output_dir=out", *QUICK)
+    dream(*flags, cwd=tmp_path)
     dreamed = np.load(tmp_path / "out" / "00000-noise.npz")["mel_db"][1]
     sound, _ = soundfile.read(tmp_path / "out" / "00000-noise.wav", dtype="float32")
     heard = np.asarray(mel.sound_to_mel_db(sound))

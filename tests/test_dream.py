@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from dreamsound_jax import ascent, domains, dream, models, pyramid
-from dreamsound_jax.dream import Clip, Settings
+from dreamsound_jax.dream import Settings
 from dreamsound_jax.errors import UserError
+from tests import tiny
 from tests.tiny import CARD, tiny_network
 
 SHAPE = (64, 64)
 SETTINGS = Settings(layers=("relu3_1",), pyramid_size=2, num_iterations=3)
+
+clips = functools.partial(tiny.clips, settings=SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +30,6 @@ def spectrograms(count):
 def starts(batch):
     """A batch of spectrograms to dream on, as the reference does."""
     return domains.Mel(batch, jax.random.split(jax.random.key(1), len(batch)), CARD)
-
-
-def clips(count, *, settings=SETTINGS, learning_rate=0.05, target=0):
-    each = functools.partial(jnp.full, count)
-    keys = jax.random.split(jax.random.key(0), count)
-    draw = functools.partial(
-        pyramid.draw_rolls, size=settings.pyramid_size, ratio=settings.pyramid_ratio, roll=20
-    )
-    return Clip(each(learning_rate), each(0.5), each(1.0), each(target), jax.vmap(draw)(keys))
 
 
 def test_a_clip_is_the_same_whatever_is_beside_it(network):

@@ -69,6 +69,21 @@ def test_read_averages_channels(stored):
     np.testing.assert_allclose(inputs.read(path, sample_rate=RATE), mono, atol=1e-5)
 
 
+def test_record_takes_a_file_as_it_is(stored):
+    stereo = np.float32(np.stack([tone(44100), 3 * tone(44100, frequency=1000)], 1))
+    path = stored("stereo.wav", encoded(stereo, 44100, subtype="FLOAT"))
+    recording = inputs.record(path)
+    assert recording.sample_rate == 44100 and recording.channels.dtype == np.float32
+    np.testing.assert_array_equal(recording.channels, stereo)
+    mono = inputs.to_mono(recording, sample_rate=RATE)
+    expected = (tone() + 3 * tone(frequency=1000)) / 2
+    np.testing.assert_allclose(mono[200:-200], expected[200:-200], atol=1e-3)
+    heard = inputs.listen(path, recording, sample_rate=RATE)
+    np.testing.assert_array_equal(heard, inputs.read(path, sample_rate=RATE))
+    mono = inputs.record(stored("mono.wav", encoded(tone())))
+    assert mono.channels.shape == (RATE, 1)
+
+
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 def test_read_joins_the_chunks_of_an_mp3_seamlessly(stored, monkeypatch, mode):
     kind = {"format": "MP3", "bitrate_mode": mode, "compression_level": 0.3}

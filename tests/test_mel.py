@@ -59,6 +59,14 @@ def test_analysis_is_differentiable():
     np.testing.assert_allclose(jax.grad(value)(0.0), slope, rtol=1e-5)
 
 
+def test_some_frames_are_those_of_the_whole():
+    sound, some = jnp.asarray(white_noise(8000), jnp.float32), np.array([7, 0, 40, 7])
+    np.testing.assert_allclose(mel.stft(sound, frames=some), mel.stft(sound)[:, some], atol=1e-4)
+    found, whole = mel.analyse(sound, frames=some), mel.analyse(sound)[:, some]
+    np.testing.assert_allclose(found, whole, atol=1e-3)
+    np.testing.assert_allclose(mel.analyse(0.01 * sound), mel.analyse(sound), atol=1e-3)
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("n_fft", [441, 512])
 def test_istft_inverts_stft(n_fft):

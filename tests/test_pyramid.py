@@ -19,6 +19,21 @@ def test_a_side_under_8_is_an_error_that_says_so():
         pyramid.level_shapes((128, 28), size=3, ratio=2)
 
 
+def test_only_the_bands_of_the_smallest_level_have_to_suffice():
+    shapes = pyramid.level_shapes((128, 32), size=3, ratio=2)
+    pyramid.check_bands(shapes, at_least=32, reason="layer mp5")
+    with pytest.raises(UserError, match="32 mel bands x 8 frames, and layer x needs at least 33"):
+        pyramid.check_bands(shapes, at_least=33, reason="layer x")
+
+
+@pytest.mark.parametrize(("at_least", "frames"), [(1, 5), (5, 5), (6, 10), (10, 10), (31, 35)])
+def test_a_short_clip_is_repeated_whole_until_it_is_long_enough(at_least, frames):
+    image = np.arange(30).reshape(2, 3, 5)
+    repeated = pyramid.repeat_time(image, at_least=at_least)
+    assert repeated.shape == (2, 3, frames)
+    np.testing.assert_array_equal(repeated, np.tile(image, frames // 5))
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (12, 14), (5, 19), (6, 7)])
 def test_resize_takes_the_cell_at_floor_of_i_times_in_over_out(shape):
     image = np.arange(6 * 7).reshape(6, 7)

@@ -1,6 +1,7 @@
 """A network of one sixteenth of VGG19's width, with random weights."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -9,7 +10,8 @@ import numpy as np
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax import models
+from dreamsound_jax import models, pyramid
+from dreamsound_jax.dream import Clip
 from dreamsound_jax.vgg19 import VGG19
 
 CARD = models.Card(
@@ -38,6 +40,16 @@ def random_weights(card=CARD, *, seed=0):
 def tiny_network(*, seed=0, dtype=jnp.float32):
     """(graphdef, state), as `models.load` gives it."""
     return models.network_from(CARD, random_weights(seed=seed), dtype=dtype)
+
+
+def clips(count, *, settings, learning_rate=0.05, target=0):
+    """The `Clip`s of a batch for a dream by `settings`."""
+    each = functools.partial(jnp.full, count)
+    keys = jax.random.split(jax.random.key(0), count)
+    draw = functools.partial(
+        pyramid.draw_rolls, size=settings.pyramid_size, ratio=settings.pyramid_ratio, roll=20
+    )
+    return Clip(each(learning_rate), each(0.5), each(1.0), each(target), jax.vmap(draw)(keys))
 
 
 def write_checkpoint(folder, *, bias=0.0):
