@@ -19,6 +19,7 @@ from dreamsound_jax.inputs import Recording
 
 _CLOUD = "://"
 _CHANNELS = 5  # that BS.1770 can measure
+_STABLE = 8000  # Hz: at a few thousand, the meter's filter is not
 _BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
 _HEADROOM = 0.05  # dB: rounding to 16 bit moves a true peak by less
 
@@ -54,6 +55,7 @@ def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
     shorter sound is measured as if it were repeated for that long.
     """
     import pyloudnorm
+    from scipy.signal import resample_poly
 
     sound = np.asarray(sound, np.float64)
     if not sound.any():
@@ -61,7 +63,10 @@ def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
     needed = max(len(sound), math.ceil(_BLOCK * sample_rate))
     measured = np.resize(sound, (needed, *sound.shape[1:]))
     measured = measured if measured.ndim == 1 else measured[:, :_CHANNELS]
-    lufs = pyloudnorm.Meter(sample_rate, block_size=_BLOCK).integrated_loudness(measured)
+    times = math.ceil(_STABLE / sample_rate)
+    measured = resample_poly(measured, times, 1) if times > 1 else measured
+    meter = pyloudnorm.Meter(times * sample_rate, block_size=_BLOCK)
+    lufs = meter.integrated_loudness(measured)
     return Loudness(float(lufs), 20 * math.log10(_true_peak(sound)))
 
 

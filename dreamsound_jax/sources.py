@@ -31,7 +31,7 @@ class Source(NamedTuple):
       number: its place among the inputs; with the seed, it decides all that is drawn.
       path: the input as it was named.
       sound: (samples,) at 22,050 Hz, peak 1.
-      original: the `Recording` that the domain "sound" dreams in, as loud as `sound`; else None.
+      original: the `Recording` that the domain "sound" dreams in, as it came; else None.
       keys: its random keys.
       target: index of the class that the layer `output` dreams of; None without that layer.
     """

@@ -162,3 +162,12 @@ def test_write_whole_names_a_place_that_cannot_be(tmp_path):
         with pytest.raises(UserError, match=f"{place}.*{reason}"):
             audio.write_whole(str(tmp_path / place), b"data")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("rate", [100, 2000, 2100])
+def test_slow_sounds_are_measured(rate):
+    """The filters of BS.1770, made for 48 kHz, overflow at some rates."""
+    sound = tone(rate, seconds=2, frequency=40)
+    found, louder = (audio.measure(each, sample_rate=rate).lufs for each in (sound, 2 * sound))
+    assert np.isfinite(found)
+    assert louder - found == pytest.approx(6.02, abs=0.01)
