@@ -1,10 +1,11 @@
 """Compares the domains: a page with a table and two pictures. Takes the flags of `dreamsound`, too.
 
-    python scripts/compare_domains.py --input=noise,tests/data --batch_size=16 --seed=0
+    python scripts/compare_domains.py --input=noise,tests/data --seed=0
 
-Each input dreams towards each class in both domains, by equal steps, and by as many as take the
-sound as far as the reference's way took it: what is measured is what would be written, 16 bit and
-all. Dreams are timed in turns, after all is compiled. Then one input dreams ever longer.
+Each input dreams towards each class in both domains, by equal steps, and by steps large enough to
+take the sound as far as the reference's way took it: what is measured is what would be written, 16
+bit and all. Dreams are timed in turns, after all is compiled. Then one input dreams ever longer.
+The real clips to compare with are phrases of `gm`; they need its soundfont and its player.
 """
 
 import datetime
@@ -28,6 +29,7 @@ from dreamsound_jax import (
     batch,
     cli,
     command_line,
+    generate,
     inputs,
     measures,
     mel,
@@ -36,6 +38,7 @@ from dreamsound_jax import (
     runtime,
 )
 from dreamsound_jax import sources as clips
+from dreamsound_jax.errors import nearest_or_fail
 from dreamsound_jax.gallery import curves_picture, sounds_picture
 from dreamsound_jax.training import gm
 
@@ -78,21 +81,30 @@ class Dreamed(NamedTuple):
 
 def main():
     options, page = replace(cli.options(), layers_to_use=["output"]), Path(_PAGE.value)
-    page.parent.mkdir(parents=True, exist_ok=True)
     runtime.prepare(precision=options.precision)
+    generate.check(options)
     model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model.card.class_index(_SHOWN_CLASS.value)
     found, failed = clips.collect(replace(options, domain="sound"), model.card, options.seed or 0)
     if failed:
         return 2
+    shown, (long,) = named(found, _SHOWN.value), named(found, [_LONG_INPUT.value])
+    real = real_activations(model)
     compared = {
         c.name: compare(model, c, options) for c in tqdm(found, desc="inputs", disable=None)
     }
-    shown = [c for c in found if Path(c.path).stem in _SHOWN.value]
-    (long,) = [c for c in found if Path(c.path).stem == _LONG_INPUT.value]
-    page.with_suffix(".png").write_bytes(draw_sounds(model, shown, compared))
-    page.with_name(f"{page.stem}_steps.png").write_bytes(draw_steps(model, long, options))
-    page.write_text(write_page(model, found, compared, page))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    audio.write_whole(page.with_suffix(".png"), draw_sounds(model, shown, compared))
+    steps = page.with_name(f"{page.stem}_steps.png")
+    audio.write_whole(steps, draw_steps(model, long, options))
+    audio.write_whole(page, write_page(model, found, compared, real, page).encode())
     return 0
+
+
+def named(found, names):
+    """Those of the inputs that have the names, in the order of the names."""
+    by_name = {Path(source.path).stem: source for source in found}
+    return [by_name[nearest_or_fail("input", name, tuple(by_name))] for name in names]
 
 
 def compare(model, source, options):
@@ -229,7 +241,7 @@ def dream_ever_longer(model, source, layer, options):
     return (1 + np.arange(climb.size), climb), (steps, flatness), (steps, quiet)
 
 
-def write_page(model, found, compared, page):
+def write_page(model, found, compared, real, page):
     """The page: what a person wrote in it, down to `MARK`, and below it what was measured."""
     written = page.read_text().partition(MARK)[0] if page.exists() else "# The two domains\n\n"
     device = jax.devices()[0].device_kind
@@ -239,7 +251,7 @@ def write_page(model, found, compared, page):
         "",
         *_table(model, found, compared),
         "",
-        *_distances(model, found, compared),
+        *_distances(model, found, compared, real),
         "",
         f"![Written sounds side by side]({page.stem}.png)",
         "",
@@ -271,15 +283,15 @@ def _cell(dreamed):
     return f"{right}, {nearly}; {dreamed.distance:.1f} dB; {dreamed.seconds:.2f} s"
 
 
-def _distances(model, found, compared):
-    """Fréchet distances to real clips."""
-    real = real_activations(model)
+def _distances(model, found, compared, real):
+    """Fréchet distances to real clips, of sets: one sound alone has no spread to compare."""
     sets = {"the inputs themselves": [source.sound for source in found]}
     for way in WAYS:
         sets[way] = [sound for ways in compared.values() for sound in ways[way].sounds]
     rows = [
         f"| {name} | {measures.frechet_distance(activations(model, sounds), real):.1f} |"
         for name, sounds in sets.items()
+        if len(sounds) > 1
     ]
     head = f"| written sounds | Fréchet distance to {REAL_CLIPS} real phrases |"
     return [head, "|---|---|", *rows]
