@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 CLAMP = 3.0  # standard deviations
@@ -52,6 +53,20 @@ class Climb(NamedTuple):
 
     objective: jax.Array
     fault: jax.Array
+
+
+def why_stopped(climb, layers):
+    """What to tell of a clip that stopped, by its `Climb` of arrays (levels, steps); else None."""
+    stopped = np.argwhere(climb.fault != HEALTHY)
+    if not len(stopped):
+        return None
+    level, step = stopped[0]
+    flat = climb.fault[level, step] == ZERO_GRADIENT
+    what = "is zero: nothing there responds to this sound" if flat else "overflows"
+    return (
+        f"stopped at pyramid level {level + 1}, step {step + 1}: the gradient of "
+        f"{', '.join(layers)} {what}"
+    )
 
 
 def ascend(objective, changed, transform, *, steps, see=lambda changed: changed, limit=CLAMP):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamsound_jax import ascent, mel, pyramid
 from dreamsound_jax.domains import DOMAINS, Finished
-from dreamsound_jax.dream import Clip, class_probabilities, dream
+from dreamsound_jax.dream import Clip, class_probabilities, dream, layer_weights
 
 
 class Dreams(NamedTuple):
@@ -31,21 +31,37 @@ class Dreams(NamedTuple):
 
 def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
     """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
-    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
-    before_db = clock("analysis", analyse(sounds))
-    spectrograms = model.card.standardise(before_db)
-    gather = DOMAINS[options.domain].gather
-    starts = gather(model.card, sources, sounds, spectrograms, gain_range=options.gain_range)
+    starts, before_db = gather(model.card, sources, options)
+    clock("analysis", before_db)
     changed, climb = dream(
         model.network,
         starts,
-        _parameters(sources, options),
+        clips(sources, options),
         settings=options.settings(),
         after_level=after_level,
     )
     finished = clock("resynthesis", finish(starts, clock("dream", changed)))
     heard = clock("classes", (hear(model, before_db), hear(model, finished.mel_db)))
     return Dreams(before_db, finished, climb, heard)
+
+
+def filled(sources, size):
+    """`sources`, the last repeated until there are `size`.
+
+    A batch is always full: a clip then comes out the same whatever its neighbours are.
+    """
+    return [*sources, *[sources[-1]] * (size - len(sources))]
+
+
+def gather(card, sources, options):
+    """Puts a batch on the device: what it dreams on, in its domain; and its mel dB."""
+    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
+    mel_db = analyse(sounds)
+    domain = DOMAINS[options.domain]
+    starts = domain.gather(
+        card, sources, sounds, card.standardise(mel_db), gain_range=options.gain_range
+    )
+    return starts, mel_db
 
 
 def hear(model, mel_db):
@@ -73,7 +89,7 @@ finish = jax.jit(jax.vmap(lambda start, changed: start.finish(changed)))
 """Starts in a domain, and what was changed, to `Finished` dreams."""
 
 
-def _parameters(sources, options):
+def clips(sources, options):
     """The `Clip`s of a batch."""
     rolls = functools.partial(
         pyramid.draw_rolls,
@@ -82,10 +98,12 @@ def _parameters(sources, options):
         roll=options.pyramid_roll,
     )
     each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
+    weights = jnp.asarray(layer_weights(options.layers()), options.dtype())
     return Clip(
         learning_rate=each(options.lr),
         smoothing_coefficient=each(options.smoothing_coefficient),
         detail_factor=each(options.detail_factor),
         target_class=jnp.asarray([source.target or 0 for source in sources]),
         rolls=jnp.stack([rolls(source.keys.rolls) for source in sources]),
+        layer_weights=jnp.tile(weights, (len(sources), 1)),
     )

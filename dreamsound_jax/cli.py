@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from absl import flags
 
 from dreamsound_jax import command_line
-from dreamsound_jax.errors import UserError
 
 USAGE = """
 DreamSound: DeepDream for sound. A network that knows sounds looks at yours and strengthens what it
@@ -15,6 +14,7 @@ finds there; then the picture becomes sound again.
   dreamsound                                        noise dreams
   dreamsound --input=my.wav --layers_to_use=relu3_4 your own sound does
   dreamsound --input=my.wav --target_class=organ    ... and moves towards an organ
+  dreamsound --create_ouroboros                     the dream dreams on, ten times
 """
 
 # What dreams
@@ -50,7 +50,8 @@ flags.DEFINE_list(
     "layers_to_use",
     ["relu5_4"],
     "layers to excite, comma-separated: from conv1_1 (texture) by relu3_4 (notes, hits) and "
-    "relu5_4 (phrases) to output (a class)",
+    "relu5_4 (phrases) to output (a class); iterate: in an ouroboros, each round by another one, "
+    "from output back to conv1_1",
 )
 flags.DEFINE_string(
     "target_class",
@@ -119,14 +120,14 @@ flags.DEFINE_string(
 
 # The dream fed back into itself
 flags.DEFINE_boolean(
-    "create_ouroboros", False, "dream on the dream, again and again; not in this version yet"
+    "create_ouroboros", False, "dream on the dream, again and again: one long sound that evolves"
 )
-flags.DEFINE_integer("ouroboros_length", 10, "how many dreams")
-flags.DEFINE_enum(
+flags.DEFINE_integer("ouroboros_length", 10, "how many dreams", lower_bound=1)
+flags.DEFINE_list(
     "ouroboros_transform",
-    "none",
-    ["none", "time_stretch", "resample"],
-    "what happens to the sound between two dreams",
+    ["none"],
+    "what happens to the sound between two dreams: none, or, one after the other, any of "
+    "time_stretch, resample, pitch_shift, time_roll, mel_shift",
 )
 flags.DEFINE_float(
     "ouroboros_stretch", 0.95, "time_stretch: speed of the next sound; under 1 is slower"
@@ -134,7 +135,31 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "ouroboros_sr_offset", 500, "resample: Hz added to the sample rate; more is slower and lower"
 )
+flags.DEFINE_float("ouroboros_semitones", 1.0, "pitch_shift: how far up, each time")
+flags.DEFINE_float(
+    "ouroboros_roll", 0.1, "time_roll: seconds; what leaves at the end comes in again"
+)
+flags.DEFINE_float("ouroboros_bands", 1.0, "mel_shift: mel bands up, 26 Hz each below 1 kHz")
 flags.DEFINE_boolean("crossfade", True, "fade each dream into the next")
+flags.DEFINE_boolean(
+    "stabilise",
+    True,
+    "keep how loud each mel band is, and how much it varies, as in the first dream: without it, "
+    "long ouroboroses overcook: they screech, or drain to silence",
+)
+flags.DEFINE_float(
+    "stop_overcooked",
+    0.0,
+    "end an ouroboros before the round whose overcooked index passes so many dB; 0: never",
+    lower_bound=0.0,
+)
+flags.DEFINE_float(
+    "save_every",
+    10.0,
+    "seconds from one saving of an unfinished ouroboros to the next; the same command with the "
+    "same --output_dir goes on from there",
+    lower_bound=0.0,
+)
 
 # How it is run
 flags.DEFINE_integer(
@@ -165,7 +190,6 @@ def main():
     """Dreams; returns the exit code."""
     if flags.FLAGS.list_models:
         return _list_models()
-    _refuse_ouroboros()
     # Only now: JAX takes its time to import, and --help needs none of it.
     from dreamsound_jax import generate, runtime
 
@@ -181,17 +205,9 @@ def _list_models():
     return 0
 
 
-def _refuse_ouroboros():
-    if flags.FLAGS.create_ouroboros:
-        raise UserError(
-            "--create_ouroboros: the ouroboros is not in this version yet; without the flag, each "
-            "input dreams once"
-        )
-
-
 def options():
-    """The flags as `generate.Options`, whose fields bear their names."""
-    from dreamsound_jax.generate import Options
+    """The flags as `Options`, whose fields bear their names."""
+    from dreamsound_jax.options import Options
 
     given = Options(**{field.name: flags.FLAGS[field.name].value for field in fields(Options)})
     # A class asked for by name means the layer that knows classes, unless layers are named.

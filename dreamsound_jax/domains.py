@@ -1,10 +1,12 @@
-"""The two domains of a dream: what its steps change, what the network sees of it, how it ends.
+"""The two domains of a dream: what its steps change, what the network sees of it, how it ends, and
+what the next dream of an ouroboros begins with.
 
 Written for one clip, to be `vmap`ped; `gather` alone makes a batch. Spectrograms are (mel bands,
 frames), standardised, and what the steps change has that shape and unit, too.
 """
 
 import functools
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from dreamsound_jax import ascent, gain, mel, pyramid
+from dreamsound_jax import ascent, gain, mel, pyramid, transforms
 
 
 class Finished(NamedTuple):
@@ -35,19 +37,22 @@ class Mel:
 
     Attributes:
       spectrogram: of the input.
+      sound: the input, (samples,) at 22,050 Hz.
       key: random key of the phase that its inversion begins with.
       card: the `Card` of the network.
     """
 
     spectrogram: jax.Array
+    sound: jax.Array
     key: jax.Array
     card: Any = struct.field(pytree_node=False)
 
     @classmethod
     def gather(cls, card, sources, sounds, spectrograms, *, gain_range):
         """A batch of `sources`; `sounds` and `spectrograms` are theirs, with an axis of clips."""
-        del sounds, gain_range
-        return cls(spectrograms, jnp.stack([source.keys.phase for source in sources]), card)
+        del gain_range
+        keys = jnp.stack([source.keys.phase for source in sources])
+        return cls(spectrograms, sounds, keys, card)
 
     def start(self):
         """What the first level is given."""
@@ -74,11 +79,35 @@ class Mel:
         """Of the absolute value of what is changed."""
         return ascent.CLAMP
 
-    def finish(self, changed):
-        """The `Finished` dream; its sound has one channel, at 22,050 Hz."""
+    def finish(self, changed, settle=None):
+        """The `Finished` dream; its sound has one channel, at 22,050 Hz. `settle`, a function of
+        the mel dB, has the last word on it.
+        """
         mel_db = self.card.destandardise(changed)
+        mel_db = settle(mel_db) if settle else mel_db
         change_db = mel_db - self.card.destandardise(self.spectrogram)
         return Finished(mel_db, change_db, mel.mel_db_to_sound(self.key, mel_db)[None])
+
+    def undreamed(self):
+        """The input as the finished sounds are: (channels, samples)."""
+        frames = self.spectrogram.shape[1]
+        return self.sound[None, : (frames - 1) * mel.HOP + mel.N_FFT % 2]
+
+    def listen(self, channels):
+        """What the network hears of (channels, samples): (samples,) at 22,050 Hz."""
+        return channels[0]
+
+    def again(self, finished, chain):
+        """The start of the next dream, on what this one made: through sound if there is a chain of
+        transforms; else the dreamed spectrogram itself, as in the reference.
+        """
+        mel_db = finished.mel_db
+        if chain:
+            wanted = (finished.sound.shape[1], self.sound.size)
+            apply = functools.partial(transforms.apply, sample_rate=mel.SAMPLE_RATE)
+            mel_db = mel.analyse(apply(self.listen(finished.sound), chain, samples=wanted))
+        key = jax.random.fold_in(self.key, 1)
+        return self.replace(spectrogram=self.card.standardise(mel_db), key=key)
 
 
 @struct.dataclass
@@ -155,19 +184,50 @@ class Sound:
     def gain_db(self, changed):
         """The gain in dB, (mel bands, frames), that `changed`, of any level's shape, stands for."""
         spread = jax.image.resize(changed, self.spectrogram.shape, "linear")
-        return gain.bounded(
-            spread * self.card.std,
-            self.card.destandardise(self.spectrogram),
-            gain_range=self.gain_range,
-        )
+        return self._bounded(spread * self.card.std)
 
-    def finish(self, changed):
-        """The `Finished` dream; its sound has the channels, rate and level of `original`."""
-        mel_db = self.card.destandardise(self.eye(changed.shape)(changed))
-        gain_db = self.gain_db(changed)
-        play = functools.partial(gain.apply, sample_rate=self.sample_rate)
-        sound = jax.vmap(play, in_axes=(0, None))(self.original, gain_db)
+    def _bounded(self, gain_db):
+        mel_db = self.card.destandardise(self.spectrogram)
+        return gain.bounded(gain_db, mel_db, gain_range=self.gain_range)
+
+    def finish(self, changed, settle=None):
+        """The `Finished` dream; its sound has the channels, rate and level of `original`.
+
+        What `settle` makes of the mel dB is a wish: the gain goes where it would be fulfilled if
+        cells did not overlap, as far as `gain_range` lets it.
+        """
+        play, gain_db = gain.player(self.sound), self.gain_db(changed)
+        mel_db = mel.analyse(play(gain_db))
+        if settle:
+            gain_db = self._bounded(gain_db + settle(mel_db) - mel_db)
+            mel_db = mel.analyse(play(gain_db))
+        apply = functools.partial(gain.apply, sample_rate=self.sample_rate)
+        sound = jax.vmap(apply, in_axes=(0, None))(self.original, gain_db)
         return Finished(mel_db, gain_db, gain.as_loud_as(self.original, sound))
+
+    def undreamed(self):
+        """The input as the finished sounds are: (channels, samples)."""
+        return self.original
+
+    def listen(self, channels):
+        """What the network hears of (channels, samples): (samples,) at 22,050 Hz."""
+        mono = channels.mean(axis=0)
+        if self.sample_rate == mel.SAMPLE_RATE:
+            return mono
+        ratio = Fraction(mel.SAMPLE_RATE, self.sample_rate)
+        return transforms.exactly(transforms.change_rate(mono, ratio), self.sound.size)
+
+    def again(self, finished, chain):
+        """The start of the next dream, on the sound of this one after a chain of transforms."""
+        original = finished.sound
+        if chain:
+            size = original.shape[1]
+            apply = functools.partial(transforms.apply, sample_rate=self.sample_rate)
+            each = lambda channel: apply(channel, chain, samples=(size, size))  # noqa: E731
+            original = gain.as_loud_as(self.original, jax.vmap(each)(original))
+        sound = mel.peak_normalise(self.listen(original))
+        spectrogram = self.card.standardise(mel.analyse(sound))
+        return self.replace(spectrogram=spectrogram, sound=sound, original=original)
 
 
 DOMAINS = {"sound": Sound, "mel": Mel}

@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from dreamsound_jax import ascent, pyramid
 from dreamsound_jax.objectives import CLASS_LAYER, objective
-from dreamsound_jax.vgg19 import deepest, smallest_side
+from dreamsound_jax.vgg19 import LAYERS, deepest, smallest_side
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a compiled dream depends on; see the flags of the same names."""
+    """What a compiled dream depends on; see the flags of the same names.
+
+    `layers` are those that the program computes; what each of them counts, a `Clip` says.
+    """
 
     layers: tuple[str, ...] = ("relu5_4",)
     class_objective: str = "towards"
@@ -34,13 +38,22 @@ class Settings:
 
 
 class Clip(NamedTuple):
-    """What may differ from clip to clip in one compiled dream: scalars, and `rolls` (levels,)."""
+    """What may differ from clip to clip in one compiled dream: scalars; `rolls` (levels,) and
+    `layer_weights` (45,), what each of `vgg19.LAYERS` counts in the objective.
+    """
 
     learning_rate: jax.Array
     smoothing_coefficient: jax.Array
     detail_factor: jax.Array
     target_class: jax.Array
     rolls: jax.Array
+    layer_weights: jax.Array
+
+
+def layer_weights(layers):
+    """The weights (45,) with which the objective is the mean over `layers`, as in the reference."""
+    chosen = np.isin(LAYERS, layers)
+    return chosen / chosen.sum()
 
 
 def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
@@ -85,7 +98,7 @@ def dream_level(network, current, start, clip, *, settings, level):
     see = start.eye(shapes[level])
     dreamed, climb = ascent.ascend(
         lambda seen: response(
-            network, start.balance(seen), target_class=clip.target_class, settings=settings
+            network, start.balance(seen), clip.layer_weights, clip.target_class, settings=settings
         ),
         pyramid.roll_time(start.enter(current, shapes, level, detail_factor), roll),
         ascent.reference_chain(
@@ -101,12 +114,13 @@ def dream_level(network, current, start, clip, *, settings, level):
     return pyramid.roll_time(dreamed, -roll), climb
 
 
-def response(network, spectrogram, *, target_class, settings):
-    """The objective of one spectrogram (mel bands, frames)."""
+def response(network, spectrogram, weights, target_class, *, settings):
+    """The objective of one spectrogram (mel bands, frames), with the `layer_weights` of a clip."""
     heard = pyramid.repeat_time(spectrogram, at_least=smallest_side(deepest(settings.layers)))
     activations = nnx.merge(*network)(heard[None], settings.layers)
     return objective(
         {layer: values[0] for layer, values in activations.items()},
+        {layer: weights[LAYERS.index(layer)] for layer in activations},
         target_class,
         class_objective=settings.class_objective,
     )

@@ -90,6 +90,57 @@ def curves_picture(title, rows, *, x_label):
     return _png(figure)
 
 
+def journey_picture(*, title, mel_db, seconds, overcooked, moved_db, objective):
+    """Draws an ouroboros from its beginning to its end, and what each round did.
+
+    Args:
+      title: above all.
+      mel_db: (mel bands, frames) of the whole sound: the input, and as long again for each round.
+      seconds: how long that is.
+      overcooked, moved_db, objective: (rounds,), see `ouroboros.Round`; the objective at its end.
+
+    Returns:
+      A PNG of 1400 x 850 pixels.
+    """
+    figure, rounds = _figure(title, (14, 8.5)), len(overcooked)
+    journey, curves = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    above, below = journey.subplots(), curves.subplots(1, 3)
+    level_db = mel_db - mel_db.max()
+    colours = {"cmap": "magma", "vmin": -_SHOWN_DB, "vmax": 0}
+    frame = seconds / level_db.shape[1]
+    level = draw_spectrogram(
+        above, level_db, frame, "The whole sound; a line for each round", **colours
+    )
+    journey.colorbar(level, ax=above, pad=0.01, aspect=30, label="below the loudest cell (dB)")
+    mark_frequencies([above], len(mel_db), mel.SAMPLE_RATE)
+    _mark_rounds(above, seconds, rounds)
+    numbers = 1 + np.arange(rounds)
+    lines = {
+        "Overcooked index (dB)": overcooked,
+        "Change since the round before (dB rms)": moved_db,
+        "Objective at the end of the round": objective,
+    }
+    for axes, (name, values) in zip(below, lines.items()):
+        axes.plot(numbers, values, color=_COLOURS[0], marker="o" if rounds <= 60 else None, ms=3)
+        axes.set_title(name, loc="left", size=11)
+        axes.set_xlabel("round")
+        axes.locator_params(axis="x", integer=True)
+        axes.set_ylim(bottom=min(0, np.nanmin(values)))
+        unbox(axes)
+    return _png(figure)
+
+
+def _mark_rounds(axes, seconds, rounds):
+    """A line where each round begins, and numbers as there is room."""
+    each = max(1, -(-rounds // 25))
+    top = axes.secondary_xaxis("top")
+    starts = np.arange(1, rounds + 1, each)
+    top.set_xticks(starts * seconds / (rounds + 1), starts)
+    top.tick_params(labelsize=8)
+    for start in starts:
+        axes.axvline(start * seconds / (rounds + 1), color="white", alpha=0.5, linewidth=0.6)
+
+
 def _figure(title, inches):
     from matplotlib.figure import Figure
 

@@ -7,11 +7,12 @@ CLASS_LAYER = "output"
 CLASS_OBJECTIVES = ("towards", "away")
 
 
-def objective(activations, target_class, *, class_objective="towards"):
-    """The mean over the chosen layers of how strongly each responds.
+def objective(activations, weights, target_class, *, class_objective="towards"):
+    """The weighted sum over layers of how strongly each responds.
 
     Args:
       activations: {layer: activation} of one clip, any shapes; `output` is (classes,) logits.
+      weights: {layer: weight}, scalars; the reference takes the mean of the chosen layers.
       target_class: index of the class; only `output` heeds it.
       class_objective: "towards" raises the probability of the class; "away" lowers it, as the
         reference does by ascending the cross-entropy.
@@ -19,13 +20,13 @@ def objective(activations, target_class, *, class_objective="towards"):
     Returns:
       A scalar, in float32 or wider: mean squares, and for `output` the signed log probability.
     """
-    terms = [
-        class_term(values, target_class, class_objective)
+    terms = {
+        layer: class_term(values, target_class, class_objective)
         if layer == CLASS_LAYER
         else jnp.mean(jnp.square(_at_least_float32(values)))
         for layer, values in activations.items()
-    ]
-    return sum(terms) / len(terms)
+    }
+    return sum(weights[layer] * term for layer, term in terms.items())
 
 
 def class_term(logits, target_class, class_objective):

@@ -5,6 +5,7 @@ import importlib.metadata
 import io
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ import jax
 import numpy as np
 from etils import epath
 
-from dreamsound_jax import audio, inputs, mel, report
+from dreamsound_jax import audio
 from dreamsound_jax.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 
+FREE_FLAGS = ("output_dir", "save_every")  # what a run may go on with in another way
 PACKAGES = ("dreamsound-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -25,37 +27,74 @@ class Clip(NamedTuple):
 
     Attributes:
       source: the `Source` it came from.
-      dreams: its `Dreams`, without the axis of clips.
       wav: the bytes of its sound file.
-      heard_again: class probabilities (classes,) of the written sound.
+      arrays: what its .npz holds, by name.
+      picture: a function that draws its .png of the written `Recording`.
+      facts: what its .json says of the dream.
+      heard: class probabilities (classes,) of the input, of the dream, and of the written sound.
       seconds: what each stage took, for the whole batch.
     """
 
     source: Any
-    dreams: Any
     wav: bytes
-    heard_again: np.ndarray
+    arrays: dict
+    picture: Callable
+    facts: dict
+    heard: tuple
     seconds: dict
+
+
+def earlier_run(output_dir, flags):
+    """The params.json of the run that `output_dir` holds and `flags` would go on with, or None.
+
+    Raises:
+      UserError: the folder cannot be read, or holds a run with other flags.
+    """
+    if output_dir is None:
+        return None
+    path = epath.Path(output_dir) / "params.json"
+    try:
+        if not path.exists():
+            return None
+        params = json.loads(path.read_text())
+        given = json.loads(json.dumps(flags))
+        there = {name: params["flags"].get(name) for name in given}
+    except Exception as error:  # each cloud client has its own family of errors
+        raise UserError(
+            f"{output_dir!r} already holds a run, which cannot be read ({reason_of(error)}); name "
+            "another --output_dir"
+        ) from error
+    if flags["seed"] is None:
+        given["seed"] = there["seed"]
+    other = [name for name in given if given[name] != there[name] and name not in FREE_FLAGS]
+    if other:
+        told = ", ".join(f"--{name} {there[name]}, not {given[name]}" for name in other)
+        raise UserError(
+            f"{output_dir!r} already holds a run with {told}; name another --output_dir"
+        )
+    return params
+
+
+def is_done(folder, source):
+    """Whether all files of a clip are there: its .json is written last."""
+    return (folder / f"{source.name}.json").exists()
 
 
 def make_folder(output_dir):
     """Makes the folder of a run: `output_dir`, or outputs/N with N the next free number.
 
     Raises:
-      UserError: the folder cannot be made, or holds a run already.
+      UserError: the folder cannot be made.
     """
     try:
         if output_dir is None:
             return _next_numbered(epath.Path("outputs"))
         folder = epath.Path(output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        taken = (folder / "params.json").exists()
+        return folder
     except Exception as error:  # each cloud client has its own family of errors
         place = output_dir or "outputs"
         raise UserError(f"cannot make the output folder {place!r}: {reason_of(error)}") from error
-    if taken:
-        raise UserError(f"{output_dir!r} already holds a run; name another --output_dir")
-    return folder
 
 
 def _next_numbered(parent):
@@ -103,37 +142,33 @@ def encode(sound, *, sample_rate, loudness):
     return audio.encode_wav(safe, sample_rate=sample_rate)
 
 
-def write_clip(folder, clip, *, options, card, seed):
-    """Writes the clip's .wav, .npz, .png and .json, each whole or not at all."""
+def write_clip(folder, clip, *, options, card):
+    """Writes the clip's .wav, .npz, .png and .json, each whole or not at all, the .json last."""
     path = folder / clip.source.name
     written = audio.decode(clip.wav)
-    facts = describe(clip, written, options=options, card=card, seed=seed)
+    facts = describe(clip, written, options=options, card=card)
     audio.write_whole(f"{path}.wav", clip.wav)
-    audio.write_whole(f"{path}.npz", _arrays(clip, options))
-    audio.write_whole(f"{path}.png", _picture(clip, written, options, card))
+    audio.write_whole(f"{path}.npz", _npz(clip.arrays))
+    audio.write_whole(f"{path}.png", clip.picture(written))
     _write_json(f"{path}.json", facts)
     log.info("%s.wav: %s", path, summarise(facts))
 
 
-def describe(clip, written, *, options, card, seed):
+def describe(clip, written, *, options, card):
     """What the clip's .json says."""
     loudness = audio.measure(written.channels, sample_rate=written.sample_rate)
-    objective = clip.dreams.climb.objective
-    target = clip.source.target
+    times = ("before", "after", "written_sound")
     return {
         "input": clip.source.path,
         "number": clip.source.number,
-        "seed": seed,
+        "seed": options.seed,
         "model": card.name,
         "domain": options.domain,
         "layers_to_use": list(options.layers_to_use),
-        "target_class": None if target is None else card.classes[target],
-        "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
-        "objective_by_level": objective.tolist(),
+        "target_class": target_name(clip.source, card),
+        **clip.facts,
         "class_probabilities": {
-            "before": _named(card, clip.dreams.heard[0]),
-            "after": _named(card, clip.dreams.heard[1]),
-            "written_sound": _named(card, clip.heard_again),
+            when: _named(card, heard) for when, heard in zip(times, clip.heard, strict=True)
         },
         "loudness_lufs": _finite_or_none(loudness.lufs),
         "true_peak_dbtp": _finite_or_none(loudness.true_peak_dbtp),
@@ -144,52 +179,38 @@ def describe(clip, written, *, options, card, seed):
     }
 
 
+def target_name(source, card):
+    """The class that a clip dreams of, or None."""
+    return None if source.target is None else card.classes[source.target]
+
+
 def summarise(facts):
     """One line about a clip, for the log."""
-    climb = facts["objective"]
-    line = f"{'+'.join(facts['layers_to_use'])} {climb['first']:.4g} -> {climb['last']:.4g}"
     heard = [facts["class_probabilities"][when] for when in ("before", "written_sound")]
     named = [max(probabilities, key=probabilities.get) for probabilities in heard]
-    return f"{line}; sounded like {named[0]}, sounds like {named[1]}"
+    return f"{_climbed(facts)}; sounded like {named[0]}, sounds like {named[1]}"
 
 
-def _arrays(clip, options):
-    finished = clip.dreams.finished
-    arrays = {"mel_db": np.stack([clip.dreams.before_db, finished.mel_db])}
-    if options.domain == "sound":
-        arrays["gain_db"] = finished.change_db
+def _climbed(facts):
+    layers = "+".join(facts["layers_to_use"])
+    if "rounds" in facts:
+        first, last = (facts["rounds"][number]["overcooked_db"] for number in (0, -1))
+        count = len(facts["rounds"])
+        return f"{layers}, {count} rounds; overcooked index {first:.1f} -> {last:.1f} dB"
+    return f"{layers} {facts['objective']['first']:.4g} -> {facts['objective']['last']:.4g}"
+
+
+def title(source, options, card):
+    """What a picture is called."""
+    layers, target = " + ".join(options.layers_to_use), target_name(source, card)
+    aim = "" if target is None else f", {options.class_objective} {target}"
+    return f"{Path(source.path).name}, dreamed by {layers} of {card.name}{aim}"
+
+
+def _npz(arrays):
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
-
-
-def _picture(clip, written, options, card):
-    layers = " + ".join(options.layers_to_use)
-    target = None if clip.source.target is None else card.classes[clip.source.target]
-    aim = "" if target is None else f", {options.class_objective} {target}"
-    return report.picture(
-        title=f"{Path(clip.source.path).name}, dreamed by {layers} of {card.name}{aim}",
-        before_db=clip.dreams.before_db,
-        after_db=clip.dreams.finished.mel_db,
-        change_db=clip.dreams.finished.change_db,
-        change_name="Gain on the sound" if options.domain == "sound" else "Change",
-        before_sound=clip.source.sound,
-        after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
-        objective=clip.dreams.climb.objective,
-        objective_label=_objective_label(options, target),
-        level_shapes=options.settings().level_shapes(clip.dreams.before_db.shape),
-        sample_rate=mel.SAMPLE_RATE,
-        hop=mel.HOP,
-    )
-
-
-def _objective_label(options, target):
-    if len(options.layers_to_use) > 1:
-        return "mean response of the layers"
-    if target is None:
-        return f"mean squared activation of {options.layers_to_use[0]}"
-    sign = "" if options.class_objective == "towards" else "minus "
-    return f"{sign}log probability of {target}"
 
 
 def _named(card, probabilities):

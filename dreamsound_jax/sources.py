@@ -7,12 +7,14 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dreamsound_jax import audio, inputs
+from dreamsound_jax import audio, inputs, transforms
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.mel import N_MELS, SAMPLE_RATE, frame_count
 from dreamsound_jax.objectives import CLASS_LAYER
 
 log = logging.getLogger(__name__)
+
+WAV_BYTES = 2**32
 
 
 class Keys(NamedTuple):
@@ -84,10 +86,10 @@ def collect(options, card, seed):
 def _wanted_class(options, card):
     """The class that was asked for, or None to draw one for each clip."""
     if options.target_class is not None:
-        if CLASS_LAYER not in options.layers_to_use:
+        if not options.dreams_of_class:
             log.warning("--target_class is of no use without the layer %s", CLASS_LAYER)
         return card.class_index(options.target_class)
-    if options.target_class_index == -1 or CLASS_LAYER not in options.layers_to_use:
+    if options.target_class_index == -1 or not options.dreams_of_class:
         return None
     return card.class_index(options.target_class_index)
 
@@ -98,6 +100,8 @@ def _source(number, path, options, classes, wanted, seed):
     recording = _recording(path, options, keys.noise)
     sound = inputs.listen(path, recording, sample_rate=SAMPLE_RATE)
     _check_length(path, sound, options)
+    if options.create_ouroboros:
+        _check_journey(path, sound, recording, options)
     target = int(jax.random.randint(keys.target, (), 0, classes)) if wanted is None else wanted
     return Source(
         number=number,
@@ -105,7 +109,7 @@ def _source(number, path, options, classes, wanted, seed):
         sound=sound,
         original=recording if options.domain == "sound" else None,
         keys=keys,
-        target=target if CLASS_LAYER in options.layers_to_use else None,
+        target=target if options.dreams_of_class else None,
     )
 
 
@@ -126,3 +130,20 @@ def _check_length(path, sound, options):
         options.settings().level_shapes((N_MELS, frame_count(sound.size)))
     except UserError as error:
         raise UserError(f"{path} ({sound.size / SAMPLE_RATE:.2f} s): {error}") from None
+
+
+def _check_journey(path, sound, recording, options):
+    in_sound = options.domain == "sound"
+    samples, channels = recording.channels.shape if in_sound else (sound.size, 1)
+    rate = recording.sample_rate if in_sound else SAMPLE_RATE
+    try:
+        transforms.check_length(options.chain(), samples, sample_rate=rate)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    width = 4 if options.loudness == "none" else 2
+    if (options.ouroboros_length + 1) * samples * channels * width >= WAV_BYTES:
+        most = WAV_BYTES // (samples * channels * width) - 2
+        raise UserError(
+            f"{path}: --ouroboros_length={options.ouroboros_length} is more than a WAV file holds of "
+            f"this clip; accepted are up to {most} rounds"
+        )

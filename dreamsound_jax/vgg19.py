@@ -38,6 +38,12 @@ LAYERS = sum((_stage_layers(stage) for stage in CONVOLUTIONS), ()) + HEAD
 """The 45 layers, shallow to deep: conv1_1, relu1_1, ... mp5, avgpool, linear1, ... output."""
 
 
+def stage_of(layer):
+    """The layers of the stage that `layer` is in, shallow to deep; the head is a stage, too."""
+    stages = [*map(_stage_layers, CONVOLUTIONS), HEAD]
+    return next(stage for stage in stages if layer in stage)
+
+
 def deepest(layers):
     """The one of `layers` (names from LAYERS) that comes last in the network."""
     return max(layers, key=LAYERS.index)

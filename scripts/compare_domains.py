@@ -29,7 +29,6 @@ from dreamsound_jax import (
     batch,
     cli,
     command_line,
-    generate,
     inputs,
     measures,
     mel,
@@ -40,6 +39,7 @@ from dreamsound_jax import (
 from dreamsound_jax import sources as clips
 from dreamsound_jax.errors import nearest_or_fail
 from dreamsound_jax.gallery import curves_picture, sounds_picture
+from dreamsound_jax.options import check
 from dreamsound_jax.training import gm
 
 ROUNDS = 3  # of timing
@@ -82,7 +82,7 @@ class Dreamed(NamedTuple):
 def main():
     options, page = replace(cli.options(), layers_to_use=["output"]), Path(_PAGE.value)
     runtime.prepare(precision=options.precision)
-    generate.check(options)
+    check(options)
     model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     model.card.class_index(_SHOWN_CLASS.value)
     found, failed = clips.collect(replace(options, domain="sound"), model.card, options.seed or 0)

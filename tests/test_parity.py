@@ -80,7 +80,10 @@ def settings_of(params):
 def clip_of(params, rolls, dtype):
     numbers = (params[name] for name in ("lr", "smoothing_coefficient", "detail_factor"))
     target = jnp.asarray(params["target_class_index"])
-    return dream.Clip(*(jnp.asarray(n, dtype) for n in numbers), target, jnp.asarray(rolls))
+    weights = jnp.asarray(dream.layer_weights(params["layers_to_use"]), dtype)
+    return dream.Clip(
+        *(jnp.asarray(n, dtype) for n in numbers), target, jnp.asarray(rolls), weights
+    )
 
 
 def our_dream(network, mel_db, params, rolls):

@@ -11,7 +11,7 @@ from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax import models, pyramid
-from dreamsound_jax.dream import Clip
+from dreamsound_jax.dream import Clip, layer_weights
 from dreamsound_jax.vgg19 import VGG19
 
 CARD = models.Card(
@@ -49,7 +49,10 @@ def clips(count, *, settings, learning_rate=0.05, target=0):
     draw = functools.partial(
         pyramid.draw_rolls, size=settings.pyramid_size, ratio=settings.pyramid_ratio, roll=20
     )
-    return Clip(each(learning_rate), each(0.5), each(1.0), each(target), jax.vmap(draw)(keys))
+    weights = jnp.tile(layer_weights(settings.layers), (count, 1))
+    return Clip(
+        each(learning_rate), each(0.5), each(1.0), each(target), jax.vmap(draw)(keys), weights
+    )
 
 
 def write_checkpoint(folder, *, bias=0.0):

@@ -1,0 +1,116 @@
+"""What an ouroboros keeps on disk while it runs, so that a killed one goes on where it was.
+
+The rounds of a batch lie in files of several rounds each; beside them lies the state after the last
+of them. Each file is written whole or not at all, and the state after its rounds.
+"""
+
+import io
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamsound_jax import audio
+from dreamsound_jax.errors import UserError
+
+FOLDER = "unfinished"
+
+
+class Rounds(NamedTuple):
+    """The rounds of one clip on the host; arrays with a leading axis of rounds.
+
+    Attributes:
+      mel_db: (rounds, mel bands, frames).
+      sound: (rounds, channels, samples).
+      overcooked, moved_db: (rounds,).
+      objective, fault: (rounds, levels, steps).
+    """
+
+    mel_db: np.ndarray
+    sound: np.ndarray
+    overcooked: np.ndarray
+    moved_db: np.ndarray
+    objective: np.ndarray
+    fault: np.ndarray
+
+
+class Unfinished:
+    """The files of one batch, in `folder` of a run."""
+
+    def __init__(self, folder, batch):
+        self._folder, self._clips = folder / FOLDER, len(batch)
+        self._name = f"{batch[0].number:05d}"
+
+    def resume(self, state):
+        """The state to go on with: the one that was kept, else `state`, of the same structure."""
+        path = self._path("state")
+        if not path.exists():
+            return state
+        leaves, structure = jax.tree.flatten(state)
+        with np.load(io.BytesIO(path.read_bytes())) as kept:
+            arrays = [kept[name] for name in kept.files]
+        if [array.shape for array in arrays] != [_plain(leaf).shape for leaf in leaves]:
+            raise UserError(
+                f"cannot go on with {path}: it is from another version of the program; remove it to "
+                "begin again, or name another --output_dir"
+            )
+        return jax.tree.unflatten(structure, map(_as, arrays, leaves))
+
+    def save(self, first, rounds, state):
+        """Keeps rounds from number `first` on, a list of `Rounds` with an axis of clips in place of
+        the axis of rounds; and the state after the last of them.
+        """
+        arrays = {
+            f"{clip}/{field}": np.stack([getattr(each, field)[clip] for each in rounds])
+            for clip in range(self._clips)
+            for field in Rounds._fields
+        }
+        self._write(self._path(f"{first:06d}"), arrays)
+        leaves = map(_plain, jax.tree.leaves(state))
+        self._write(
+            self._path("state"), {f"{n:03d}": np.asarray(leaf) for n, leaf in enumerate(leaves)}
+        )
+
+    def rounds(self, clip, count, fields=Rounds._fields):
+        """The first `count` rounds of a clip, by its place in the batch; those fields, the others None."""
+        found = {field: [] for field in fields}
+        for path in sorted(self._folder.glob(f"{self._name}-[0-9]*.npz")):
+            if int(path.stem.split("-")[1]) >= count:
+                break  # killed before the state was kept: these were dreamed again, or will be
+            with path.open("rb") as file, np.load(file) as kept:
+                for field in fields:
+                    found[field].append(kept[f"{clip}/{field}"])
+        joined = {field: np.concatenate(parts)[:count] for field, parts in found.items()}
+        return Rounds(**{field: joined.get(field) for field in Rounds._fields})
+
+    def remove(self):
+        """Removes all files of the batch, and the folder if it was the last."""
+        if not self._folder.exists():
+            return
+        for path in self._folder.glob(f"{self._name}-*"):
+            path.unlink()
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    def _path(self, what):
+        return self._folder / f"{self._name}-{what}.npz"
+
+    def _write(self, path, arrays):
+        self._folder.mkdir(exist_ok=True)
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        audio.write_whole(path, file.getvalue())
+
+
+def _plain(leaf):
+    """An array that can be written: random keys as their data."""
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(leaf) if is_key else leaf
+
+
+def _as(array, leaf):
+    """The inverse of `_plain`: what `array` is in the place of `leaf`."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf))
+    return jnp.asarray(array)
