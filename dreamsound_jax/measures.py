@@ -11,6 +11,7 @@ from dreamsound_jax import mel
 
 FLOOR_DB = -80.0  # below the loudest place; what is under it counts as equal
 NEAR_SILENCE_DB = -50.0  # of a frame, below the loudest frame
+HIGH_HZ = 6000.0
 
 
 def log_spectral_distance(sound, other):
@@ -47,6 +48,13 @@ def frame_levels_db(sound):
 def silent_share(sound):
     """The share of frames more than 50 dB below the loudest one."""
     return float((frame_levels_db(sound) < NEAR_SILENCE_DB).mean())
+
+
+def high_share(sound):
+    """The share of the energy that lies above 6 kHz."""
+    power = _power(sound)
+    high = np.fft.rfftfreq(mel.N_FFT, 1 / mel.SAMPLE_RATE) > HIGH_HZ
+    return float(power[high].sum() / power.sum())
 
 
 def frechet_distance(activations, others):

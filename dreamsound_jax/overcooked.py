@@ -1,8 +1,8 @@
 """When a dream of a dream has lost its sound, as a number; and what keeps it.
 
 Fed back into itself, a dream piles up at the ends of the scale: what is loud becomes as loud as it
-can be and screeches, what is quiet falls silent. The sound *overcooks*. Each function takes one clip
-and is meant to be `vmap`ped; spectrograms are (mel bands, frames) in dB.
+can be and screeches, what is quiet falls silent. The sound *overcooks*. Each function takes one
+clip and is meant to be `vmap`ped; spectrograms are (mel bands, frames) in dB.
 """
 
 import jax.numpy as jnp

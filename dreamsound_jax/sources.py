@@ -144,6 +144,6 @@ def _check_journey(path, sound, recording, options):
     if (options.ouroboros_length + 1) * samples * channels * width >= WAV_BYTES:
         most = WAV_BYTES // (samples * channels * width) - 2
         raise UserError(
-            f"{path}: --ouroboros_length={options.ouroboros_length} is more than a WAV file holds of "
-            f"this clip; accepted are up to {most} rounds"
+            f"{path}: --ouroboros_length={options.ouroboros_length} is more than a WAV file holds "
+            f"of this clip; accepted are up to {most} rounds"
         )

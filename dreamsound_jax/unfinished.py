@@ -58,8 +58,9 @@ class Unfinished:
         return jax.tree.unflatten(structure, map(_as, arrays, leaves))
 
     def save(self, first, rounds, state):
-        """Keeps rounds from number `first` on, a list of `Rounds` with an axis of clips in place of
-        the axis of rounds; and the state after the last of them.
+        """Keeps rounds from number `first` on, and the state after the last of them.
+
+        `rounds` is a list of `Rounds`, with an axis of clips in place of that of rounds.
         """
         arrays = {
             f"{clip}/{field}": np.stack([getattr(each, field)[clip] for each in rounds])
@@ -68,12 +69,11 @@ class Unfinished:
         }
         self._write(self._path(f"{first:06d}"), arrays)
         leaves = map(_plain, jax.tree.leaves(state))
-        self._write(
-            self._path("state"), {f"{n:03d}": np.asarray(leaf) for n, leaf in enumerate(leaves)}
-        )
+        numbered = {f"{number:03d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
+        self._write(self._path("state"), numbered)
 
     def rounds(self, clip, count, fields=Rounds._fields):
-        """The first `count` rounds of a clip, by its place in the batch; those fields, the others None."""
+        """The first `count` rounds of a clip, by its place in the batch; other fields are None."""
         found = {field: [] for field in fields}
         for path in sorted(self._folder.glob(f"{self._name}-[0-9]*.npz")):
             if int(path.stem.split("-")[1]) >= count:
