@@ -52,8 +52,8 @@ class Unfinished:
             arrays = [kept[name] for name in kept.files]
         if [array.shape for array in arrays] != [_plain(leaf).shape for leaf in leaves]:
             raise UserError(
-                f"cannot go on with {path}: it is from another version of the program; remove it to "
-                "begin again, or name another --output_dir"
+                f"cannot go on with {path}, which another version of the program wrote; remove it "
+                "to begin again, or name another --output_dir"
             )
         return jax.tree.unflatten(structure, map(_as, arrays, leaves))
 

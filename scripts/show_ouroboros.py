@@ -202,8 +202,8 @@ def _judgement(harmless, spoiled):
     head = "| | what was done to each recording | overcooked index (dB) |"
     margins = np.min([*spoiled.values()], axis=0) - np.max([*harmless.values()], axis=0)
     margin = (
-        f"The mildest spoiling of a recording has an index {margins.min():.1f} to {margins.max():.1f}"
-        " dB above the hardest of its harmless changes."
+        f"The mildest spoiling of a recording has an index {margins.min():.1f} to "
+        f"{margins.max():.1f} dB above the hardest of its harmless changes."
     )
     return [head, "|---|---|---|", *rows, "", margin]
 

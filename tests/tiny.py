@@ -7,11 +7,13 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import flags
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax import models, pyramid
+from dreamsound_jax import cli, models, pyramid  # noqa: F401 (cli defines the flags)
 from dreamsound_jax.dream import Clip, layer_weights
+from dreamsound_jax.options import Options
 from dreamsound_jax.vgg19 import VGG19
 
 CARD = models.Card(
@@ -40,6 +42,12 @@ def random_weights(card=CARD, *, seed=0):
 def tiny_network(*, seed=0, dtype=jnp.float32):
     """(graphdef, state), as `models.load` gives it."""
     return models.network_from(CARD, random_weights(seed=seed), dtype=dtype)
+
+
+def options(**changes):
+    """The `Options` of `dreamsound` without flags, but for `changes`."""
+    given = {field.name: flags.FLAGS[field.name].default for field in dataclasses.fields(Options)}
+    return Options(**{**given, "seed": 0, **changes})
 
 
 def clips(count, *, settings, learning_rate=0.05, target=0):
