@@ -203,6 +203,9 @@ class Sound:
             mel_db = mel.analyse(play(gain_db))
         apply = functools.partial(gain.apply, sample_rate=self.sample_rate)
         sound = jax.vmap(apply, in_axes=(0, None))(self.original, gain_db)
+        if settle:
+            rate = self.sample_rate
+            sound = gain.with_unheard_as_in(self.original, sound, sample_rate=rate)
         return Finished(mel_db, gain_db, gain.as_loud_as(self.original, sound))
 
     def undreamed(self):

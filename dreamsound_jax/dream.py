@@ -75,7 +75,7 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
     settings.level_shapes(starts.spectrogram.shape[1:])
-    current, climbs = starts.start(), []
+    current, climbs = None, []
     for level in range(settings.pyramid_size):
         current, climb = _dream_level(
             network, current, starts, clips, settings=settings, level=level
@@ -95,7 +95,7 @@ def dream_level(network, current, start, clip, *, settings, level):
     """One level for one clip: enter it, roll, ascend, roll back; (what was changed, Climb)."""
     shapes, roll = settings.level_shapes(start.spectrogram.shape), clip.rolls[level]
     detail_factor = clip.detail_factor if settings.replace_detail else 0
-    see = start.eye(shapes[level])
+    see, current = start.eye(shapes[level]), start.start() if level == 0 else current
     dreamed, climb = ascent.ascend(
         lambda seen: response(
             network, start.balance(seen), clip.layer_weights, clip.target_class, settings=settings

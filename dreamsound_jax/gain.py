@@ -72,6 +72,35 @@ def as_loud_as(original, sound):
     return sound * jnp.sqrt(wanted / jnp.where(power > 0, power, 1))
 
 
+def with_unheard_as_in(original, sound, *, sample_rate):
+    """`sound`, with what the network does not hear as loud beside the rest as in `original`.
+
+    That is what is above 11,025 Hz, and how channels differ. It gets the gain that is meant for
+    what is heard; dream after dream of it, it would drift away, and nothing would call it back.
+    Arrays are (channels, samples).
+    """
+    heard, unheard = _split(sound, sample_rate)
+    power, unheard_power = (jnp.mean(jnp.square(part)) for part in (heard, unheard))
+    was, unheard_was = (jnp.mean(jnp.square(part)) for part in _split(original, sample_rate))
+    wanted, there = unheard_was * power, unheard_power * was
+    return heard + unheard * jnp.sqrt(
+        jnp.where(there > 0, wanted / jnp.where(there > 0, there, 1), 1)
+    )
+
+
+def _split(channels, sample_rate):
+    """What the network hears of (channels, samples): (1, samples), the same in each; and the rest.
+
+    It is not broadcast to all channels: XLA:CPU sums a broadcast in parallel, and loses parts of it
+    (jaxlib 0.10.2 and 0.11.2; `mean(square(broadcast_to(x, (2, n))))` is now and then halved).
+    """
+    samples = channels.shape[1]
+    low = np.fft.rfftfreq(samples, 1 / sample_rate) <= mel.SAMPLE_RATE / 2
+    mono = channels.mean(axis=0, keepdims=True)
+    heard = jnp.fft.irfft(jnp.where(low, jnp.fft.rfft(mono), 0), samples)
+    return heard, channels - heard
+
+
 def db_to_amplitude(db):
     """What to multiply a sound by for a gain in dB."""
     return jnp.exp(np.log(10) / 20 * db)
