@@ -186,7 +186,17 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
         ("--output_dir=done", "already holds a run"),
         ("--output_dir=file", "File exists"),
         ("--checkpoint=file", "Not a directory"),
-        ("--create_ouroboros", "not in this version"),
+        ("--create_ouroboros --ouroboros_length=0", "ouroboros_length"),
+        (
+            "--create_ouroboros --ouroboros_transform=resample --ouroboros_sr_offset=-22050",
+            "--ouroboros_sr_offset=-22050: accepted",
+        ),
+        (
+            "--create_ouroboros --ouroboros_transform=time_stretch,time_stretch "
+            "--ouroboros_stretch=10 --clip_length=12000",
+            "leaves 120 samples",
+        ),
+        ("--create_ouroboros --ouroboros_length=99999", "up to 41941 rounds"),
         ("some.wav", "--input"),
     ],
 )
@@ -251,6 +261,82 @@ def test_a_shipped_flag_file_is_found_by_name_and_the_last_flag_wins(tiny, tmp_p
     dream(*flags, cwd=tmp_path)
     used = json.loads((tmp_path / "out" / "params.json").read_text())["flags"]
     assert (used["layers_to_use"], used["lr"]) == (["relu3_4"], 0.01)
+
+
+OUROBOROS = ("--create_ouroboros", "--seed=3", *QUICK)
+
+
+def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
+    """Of a stereo recording at its own rate: each round of it, and what was done."""
+    scratch, rate = original("vinyl_scratch")
+    two = np.concatenate([scratch, 0.5 * scratch[::-1]], axis=1)
+    soundfile.write(tmp_path / "two.flac", two, rate)
+    flags = ("--ouroboros_length=4", "--ouroboros_transform", "time_stretch", "pitch_shift")
+    where = (f"--checkpoint={tiny}", "--output_dir=out", "--input=two.flac")
+    said = dream(*OUROBOROS, *flags, *where, cwd=tmp_path)
+    assert "4 rounds; overcooked index" in said
+    wav = tmp_path / "out" / "00000-two.wav"
+    sound, written_rate = soundfile.read(wav)
+    assert (written_rate, sound.shape) == (rate, (5 * len(two), 2))
+    # It begins with the input, but for loudness; then that fades away.
+    for channel in range(2):
+        first, last = (part[:, channel] for part in (sound[: len(two)], sound[-len(two) :]))
+        assert np.corrcoef(first, two[:, channel])[0, 1] > 0.999
+        assert np.corrcoef(last, two[:, channel])[0, 1] < 0.5
+    loudness = audio.measure(sound, sample_rate=rate)
+    assert loudness.lufs == pytest.approx(-23, abs=0.3) or loudness.true_peak_dbtp > -1.2
+    assert loudness.true_peak_dbtp < -1
+    facts = facts_of(wav)
+    assert facts["ouroboros"]["transforms"] == {"time_stretch": 0.95, "pitch_shift": 1.0}
+    assert [each["layers"] for each in facts["rounds"]] == [["relu2_2"]] * 4
+    assert all(each["overcooked_db"] > 0 and each["moved_db"] > 0 for each in facts["rounds"])
+    assert np.load(wav.with_suffix(".npz"))["mel_db"].shape == (5, 128, 31)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    files = {f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".json")}
+    assert left == {*files, "params.json"}
+
+
+def test_a_killed_ouroboros_goes_on_and_ends_as_if_it_had_not_been(tiny, tmp_path):
+    """kill -9, three times; without --seed, which the run wrote down."""
+    ouroboros = ("--create_ouroboros", *QUICK, "--ouroboros_length=150", "--batch_size=2")
+    flags = (*ouroboros, f"--checkpoint={tiny}", "--input=noise,noise,noise", "--save_every=0")
+    unfinished = tmp_path / "out" / "unfinished"
+    seen = set()
+    for _ in range(3):
+        process = start(*flags, "--output_dir=out", cwd=tmp_path)
+        while process.poll() is None and len({*unfinished.glob("*-0*.npz")} - seen) < 20:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        seen = {*unfinished.glob("*-0*.npz")}
+        assert len(seen) >= 20
+    code, said = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
+    assert (code, "going on after round" in said) == (0, True), said
+    assert not unfinished.exists()
+    seed = json.loads((tmp_path / "out" / "params.json").read_text())["seed"]
+    dream(*flags, f"--seed={seed}", "--output_dir=whole", cwd=tmp_path)
+    for name in (f"0000{number}-noise{kind}" for number in range(3) for kind in (".wav", ".npz")):
+        resumed, whole = ((tmp_path / folder / name).read_bytes() for folder in ("out", "whole"))
+        assert resumed == whole, name
+    code, said = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
+    assert (code, "already holds this run" in said) == (2, True)
+    code, said = finish(start(*flags, "--output_dir=out", "--lr=0.3", cwd=tmp_path))
+    assert (code, "with --lr 0.02, not 0.3" in said) == (2, True)
+
+
+def test_an_ouroboros_can_end_before_it_overcooks(tiny, tmp_path):
+    flags = (*OUROBOROS, "--nostabilise", "--lr=0.2", f"--checkpoint={tiny}", "--nocrossfade")
+    dream(*flags, "--ouroboros_length=6", "--output_dir=out", cwd=tmp_path)
+    index = [r["overcooked_db"] for r in facts_of(tmp_path / "out" / "00000-noise.wav")["rounds"]]
+    assert len(index) == 6
+    limit = (index[0] + max(index)) / 2
+    expected = next(number for number, each in enumerate(index) if each > limit)
+    stop = f"--stop_overcooked={limit}"
+    said = dream(*flags, "--ouroboros_length=6", stop, "--output_dir=stopped", cwd=tmp_path)
+    assert f"round {expected + 1} is overcooked" in said
+    wav = tmp_path / "stopped" / "00000-noise.wav"
+    assert len(facts_of(wav)["rounds"]) == expected
+    assert soundfile.info(wav).frames == 51200 * (expected + 1)
 
 
 def test_help_is_quick_and_names_every_flag(tmp_path):

@@ -120,17 +120,18 @@ def test_iterate_takes_the_layers_from_the_last_and_wraps():
 
 
 def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
-    """All 45 layers; at most one program for each of six stages and two level shapes."""
-    given = asked(layers_to_use=["iterate"], num_iterations=1, stabilise=False, domain="mel")
+    """All 45 layers, by one program for each of six stages and each level shape: here one."""
+    single = {"num_iterations": 1, "pyramid_size": 1, "stabilise": False, "domain": "mel"}
+    given = asked(layers_to_use=["iterate"], **single)
     state = ouroboros.begin(tiny.CARD, pieces(1), given)
-    compiled, checked = dreams._dream_level._cache_size(), {0, 9, 30, 44}
+    compiled, checked = dreams._dream_level._cache_size(), {0, 30, 44}
     for number in range(45):
         if number in checked:
             alone = replace(given, layers_to_use=list(given.layers(number)))
             weights = jnp.asarray(dreams.layer_weights(alone.layers_to_use), jnp.float32)[None]
             clip = state.clip._replace(layer_weights=weights)
             expected = dreams.dream(network(), state.start, clip, settings=alone.settings())
-            compiled += 2
+            compiled += 1
         following, left = ouroboros.dream_round(network(), state, given, number=number)
         if number in checked:
             np.testing.assert_allclose(
@@ -139,13 +140,13 @@ def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
             expected_db = tiny.CARD.destandardise(expected[0])
             assert np.abs(left.mel_db - expected_db).mean() < 0.05
         state = following
-    assert dreams._dream_level._cache_size() - compiled == 6 * 2
+    assert dreams._dream_level._cache_size() - compiled == 6
 
 
 @pytest.mark.parametrize("domain", ["mel", "sound"])
 def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
     chain = ["time_stretch", "resample", "pitch_shift", "time_roll", "mel_shift"]
-    given = asked(domain=domain, ouroboros_transform=chain, layers_to_use=["iterate"])
+    given = asked(domain=domain, ouroboros_transform=chain, pyramid_size=1)
     net = jax.device_put(network())
     run(net, pieces(), given, 2)  # compiles, which puts constants on the device
     state = jax.block_until_ready(ouroboros.begin(tiny.CARD, pieces(), given))
@@ -178,7 +179,7 @@ def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
 def test_stabilise_holds_the_index_and_lets_the_detail_go_on(domain):
     noise = audio.noise(jax.random.key(1), samples=SAMPLES)
     clips = [source_of(noise), *pieces(1)]
-    strong = {"domain": domain, "lr": 0.2, "layers_to_use": ["relu3_2"], "num_iterations": 5}
+    strong = {"domain": domain, "lr": 0.05, "layers_to_use": ["relu3_2"], "num_iterations": 5}
     courses = {}
     for stabilise in (True, False):
         rounds, _ = run(network(), clips, asked(stabilise=stabilise, **strong), 12)
@@ -187,6 +188,5 @@ def test_stabilise_holds_the_index_and_lets_the_detail_go_on(domain):
             moved = np.stack([each.moved_db for each in rounds])
     held, free = (each.max(axis=0) / each[0] for each in courses.values())
     assert (held < 1.5).all(), held
-    assert (free > held).all(), (free, held)
-    assert free.max() > 1.6, free
+    assert (free > 2).all(), free
     assert (moved[-3:] > 0.3).all(), moved[-3:]

@@ -12,10 +12,17 @@ def test_folders_are_numbered_after_the_last_one(tmp_path, monkeypatch):
     assert str(outputs.make_folder(None)) == "outputs/8"
 
 
-def test_a_run_is_never_written_over(tmp_path):
+def test_a_run_goes_on_with_its_own_flags_alone(tmp_path):
     folder = outputs.make_folder(str(tmp_path / "a" / "b"))
-    assert folder.is_dir()
-    assert outputs.make_folder(str(folder)) == folder
-    outputs.write_params(folder, flags={"seed": 1}, command="dreamsound", targets={})
-    with pytest.raises(UserError, match="already holds a run"):
-        outputs.make_folder(str(folder))
+    flags = {"seed": 1, "lr": 0.1, "input": ["a"], "save_every": 10.0}
+    assert outputs.earlier_run(None, flags) is None
+    assert outputs.earlier_run(str(folder), flags) is None
+    outputs.write_params(folder, flags=flags, command="dreamsound", targets={})
+    again = [flags, {**flags, "seed": None}, {**flags, "save_every": 1.0}]
+    assert [outputs.earlier_run(str(folder), each)["seed"] for each in again] == [1, 1, 1]
+    for other, told in (({"seed": 2}, "--seed 1, not 2"), ({"lr": 0.2}, "--lr 0.1, not 0.2")):
+        with pytest.raises(UserError, match=f"already holds a run with {told}"):
+            outputs.earlier_run(str(folder), {**flags, **other})
+    (folder / "params.json").write_text("{")
+    with pytest.raises(UserError, match="cannot be read"):
+        outputs.earlier_run(str(folder), flags)
