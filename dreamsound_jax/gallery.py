@@ -125,7 +125,7 @@ def journey_picture(*, title, mel_db, seconds, overcooked, moved_db, objective):
         axes.set_title(name, loc="left", size=11)
         axes.set_xlabel("round")
         axes.locator_params(axis="x", integer=True)
-        axes.set_ylim(bottom=min(0, np.nanmin(values)))
+        axes.set_ylim(1.1 * min(0, np.nanmin(values)), 1.1 * max(0, np.nanmax(values)) or 1)
         unbox(axes)
     return _png(figure)
 
