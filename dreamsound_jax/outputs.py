@@ -196,7 +196,8 @@ def _climbed(facts):
     if "rounds" in facts:
         first, last = (facts["rounds"][number]["overcooked_db"] for number in (0, -1))
         count = len(facts["rounds"])
-        return f"{layers}, {count} rounds; overcooked index {first:.1f} -> {last:.1f} dB"
+        rounds = "1 round" if count == 1 else f"{count} rounds"
+    return f"{layers}, {rounds}; overcooked index {first:.1f} -> {last:.1f} dB"
     return f"{layers} {facts['objective']['first']:.4g} -> {facts['objective']['last']:.4g}"
 
 
