@@ -197,7 +197,7 @@ def _climbed(facts):
         first, last = (facts["rounds"][number]["overcooked_db"] for number in (0, -1))
         count = len(facts["rounds"])
         rounds = "1 round" if count == 1 else f"{count} rounds"
-    return f"{layers}, {rounds}; overcooked index {first:.1f} -> {last:.1f} dB"
+        return f"{layers}, {rounds}; overcooked index {first:.1f} -> {last:.1f} dB"
     return f"{layers} {facts['objective']['first']:.4g} -> {facts['objective']['last']:.4g}"
 
 

@@ -62,7 +62,8 @@ def test_a_dream_climbs_and_its_gain_is_in_its_place(network):
     clips = clips._replace(rolls=jnp.array([[5, 15], [4, 9]]))
     changed, climb = dream.dream(network, starts, clips, settings=SETTINGS)
     assert (climb.objective[:, :, -1] > climb.objective[:, :, 0]).all()
-    see = functools.partial(dream.response, network, target_class=0, settings=SETTINGS)
+    weights = dream.layer_weights(SETTINGS.layers)
+    see = lambda seen: dream.response(network, seen, weights, 0, settings=SETTINGS)  # noqa: E731
     see = jax.jit(jax.vmap(see))
 
     def heard(frames):
@@ -154,7 +155,7 @@ def test_the_gain_grows_smoothly_to_its_next_level():
 def test_the_reference_gives_back_the_detail_that_a_level_lost():
     shapes = [(32, 32), (64, 64)]
     spectrogram = jnp.asarray(np.random.default_rng(1).normal(size=shapes[1]), jnp.float32)
-    start = domains.Mel(spectrogram, jax.random.key(0), CARD)
+    start = domains.Mel(spectrogram, jnp.zeros(1), jax.random.key(0), CARD)
     lost = pyramid.lost_detail(spectrogram, *shapes[::-1])
     none = jnp.zeros(shapes[0])
     np.testing.assert_allclose(start.enter(none, shapes, 1, 0.5), 0.5 * lost, atol=1e-6)
@@ -165,7 +166,7 @@ def test_the_reference_gives_back_the_detail_that_a_level_lost():
 
 def test_the_reference_repaints_the_spectrogram_and_says_what_it_changed():
     (source,) = (gather(BATCH[:1]).spectrogram,)
-    start = domains.Mel(source, jax.random.split(jax.random.key(0), 1), CARD)
+    start = domains.Mel(source, jnp.zeros((1, 1)), jax.random.split(jax.random.key(0), 1), CARD)
     finished = finish(start, source.at[0, 40].add(0.5))
     change = np.asarray(finished.change_db[0])
     np.testing.assert_allclose(change[40], 0.5 * CARD.std, atol=1e-4)

