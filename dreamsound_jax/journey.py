@@ -172,7 +172,7 @@ def _facts(rounds, options):
     return {
         "ouroboros": {
             "length": len(objective),
-            "transforms": dict(options.chain()),
+            "transforms": options.chain(),
             "crossfade": options.crossfade,
             "stabilise": options.stabilise,
         },

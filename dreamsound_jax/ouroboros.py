@@ -39,7 +39,6 @@ class Round(NamedTuple):
 
     Attributes:
       mel_db: (clips, mel bands, frames) of the dream.
-      change_db: as `domains.Finished` has it, within this round.
       sound: (clips, channels, samples), the last dream fading into this one, or this one.
       overcooked: (clips,) the index of this dream's sound, in dB.
       moved_db: (clips,) root mean square change of `mel_db` since the last round.
@@ -47,7 +46,6 @@ class Round(NamedTuple):
     """
 
     mel_db: jax.Array
-    change_db: jax.Array
     sound: jax.Array
     overcooked: jax.Array
     moved_db: jax.Array
@@ -118,7 +116,6 @@ def close_round(state, changed, *, how):
     fade = jnp.linspace(0, 1, finished.sound.shape[1], dtype=finished.sound.dtype)
     left = Round(
         mel_db=finished.mel_db,
-        change_db=finished.change_db,
         sound=state.last_sound + fade * (finished.sound - state.last_sound)
         if how.crossfade
         else finished.sound,

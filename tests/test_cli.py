@@ -219,6 +219,12 @@ def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
     assert alone.read_bytes() == beside.read_bytes()
     other = tmp_path / "beside" / "00002-noise.wav"
     assert other.read_bytes() != beside.read_bytes()
+    # Given again, the command does what is not done, and that alone.
+    times = [path.stat().st_mtime_ns for path in (beside, other)]
+    (tmp_path / "beside" / "00001-sine.json").unlink()
+    dream(*flags, "--input=noise,sine,noise", "--output_dir=beside", cwd=tmp_path)
+    assert (tmp_path / "beside" / "00001-sine.json").exists()
+    assert times == [path.stat().st_mtime_ns for path in (beside, other)]
 
 
 def test_two_runs_at_once_take_two_folders(tiny, tmp_path):
@@ -287,7 +293,7 @@ def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
     assert loudness.lufs == pytest.approx(-23, abs=0.3) or loudness.true_peak_dbtp > -1.2
     assert loudness.true_peak_dbtp < -1
     facts = facts_of(wav)
-    assert facts["ouroboros"]["transforms"] == {"time_stretch": 0.95, "pitch_shift": 1.0}
+    assert facts["ouroboros"]["transforms"] == [["time_stretch", 0.95], ["pitch_shift", 1.0]]
     assert [each["layers"] for each in facts["rounds"]] == [["relu2_2"]] * 4
     assert all(each["overcooked_db"] > 0 and each["moved_db"] > 0 for each in facts["rounds"])
     assert np.load(wav.with_suffix(".npz"))["mel_db"].shape == (5, 128, 31)

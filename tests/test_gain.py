@@ -188,3 +188,34 @@ def test_as_loud_as_before_over_all_channels():
     assert np.mean(scaled**2) == pytest.approx(np.mean(original**2))
     np.testing.assert_allclose(scaled / scaled.max(), sound / sound.max(), atol=1e-12)
     assert not gain.as_loud_as(original, jnp.zeros((2, 5))).any()
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_what_the_network_does_not_hear_stays_as_loud_beside_the_rest(rate):
+    """The difference of the channels, and what is above 11,025 Hz; the rest is not touched."""
+    rng, samples = np.random.default_rng(0), 60001
+    original, sound = rng.normal(size=(2, 2, samples)) * np.array([[[1.0]], [[0.1]]])
+    sound[1] *= 7
+    hold = jax.jit(gain.with_unheard_as_in, static_argnames="sample_rate")
+    pair = jnp.asarray(original), jnp.asarray(sound)
+    held = hold(*pair, sample_rate=rate)
+    for _ in range(20):  # a sum that XLA:CPU runs in parallel must not lose parts of it
+        np.testing.assert_array_equal(hold(*pair, sample_rate=rate), held)
+    heard = np.fft.rfftfreq(samples, 1 / rate) <= RATE / 2
+
+    def parts(channels):
+        """(power of what is heard, power of the rest), by hand."""
+        spectra = np.fft.rfft(channels)
+        mono = np.where(heard, spectra.mean(axis=0), 0)
+        return [np.sum(np.abs(part) ** 2) for part in (np.stack([mono] * 2), spectra - mono)]
+
+    was, unheard_was = parts(original)
+    power, unheard = parts(np.asarray(held))
+    assert unheard / power == pytest.approx(unheard_was / was, rel=0.01)
+    assert power == pytest.approx(parts(sound)[0], rel=1e-3)
+
+
+def test_a_mono_sound_is_heard_whole():
+    sound = jnp.asarray(white_noise(5000))[None]
+    held = gain.with_unheard_as_in(sound[:, ::-1], sound, sample_rate=RATE)
+    np.testing.assert_allclose(held, sound, atol=1e-5)

@@ -55,6 +55,12 @@ def test_levels_and_silence_are_told_frame_by_frame():
         assert fallen == pytest.approx(db, abs=0.1)
 
 
+def test_high_share_is_of_the_energy_above_6_khz():
+    low, high = (np.float32(tone(frequency=hz)) for hz in (1000.0, 8000.0))
+    assert measures.high_share(low) < 0.001
+    assert measures.high_share(low + 2 * high) == pytest.approx(0.8, abs=0.005)
+
+
 def activations(mean, covariance, seed=0):
     """500 examples of just this mean and covariance."""
     drawn = np.random.default_rng(seed).normal(size=(500, len(mean)))
