@@ -6,6 +6,7 @@ frames), standardised, and what the steps change has that shape and unit, too.
 """
 
 import functools
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -24,11 +25,20 @@ class Finished(NamedTuple):
       mel_db: (mel bands, frames), what the network saw last.
       change_db: (mel bands, frames), what the dream did: to the spectrogram, or as a gain.
       sound: (channels, samples), as loud as it comes.
+      heard_db: (mel bands, frames) of that sound.
     """
 
     mel_db: jax.Array
     change_db: jax.Array
     sound: jax.Array
+    heard_db: jax.Array
+
+
+class Settle(NamedTuple):
+    """Functions of (mel bands, frames) in dB, which have the last word on a dream's levels."""
+
+    mel_db: Callable
+    heard_db: Callable
 
 
 @struct.dataclass
@@ -80,13 +90,21 @@ class Mel:
         return ascent.CLAMP
 
     def finish(self, changed, settle=None):
-        """The `Finished` dream; its sound has one channel, at 22,050 Hz. `settle`, a function of
-        the mel dB, has the last word on it.
+        """The `Finished` dream; its sound has one channel, at 22,050 Hz.
+
+        What `settle`, a `Settle`, makes of the mel dB is what becomes a sound; Griffin-Lim strays
+        from it, so the sound is given a gain towards what `settle` makes of what is heard of it.
         """
         mel_db = self.card.destandardise(changed)
-        mel_db = settle(mel_db) if settle else mel_db
+        mel_db = settle.mel_db(mel_db) if settle else mel_db
         change_db = mel_db - self.card.destandardise(self.spectrogram)
-        return Finished(mel_db, change_db, mel.mel_db_to_sound(self.key, mel_db)[None])
+        sound = mel.mel_db_to_sound(self.key, mel_db)
+        heard_db = mel.sound_to_mel_db(sound)
+        if settle:
+            gain_db = settle.heard_db(heard_db) - heard_db
+            sound = gain.player(sound)(gain.bounded(gain_db, heard_db, gain_range=mel.TOP_DB))
+            heard_db = mel.sound_to_mel_db(sound)
+        return Finished(mel_db, change_db, sound[None], heard_db)
 
     def undreamed(self):
         """The input as the finished sounds are: (channels, samples)."""
@@ -199,14 +217,15 @@ class Sound:
         play, gain_db = gain.player(self.sound), self.gain_db(changed)
         mel_db = mel.analyse(play(gain_db))
         if settle:
-            gain_db = self._bounded(gain_db + settle(mel_db) - mel_db)
+            gain_db = self._bounded(gain_db + settle.mel_db(mel_db) - mel_db)
             mel_db = mel.analyse(play(gain_db))
         apply = functools.partial(gain.apply, sample_rate=self.sample_rate)
         sound = jax.vmap(apply, in_axes=(0, None))(self.original, gain_db)
         if settle:
             rate = self.sample_rate
             sound = gain.with_unheard_as_in(self.original, sound, sample_rate=rate)
-        return Finished(mel_db, gain_db, gain.as_loud_as(self.original, sound))
+        sound = gain.as_loud_as(self.original, sound)
+        return Finished(mel_db, gain_db, sound, mel.sound_to_mel_db(self.listen(sound)))
 
     def undreamed(self):
         """The input as the finished sounds are: (channels, samples)."""

@@ -66,13 +66,14 @@ def sounds_picture(title, rows):
     return _png(figure)
 
 
-def curves_picture(title, rows, *, x_label):
-    """Draws lines in panels; what is above 0 throughout, on a logarithmic scale.
+def curves_picture(title, rows, *, x_label, from_zero=False):
+    """Draws lines in panels; what is above 0 throughout, on a logarithmic scale, or `from_zero`.
 
     Args:
       title: above all.
       rows: a list of {title of a panel: {name of a line: (x, y)}}, one dictionary a row.
       x_label: of all panels.
+      from_zero: whether all scales are linear and begin at 0.
     """
     figure = _figure(title, (14, 3 * len(rows) + 0.5))
     panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
@@ -81,7 +82,9 @@ def curves_picture(title, rows, *, x_label):
             for (label, (x, y)), colour in zip(lines.items(), _COLOURS):
                 place.plot(x, y, label=label, color=colour, marker="o" if len(x) < 20 else None)
             place.set_title(name, loc="left", size=11)
-            if all(np.min(y) > 0 for _, y in lines.values()):
+            if from_zero:
+                place.set_ylim(0, 1.05 * max(np.max(y) for _, y in lines.values()))
+            elif all(np.min(y) > 0 for _, y in lines.values()):
                 place.set_yscale("log")
             unbox(place)
     for place in panels[-1]:

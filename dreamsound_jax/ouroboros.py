@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dreamsound_jax import ascent, batch, mel, overcooked, pyramid
+from dreamsound_jax import ascent, batch, domains, mel, overcooked, pyramid
 from dreamsound_jax.dream import Clip, dream
 
 
@@ -20,7 +20,8 @@ class State(NamedTuple):
       rolls_key: random keys of this round's rolls.
       input_db: (clips, mel bands, frames) of the first input, as loud as it came.
       last_db: (clips, mel bands, frames) of the last dream.
-      reference_db: of the first dream, which `stabilise` holds the others to.
+      reference_db, reference_heard_db: of the first dream and of its sound, which `stabilise`
+        holds the others to.
       last_sound: (clips, channels, samples) of the last dream.
     """
 
@@ -31,6 +32,7 @@ class State(NamedTuple):
     input_db: jax.Array
     last_db: jax.Array
     reference_db: jax.Array
+    reference_heard_db: jax.Array
     last_sound: jax.Array
 
 
@@ -97,7 +99,7 @@ def _begin(start, mel_db, clip, rolls_key):
     sound = start.undreamed()
     input_db = mel.sound_to_mel_db(start.listen(sound))
     number = jnp.int32(0)
-    return State(number, start, clip, rolls_key, input_db, mel_db, mel_db, sound)
+    return State(number, start, clip, rolls_key, input_db, mel_db, mel_db, input_db, sound)
 
 
 @functools.partial(jax.jit, static_argnames="how")
@@ -108,18 +110,14 @@ def _close(state, changed, *, how):
 def close_round(state, changed, *, how):
     """The end of a round of one clip: (the next `State`, `Round` without its climb)."""
     first = state.number == 0
-    keep = lambda mel_db: jnp.where(  # noqa: E731
-        first, mel_db, overcooked.settle(mel_db, state.reference_db)
-    )
-    finished = state.start.finish(changed, keep if how.stabilise else None)
-    heard_db = mel.sound_to_mel_db(state.start.listen(finished.sound))
+    finished = state.start.finish(changed, _settle(state) if how.stabilise else None)
     fade = jnp.linspace(0, 1, finished.sound.shape[1], dtype=finished.sound.dtype)
     left = Round(
         mel_db=finished.mel_db,
         sound=state.last_sound + fade * (finished.sound - state.last_sound)
         if how.crossfade
         else finished.sound,
-        overcooked=overcooked.index(heard_db, state.input_db),
+        overcooked=overcooked.index(finished.heard_db, state.input_db),
         moved_db=jnp.sqrt(jnp.mean(jnp.square(finished.mel_db - state.last_db))),
         climb=None,
     )
@@ -132,8 +130,18 @@ def close_round(state, changed, *, how):
         input_db=state.input_db,
         last_db=finished.mel_db,
         reference_db=jnp.where(first, finished.mel_db, state.reference_db),
+        reference_heard_db=jnp.where(first, finished.heard_db, state.reference_heard_db),
         last_sound=finished.sound,
     ), left
+
+
+def _settle(state):
+    """The `domains.Settle` towards the first dream; the first itself it leaves alone."""
+
+    def towards(reference_db):
+        return lambda db: jnp.where(state.number == 0, db, overcooked.settle(db, reference_db))
+
+    return domains.Settle(towards(state.reference_db), towards(state.reference_heard_db))
 
 
 def _next_clip(state, rolls_key, how):

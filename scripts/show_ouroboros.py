@@ -171,7 +171,7 @@ def draw(courses):
         for domain in DOMAINS
     ]
     title = f"Overcooked index (dB) of ouroboroses by {_SHOWN.value}, with --stabilise and without"
-    return curves_picture(title, rows, x_label="round")
+    return curves_picture(title, rows, x_label="round", from_zero=True)
 
 
 def write_page(page, harmless, spoiled, courses):

@@ -165,8 +165,8 @@ def test_the_first_step_meets_the_reference_in_float32(name):
 
     @jax.jit
     def first_step(network, rolled):
-        objective = functools.partial(
-            dream.response, network, target_class=clip.target_class, settings=settings
+        objective = lambda seen: dream.response(  # noqa: E731
+            network, seen, clip.layer_weights, clip.target_class, settings=settings
         )
         carry = (rolled, transform.init(rolled), jnp.int32(ascent.HEALTHY))
         see, limit = start.eye(shapes[0]), start.limit()
