@@ -202,3 +202,17 @@ def test_a_long_dream_does_not_drain(monkeypatch):
     assert objective_then[-1, -1] < 0.8 * objective[-1, -1]
     assert measures.silent_share(unbounded) > silent + 0.4
     assert objective_last[-1, -1] < objective_last[0, 0]
+
+
+def test_settle_has_the_last_word_on_the_picture_and_on_what_is_heard_of_it():
+    sound = jnp.asarray(BATCH[0].channels[: RATE // 2, 0])
+    start = domains.Mel(CARD.standardise(mel.analyse(sound)), sound, jax.random.key(0), CARD)
+    quieter = lambda db: db.at[30:50].add(-6)  # noqa: E731
+    plain = start.finish(start.spectrogram)
+    painted = start.finish(start.spectrogram, domains.Settle(quieter, lambda db: db))
+    np.testing.assert_array_equal(painted.mel_db, quieter(plain.mel_db))
+    played = start.finish(start.spectrogram, domains.Settle(lambda db: db, quieter))
+    np.testing.assert_array_equal(played.mel_db, plain.mel_db)
+    moved = np.median(played.heard_db - plain.heard_db, axis=1)
+    np.testing.assert_allclose(moved[33:47], -6, atol=1)
+    np.testing.assert_allclose(np.r_[moved[:25], moved[55:]], 0, atol=0.5)
