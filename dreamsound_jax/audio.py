@@ -21,6 +21,8 @@ _CLOUD = "://"
 _CHANNELS = 5  # that BS.1770 can measure
 _STABLE = 8000  # Hz: at a few thousand, the meter's filter is not
 _BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
+_PIECE = 2**20  # samples oversampled at once, for hours of sound to fit in memory
+_RIM = 64  # samples: further than the interpolation reaches
 _HEADROOM = 0.05  # dB: rounding to 16 bit moves a true peak by less
 
 
@@ -150,5 +152,8 @@ def _true_peak(sound):
     from scipy.signal import resample_poly
 
     # The padding lets the interpolation ring beyond the ends, as a loudspeaker does.
-    padded = np.pad(sound, [(64, 64), *[(0, 0)] * (sound.ndim - 1)])
-    return max(np.abs(sound).max(), np.abs(resample_poly(padded, 4, 1)).max())
+    padded = np.pad(sound, [(2 * _RIM, 2 * _RIM), *[(0, 0)] * (sound.ndim - 1)])
+    starts = range(0, len(padded) - 2 * _RIM, _PIECE)
+    pieces = (resample_poly(padded[at : at + _PIECE + 2 * _RIM], 4, 1) for at in starts)
+    between = max(np.abs(piece[4 * _RIM : -4 * _RIM]).max() for piece in pieces)
+    return max(np.abs(sound).max(), between)

@@ -98,6 +98,20 @@ def test_make_safe_holds_after_encoding(name):
     assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
 
 
+def test_a_true_peak_is_found_wherever_a_long_sound_is_cut_into_pieces(monkeypatch):
+    """Between two samples of a wave at a quarter of the rate, 45 degrees from their peaks."""
+    wave = np.sin(np.pi / 2 * np.arange(40) + np.pi / 4)[:, None] * np.hanning(40)[:, None]
+    for where in (0, 440, 500, 512, 530, 960):
+        sound = np.zeros((1000, 2))
+        sound[where : where + 40] = wave
+        whole = audio.measure(sound, sample_rate=48000).true_peak_dbtp
+        with monkeypatch.context() as patched:
+            patched.setattr(audio, "_PIECE", 512)
+            pieces = audio.measure(sound, sample_rate=48000).true_peak_dbtp
+        assert pieces == pytest.approx(whole, abs=1e-9)
+        assert whole > 20 * np.log10(np.abs(sound).max()) + 1
+
+
 def test_make_safe_is_one_gain_and_leaves_silence():
     safe = audio.make_safe(SOUNDS["noise"], sample_rate=RATE)
     assert np.ptp(safe / SOUNDS["noise"]) < 1e-6
