@@ -21,6 +21,7 @@ TOP_DB = 80.0
 NNLS_ITERATIONS = 30
 GRIFFIN_LIM_ITERATIONS = 32
 MOMENTUM = 0.99
+PARTS = 4  # of each sum of the Fourier transform
 
 
 def sound_to_mel_db(
@@ -165,17 +166,22 @@ def _hann(n_fft, dtype):
 
 
 def _dft(frames):
-    """The rfft of real (frames, n_fft), as two matrix products of frames folded at their middle.
+    """The rfft of real (frames, n_fft), as matrix products of frames folded at their middle.
 
-    Folding halves the sums, and with them the rounding: 80 dB below a tone, float32 is within
-    1e-3 dB of what librosa finds, where `jnp.fft.rfft` is not.
+    Folding halves the sums. Of every `PARTS`-th sample a sum stays small on its way, and with it
+    what is rounded: 80 dB below a tone, float32 is within 1e-3 dB of what librosa finds, where one
+    product of all samples, or `jnp.fft.rfft`, may not be.
     """
     count = frames.shape[1] // 2
     rising, falling = frames[:, 1 : count + 1], frames[:, ::-1][:, :count]
     cosines, sines = (jnp.asarray(part, frames.dtype) for part in _folded_dft(frames.shape[1]))
+    real = frames[:, :1] + _product(rising + falling, cosines)
+    return jax.lax.complex(real, _product(falling - rising, sines))
+
+
+def _product(rows, matrix):
     product = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    real = frames[:, :1] + product(rising + falling, cosines)
-    return jax.lax.complex(real, product(falling - rising, sines))
+    return sum(product(rows[:, part::PARTS], matrix[part::PARTS]) for part in range(PARTS))
 
 
 @functools.cache

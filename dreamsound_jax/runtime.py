@@ -15,7 +15,7 @@ CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 def prepare(*, precision):
     """To be called once, before anything is computed."""
     _log_plainly()
-    _keep_compiled_programs()
+    keep_compiled_programs()
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     elif precision == "float32":
@@ -29,7 +29,8 @@ def cache_folder():
     return os.environ.get(CACHE_VARIABLE) or str(Path(home) / "dreamsound_jax")
 
 
-def _keep_compiled_programs():
+def keep_compiled_programs():
+    """Has JAX keep what it compiles in `cache_folder`, and look there first."""
     jax.config.update("jax_compilation_cache_dir", cache_folder())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

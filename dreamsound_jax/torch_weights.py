@@ -1,5 +1,7 @@
 """Maps a PyTorch VGG19 state dict, with torchvision's names, onto this project's weights."""
 
+import math
+
 import numpy as np
 
 from dreamsound_jax.errors import UserError
@@ -40,7 +42,8 @@ def from_torch(tensors, shapes, *, dtype=np.float32):
       dtype: of the result.
 
     Returns:
-      An iterator of (layer, {"kernel", "bias"}).
+      An iterator of (layer, {"kernel", "bias"}), the largest layer first: whoever writes one may
+      still hold it while the next is converted, and the largest then never meets another.
 
     Raises:
       UserError: names that are missing or unexpected, or shapes that do not fit; all at once.
@@ -50,8 +53,15 @@ def from_torch(tensors, shapes, *, dtype=np.float32):
     _check(tensors, _expected(names, shapes, normalised))
     return (
         (layer, _convert(tensors, names[layer], layer, shape, normalised, dtype))
-        for layer, shape in _kernels(shapes)
+        for layer, shape in _largest_first(_kernels(shapes))
     )
+
+
+def _largest_first(kernels):
+    """The largest kernel, then the others in their order."""
+    kernels = list(kernels)
+    largest = max(kernels, key=lambda kernel: math.prod(kernel[1]))
+    return [largest, *(kernel for kernel in kernels if kernel is not largest)]
 
 
 def _kernels(shapes):

@@ -1,6 +1,11 @@
 import jax
 import pytest
 
+from dreamsound_jax import runtime
+
+# What one worker, or an earlier run, has compiled, no other compiles again.
+runtime.keep_compiled_programs()
+
 
 @pytest.fixture
 def x64():
