@@ -1,3 +1,5 @@
+import gc
+
 import jax
 import pytest
 
@@ -12,3 +14,11 @@ def x64():
     """JAX in double precision, for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory():
+    """What a file's tests have compiled is of no use to those of the next."""
+    yield
+    jax.clear_caches()
+    gc.collect()

@@ -63,11 +63,11 @@ def compute(network, spectrogram):
     found = {layer: np.asarray(values[0]) for layer, values in run(network, spectrogram).items()}
     found = {n: v.transpose(2, 0, 1) if v.ndim == 3 else v for n, v in found.items()}
 
-    def square(spectrogram, layer):
+    def square(spectrogram, network, layer):
         return jnp.sum(nnx.merge(*network)(spectrogram[None], (layer,))[layer] ** 2)
 
-    gradient = jax.jit(jax.grad(square), static_argnums=1)
-    return found, {n: np.asarray(gradient(spectrogram, n)) for n in full_width.GRADIENTS}
+    slope = jax.jit(jax.grad(square), static_argnums=2)
+    return found, {n: np.asarray(slope(spectrogram, network, n)) for n in full_width.GRADIENTS}
 
 
 def test_a_full_width_network_computes_what_pytorch_does(tmp_path):
