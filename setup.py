@@ -3,8 +3,18 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
-TEST = ["librosa>=0.11", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "setuptools>=77", *TRAIN]
-PARITY = [*TEST, "torch>=2.4"]
+CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
+TEST = [
+    "librosa>=0.11",
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "ruff>=0.9",
+    "selenium>=4.20",
+    "setuptools>=77",
+    *TRAIN,
+]
+# What only CI brings: heavy, and the tests that need it are skipped without.
+PARITY = [*TEST, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]
 
 setup(
     name="dreamsound-jax",
@@ -26,6 +36,7 @@ setup(
         "dreamsound_jax.checkpoints": "checkpoints",
     },
     package_data={
+        "dreamsound_jax": ["page.html", "page.css", "page_*.js"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],
     },
@@ -35,6 +46,7 @@ setup(
         "absl-py>=2.1",
         "etils[epath]>=1.9",
         "flax>=0.12",
+        "fsspec>=2025.2",
         "jax>=0.10",
         "matplotlib>=3.9",
         "numpy>=2.0",
@@ -48,5 +60,5 @@ setup(
         "soxr>=0.5",
         "tqdm>=4.66",
     ],
-    extras_require={"train": TRAIN, "test": TEST, "parity": PARITY},
+    extras_require={"cloud": CLOUD, "train": TRAIN, "test": TEST, "parity": PARITY},
 )

@@ -4,6 +4,7 @@ A sound is a float32 array (samples,) or (samples, channels), nominally in [-1, 
 local, gs:// or s3://.
 """
 
+import hashlib
 import io
 import math
 import os
@@ -110,29 +111,44 @@ def decode(data: bytes) -> Recording:
     return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
 
 
-def write_whole(path: str, data: bytes) -> None:
+def write_whole(path: str, data: bytes, *, shared: bool = False) -> None:
     """Writes a file that is there whole or not at all, even if the machine stops meanwhile.
 
-    An older file of that name is replaced at the end, in one step.
+    An older file of that name is replaced at the end, in one step. What a writer that was killed
+    has left beside it is, too; unless it is `shared`: then others may write it at the same time.
 
     Raises:
       UserError: the place cannot be written to, or is full.
     """
-    write = _put_object if _CLOUD in os.fspath(path) else _write_then_rename
     try:
-        write(epath.Path(path), data)
+        if is_cloud(path):
+            _put_object(epath.Path(path), data)
+        else:
+            _write_then_rename(epath.Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
     except Exception as error:  # each cloud client has its own family of errors
         raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
 
 
+def is_cloud(path) -> bool:
+    """Whether a path is of a cloud store, such as gs:// or s3://."""
+    return _CLOUD in os.fspath(path)
+
+
 def _put_object(path, data):
-    path.write_bytes(data)
-
-
-def _write_then_rename(path, data):
-    beside = path.parent / f".{uuid.uuid4().hex}.part"
+    """An object is there whole or not at all; folders there are none."""
     try:
-        with open(beside, "xb") as file:
+        path.write_bytes(data)
+    except FileNotFoundError:  # said of the store's address, in words of its own
+        bucket = os.fspath(path).split(_CLOUD)[1].split("/")[0]
+        raise FileNotFoundError(f"there is no bucket {bucket!r}") from None
+
+
+def _write_then_rename(path, data, own):
+    # A name may be as long as names can be; its digest is not.
+    digest = hashlib.blake2s(path.name.encode(), digest_size=16).hexdigest()
+    beside = path.parent / f".{digest}.{own}part"
+    try:
+        with open(beside, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

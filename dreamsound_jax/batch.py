@@ -1,14 +1,14 @@
 """One batch of clips, on the device: sound, spectrogram, dream, and sound again."""
 
-import functools
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax import ascent, mel, pyramid
+from dreamsound_jax import ascent, devices, mel, pyramid
 from dreamsound_jax.domains import DOMAINS, Finished
 from dreamsound_jax.dream import Clip, class_probabilities, dream, layer_weights
 
@@ -55,13 +55,14 @@ def filled(sources, size):
 
 def gather(card, sources, options):
     """Puts a batch on the device: what it dreams on, in its domain; and its mel dB."""
-    sounds = jnp.asarray(np.stack([source.sound for source in sources]), options.dtype())
+    sounds = np.stack([source.sound for source in sources]).astype(options.dtype())
+    sounds = devices.share_out(sounds)
     mel_db = analyse(sounds)
-    domain = DOMAINS[options.domain]
-    starts = domain.gather(
-        card, sources, sounds, card.standardise(mel_db), gain_range=options.gain_range
+    gain_ranges = [each.gain_range for each in each_asked(sources, options)]
+    starts = DOMAINS[options.domain].gather(
+        card, sources, sounds, card.standardise(mel_db), gain_range=gain_ranges
     )
-    return starts, mel_db
+    return devices.share_out((starts, mel_db))
 
 
 def hear(model, mel_db):
@@ -82,28 +83,36 @@ class Stopwatch:
         return result
 
 
-analyse = jax.jit(jax.vmap(mel.analyse))
+analyse = jax.jit(devices.over_clips(mel.analyse))
 """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
 
-finish = jax.jit(jax.vmap(lambda start, changed: start.finish(changed)))
+finish = jax.jit(devices.over_clips(lambda start, changed: start.finish(changed)))
 """Starts in a domain, and what was changed, to `Finished` dreams."""
+
+
+def each_asked(sources, options):
+    """The options of each clip of a batch."""
+    return [replace(options, **source.changes) for source in sources]
 
 
 def clips(sources, options):
     """The `Clip`s of a batch."""
-    rolls = functools.partial(
-        pyramid.draw_rolls,
-        size=options.pyramid_size,
-        ratio=options.pyramid_ratio,
-        roll=options.pyramid_roll,
-    )
-    each = functools.partial(jnp.full, len(sources), dtype=options.dtype())
-    weights = jnp.asarray(layer_weights(options.layers()), options.dtype())
-    return Clip(
-        learning_rate=each(options.lr),
-        smoothing_coefficient=each(options.smoothing_coefficient),
-        detail_factor=each(options.detail_factor),
-        target_class=jnp.asarray([source.target or 0 for source in sources]),
-        rolls=jnp.stack([rolls(source.keys.rolls) for source in sources]),
-        layer_weights=jnp.tile(weights, (len(sources), 1)),
+    asked, dtype = each_asked(sources, options), options.dtype()
+    each = lambda flag: np.array([getattr(one, flag) for one in asked], dtype)  # noqa: E731
+    weights = np.stack([layer_weights(one.layers()) for one in asked]).astype(dtype)
+    rolls = [
+        pyramid.draw_rolls(
+            source.keys.rolls, size=one.pyramid_size, ratio=one.pyramid_ratio, roll=one.pyramid_roll
+        )
+        for source, one in zip(sources, asked)
+    ]
+    return devices.share_out(
+        Clip(
+            learning_rate=each("lr"),
+            smoothing_coefficient=each("smoothing_coefficient"),
+            detail_factor=each("detail_factor"),
+            target_class=np.array([source.target or 0 for source in sources], np.int32),
+            rolls=jnp.stack(rolls),
+            layer_weights=weights,
+        )
     )

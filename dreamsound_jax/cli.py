@@ -1,11 +1,13 @@
 """The command `dreamsound`: its flags. Scripts that dream import it, to have them, too."""
 
+import itertools
 import shlex
 from dataclasses import fields, replace
 
 from absl import flags
 
 from dreamsound_jax import command_line
+from dreamsound_jax.errors import nearest_or_fail
 
 USAGE = """
 DreamSound: DeepDream for sound. A network that knows sounds looks at yours and strengthens what it
@@ -17,11 +19,33 @@ finds there; then the picture becomes sound again.
   dreamsound --create_ouroboros                     the dream dreams on, ten times
 """
 
+OF_THIS_TIME = ("seed", "output_dir", "distributed")
+OF_THIS_TIME += ("coordinator_address", "num_processes", "process_id")
+
 # What dreams
 flags.DEFINE_list(
     "input",
     ["noise"],
     "sounds to dream on: noise, sine, files, folders or patterns like '*.wav', comma-separated",
+)
+flags.DEFINE_integer(
+    "num_clips",
+    None,
+    "how many clips; the inputs are dreamed on again and again, each time otherwise",
+    lower_bound=1,
+)
+flags.DEFINE_multi_string(
+    "sweep",
+    [],
+    "a flag and its values, e.g. lr=0.01,0.02: a clip for each; again for another flag, and there "
+    "is one for each combination; layers that dream together are joined by +",
+)
+flags.DEFINE_enum(
+    "lengths",
+    "exact",
+    ["exact", "buckets"],
+    "of files, each of which is compiled for; buckets: silence is put behind them, and cut off in "
+    "the end, so that few occur",
 )
 flags.DEFINE_integer(
     "clip_length", 51200, "length of noise and sine in samples; 22050 are one second", lower_bound=1
@@ -178,6 +202,15 @@ flags.DEFINE_integer(
 flags.DEFINE_enum(
     "precision", "float32", ["float32", "bfloat16", "float64"], "of the network's arithmetic"
 )
+flags.DEFINE_boolean("plots", True, "draw a picture of each clip, which takes a second or two")
+flags.DEFINE_boolean(
+    "distributed", False, "be one of several processes, which share out the clips; on a cluster"
+)
+flags.DEFINE_string(
+    "coordinator_address", None, "... elsewhere: HOST:PORT of the first process, as all reach it"
+)
+flags.DEFINE_integer("num_processes", None, "... how many there are", lower_bound=1)
+flags.DEFINE_integer("process_id", None, "... which of them this is, from 0", lower_bound=0)
 flags.DEFINE_enum(
     "loudness",
     "safe",
@@ -191,9 +224,12 @@ def main():
     if flags.FLAGS.list_models:
         return _list_models()
     # Only now: JAX takes its time to import, and --help needs none of it.
-    from dreamsound_jax import generate, runtime
+    from dreamsound_jax import devices, generate, runtime
 
     runtime.prepare(precision=flags.FLAGS.precision)
+    cluster = devices.Cluster(*(flags.FLAGS[name].value for name in devices.Cluster._fields))
+    if flags.FLAGS.distributed or any(value is not None for value in cluster):
+        devices.join(cluster)
     failed = generate.run(options(), command=_command())
     return 2 if failed else 0
 
@@ -210,18 +246,31 @@ def options():
     from dreamsound_jax.options import Options
 
     given = Options(**{field.name: flags.FLAGS[field.name].value for field in fields(Options)})
+    given = replace(given, sweep=[_swept(words) for words in given.sweep])
+    swept = dict(given.sweep)
     # A class asked for by name means the layer that knows classes, unless layers are named.
-    if given.target_class and not flags.FLAGS["layers_to_use"].present:
+    by_name = given.target_class or "target_class" in swept
+    if by_name and not flags.FLAGS["layers_to_use"].present and "layers_to_use" not in swept:
         return replace(given, layers_to_use=["output"])
     return given
+
+
+def _swept(words):
+    """(flag, its values) of the words of a --sweep."""
+    from dreamsound_jax.options import SWEPT
+
+    name, _, values = words.partition("=")
+    nearest_or_fail("flag to --sweep", name, SWEPT)
+    return name, [command_line.value_of(name, word) for word in values.split(",") if word]
 
 
 def _command():
     """The command line that repeats this run into a new folder, but for its seed."""
     ours = flags.FLAGS.flags_by_module_dict()[__name__]
     again = [flag for flag in ours if flag.value != flag.default]
-    words = [flag.serialize() for flag in again if flag.name not in ("seed", "output_dir")]
-    return shlex.join(["dreamsound", *words])
+    told = [flag.serialize() for flag in again if flag.name not in OF_THIS_TIME]
+    # A flag that was given several times is told in several lines.
+    return shlex.join(["dreamsound", *itertools.chain(*map(str.splitlines, told))])
 
 
 def run():

@@ -82,6 +82,21 @@ def parse(argv, *, module, usage):
     return rest
 
 
+def value_of(name, word):
+    """The value of flag `name` that `word` stands for; the items of a list are joined by `+`.
+
+    Raises:
+      UserError: it stands for none.
+    """
+    flag = flags.FLAGS[name]
+    if isinstance(flag.parser, flags.ListParser):
+        return word.split("+")
+    try:
+        return flag.parser.parse(word)
+    except ValueError as error:
+        raise UserError(f"--{name}={word}: {error}") from None
+
+
 def _end_quietly_if_nobody_reads():
     """For `dreamsound --help | head`; Windows has no such signal."""
     if hasattr(signal, "SIGPIPE"):

@@ -153,13 +153,16 @@ class Sound:
 
     @classmethod
     def gather(cls, card, sources, sounds, spectrograms, *, gain_range):
-        """A batch of `sources`; `sounds` and `spectrograms` are theirs, with an axis of clips."""
+        """A batch of `sources`; `sounds` and `spectrograms` are theirs, with an axis of clips.
+
+        `gain_range` is one for all, or one each.
+        """
         originals = np.stack([source.original.channels.T for source in sources])
         return cls(
             spectrogram=spectrograms,
             sound=sounds,
             original=jnp.asarray(originals, sounds.dtype),
-            gain_range=jnp.full(len(sounds), gain_range, sounds.dtype),
+            gain_range=jnp.broadcast_to(jnp.asarray(gain_range, sounds.dtype), len(sounds)),
             card=card,
             sample_rate=sources[0].original.sample_rate,
         )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax import ascent, pyramid
+from dreamsound_jax import ascent, devices, pyramid
 from dreamsound_jax.objectives import CLASS_LAYER, objective
 from dreamsound_jax.vgg19 import LAYERS, deepest, smallest_side
 
@@ -88,7 +88,7 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
 @functools.partial(jax.jit, static_argnames=("settings", "level"))
 def _dream_level(network, current, starts, clips, *, settings, level):
     dream_one = functools.partial(dream_level, settings=settings, level=level)
-    return jax.vmap(dream_one, in_axes=(None, 0, 0, 0))(network, current, starts, clips)
+    return devices.over_clips(dream_one, shared=1)(network, current, starts, clips)
 
 
 def dream_level(network, current, start, clip, *, settings, level):

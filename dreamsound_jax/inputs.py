@@ -137,7 +137,10 @@ def _matching(pattern):
         root = "/".join(fixed)
         if "**" in pattern:
             raise UserError(f"{pattern!r}: '**' works for local files only; accepted here is '*'")
-        files = [str(file) for file in epath.Path(root).glob(pattern[len(root) + 1 :])]
+        try:
+            files = [str(file) for file in epath.Path(root).glob(pattern[len(root) + 1 :])]
+        except FileNotFoundError:  # what gcsfs raises, and s3fs does not, if there is no bucket
+            files = []
     else:
         files = [file for file in glob.glob(pattern, recursive=True) if not os.path.isdir(file)]
     files = sorted(filter(is_sound, files))

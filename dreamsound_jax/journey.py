@@ -3,6 +3,7 @@
 import functools
 import logging
 import time
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from dreamsound_jax import ascent, audio, inputs, mel, outputs
 from dreamsound_jax.batch import Stopwatch, analyse, filled, hear
 from dreamsound_jax.errors import UserError
+from dreamsound_jax.finish import Dreamed
 from dreamsound_jax.gallery import journey_picture
 from dreamsound_jax.ouroboros import begin, dream_round
 from dreamsound_jax.unfinished import Rounds, Unfinished
@@ -17,31 +19,22 @@ from dreamsound_jax.unfinished import Rounds, Unfinished
 log = logging.getLogger(__name__)
 
 
-def passes(options):
-    """How far the progress bar goes for a clip: its rounds, and the writing."""
-    return options.ouroboros_length + 1
+def dream(model, batch, options, *, folder, tell):
+    """Dreams one batch, round after round; returns it as a `finish.Dreamed`.
 
-
-def dream_and_write(model, batch, options, *, folder, bar):
-    """Dreams one batch, round after round, and writes its clips; returns how many failed."""
-    clock, kept = Stopwatch(), Unfinished(folder, batch)
+    `tell` is called with a few words on how far it is.
+    """
+    clock, kept = Stopwatch(), Unfinished(folder, [source.number for source in batch])
     beginning = begin(model.card, filled(batch, options.batch_size), options)
     recorder = Recorder(kept, kept.resume(beginning), batch, options)
-    clock("rounds", recorder.dream(model.network, bar))
-    failed = 0
+    clock("rounds", recorder.dream(model.network, tell))
+    makers = []
     for row, source in enumerate(batch):
-        rounds = kept.rounds(row, recorder.count)
-        start = (beginning.last_db[row], beginning.last_sound[row])
-        try:
-            clip = _clip(model, source, *map(np.asarray, start), rounds, clock, options)
-            outputs.write_clip(folder, clip, options=options, card=model.card)
-            failed += _tell_of_end(source, rounds, options)
-        except UserError as error:
-            log.error("%s: %s", source.name, error)
-            failed += 1
-        bar.update()
-    kept.remove()
-    return failed
+        before = [np.asarray(each[row]) for each in (beginning.last_db, beginning.last_sound)]
+        read = functools.partial(kept.rounds, row, recorder.count)
+        own = replace(options, **source.changes)
+        makers.append(functools.partial(_clip, model, source, *before, read, clock.seconds, own))
+    return Dreamed(makers, close=kept.remove, busy=clock.seconds["rounds"])
 
 
 class Recorder:
@@ -60,21 +53,20 @@ class Recorder:
             log.info("%s: going on after round %d", batch[0].name, self.count)
             self._ended = np.array([self._has_ended(clip) for clip in range(len(batch))])
 
-    def dream(self, network, bar):
+    def dream(self, network, tell):
         """Up to the last round, or the last that a clip needs; returns the last state."""
-        bar.update(self.count * len(self._batch))
         state, number, waiting = self._state, self.count, None
         while number < self._options.ouroboros_length and not self._ended.all():
             state, left = dream_round(network, state, self._options, number=number)
             if waiting:
-                self._take(*waiting, bar)
+                self._take(*waiting, tell)
             waiting, number = (state, left), number + 1
         if waiting and not self._ended.all():
-            self._take(*waiting, bar)
+            self._take(*waiting, tell)
         self._save()
         return self._state
 
-    def _take(self, state, left, bar):
+    def _take(self, state, left, tell):
         """Fetches what a round left; `state` is the one after it."""
         left = jax.device_get(left)
         climb = left.climb
@@ -87,7 +79,7 @@ class Recorder:
             Rounds(*(array[None, clip] for array in rounds)) for clip in range(len(self._batch))
         )
         self._ended |= [lasting(each, self._options) == 0 for each in of_clip]
-        bar.update(len(self._batch))
+        tell(f"round {self.count} of {self._options.ouroboros_length}")
         if time.monotonic() - self._saved_at > self._options.save_every:
             self._save()
 
@@ -128,26 +120,26 @@ def _end(rounds, options):
     )
 
 
-def _tell_of_end(source, rounds, options):
-    """Logs why a clip ended early; whether that is a failure: to be overcooked was foreseen."""
+def _failure(rounds, options):
+    """Why a clip ended early, if that is a failure: to be overcooked was foreseen. Else None."""
     end = _end(rounds, options)
     if not end:
-        return False
+        return None
     number = lasting(rounds, options)
-    failure = bool((rounds.fault[number] != ascent.HEALTHY).any())
-    log.log(
-        logging.ERROR if failure else logging.INFO,
-        "%s: %s; the %d rounds before it were written",
-        *(source.name, end, number),
-    )
-    return failure
+    told = f"{end}; the {number} rounds before it were written"
+    if (rounds.fault[number] == ascent.HEALTHY).all():
+        log.info("%s", told)
+        return None
+    return told
 
 
-def _clip(model, source, before_db, before_sound, rounds, clock, options):
+def _clip(model, source, before_db, before_sound, read, seconds, options):
     """The `outputs.Clip` of one clip; UserError if not even its first round came out."""
+    rounds = read()
     count = lasting(rounds, options)
     if not count:
         raise UserError(f"{_end(rounds, options)}; nothing was written for this clip")
+    ended = _failure(rounds, options)
     rounds = Rounds(*(array[:count] for array in rounds))
     sound = np.concatenate([before_sound, *rounds.sound], axis=1)
     rate, card = source.sample_rate, model.card
@@ -157,13 +149,12 @@ def _clip(model, source, before_db, before_sound, rounds, clock, options):
     heard = [*hear(model, np.stack([before_db, rounds.mel_db[-1]]))]
     heard += [*hear(model, analyse(mono[None].astype(options.dtype())))]
     return outputs.Clip(
-        source=source,
         wav=wav,
         arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
         picture=functools.partial(_picture, source, rounds, options, card),
-        facts=_facts(rounds, options),
+        facts=_facts(rounds, options) | {"ended": ended},
         heard=tuple(heard),
-        seconds=clock.seconds,
+        seconds=seconds,
     )
 
 

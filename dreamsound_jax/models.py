@@ -1,7 +1,9 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
+import contextlib
 import json
 import os
+import tempfile
 import textwrap
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ from etils import epath
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
+from dreamsound_jax.audio import is_cloud
 from dreamsound_jax.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.shipped import shipped
 from dreamsound_jax.vgg19 import LAYERS, VGG19
@@ -99,7 +102,7 @@ def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
       UserError: no such model; no weights; weights that are damaged or do not match the card.
     """
     folder = checkpoint or shipped("checkpoints") / nearest_or_fail("model", name, model_names())
-    if "://" not in str(folder):
+    if not is_cloud(folder):
         folder = os.path.abspath(os.path.expanduser(folder))  # orbax takes no relative path
     folder = epath.Path(folder)
     card = read_card(folder)
@@ -165,18 +168,43 @@ def weight_shapes(card):
 def _load_weights(folder, card):
     expected = weight_shapes(card)
     try:
-        stored = ocp.metadata(folder / "weights").metadata
-        _check_shapes(folder, expected, stored)
-        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        like = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), expected
-        )
-        return ocp.load(folder / "weights", like)
+        with _on_disk(folder / "weights") as weights:
+            _check_shapes(folder, expected, ocp.metadata(weights).metadata)
+            here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+            like = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), expected
+            )
+            return ocp.load(weights, like)
     except UserError:
         raise
     except Exception as error:  # orbax and tensorstore each have their own families of errors
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the checkpoint {folder} is damaged: {reason}") from error
+
+
+@contextlib.contextmanager
+def _on_disk(folder):
+    """The folder itself, or, of one in a store, a copy for as long as it is needed.
+
+    Orbax takes s3:// for a relative path, and reaches gs:// with other credentials than epath.
+    """
+    if not is_cloud(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        copy = epath.Path(place) / folder.name
+        _copy(folder, copy)
+        yield copy
+
+
+def _copy(source, target):
+    """Copies a folder and what is in it. (`epath.Path.walk` loses the s3:// of what it finds.)"""
+    if not source.is_dir():
+        target.write_bytes(source.read_bytes())
+        return
+    target.mkdir()
+    for each in source.iterdir():
+        _copy(each, target / each.name)
 
 
 def _check_shapes(folder, expected, stored):

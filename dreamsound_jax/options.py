@@ -1,7 +1,7 @@
 """What was asked for: the flags of `dreamsound` as one value, and whether they make sense."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import jax.numpy as jnp
 
@@ -13,6 +13,12 @@ from dreamsound_jax.transforms import TRANSFORMS
 from dreamsound_jax.vgg19 import LAYERS, stage_of
 
 ITERATE = "iterate"
+# What a compiled program takes as data: clips that differ in these alone share one.
+DATA = ("lr", "smoothing_coefficient", "detail_factor", "gain_range", "seed", "sine_freq")
+DATA += ("target_class", "target_class_index", "clip_length")
+# What is of a run, not of a clip.
+OF_RUN = ("input", "num_clips", "sweep", "output_dir", "model", "checkpoint", "create_ouroboros")
+OF_RUN += ("sample_rate", "lengths", "batch_size", "precision", "plots", "save_every")
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,9 @@ class Options:
     """What was asked for: the flags of `dreamsound`, by name."""
 
     input: list[str]
+    num_clips: int | None
+    sweep: list[tuple]
+    lengths: str
     domain: str
     gain_range: float
     clip_length: int
@@ -56,6 +65,7 @@ class Options:
     seed: int | None
     batch_size: int
     precision: str
+    plots: bool
     loudness: str
 
     @property
@@ -67,6 +77,19 @@ class Options:
     def dreams_of_class(self):
         """Whether a class is part of the objective, in some round at least."""
         return self.iterates or CLASS_LAYER in self.layers_to_use
+
+    def wanted_class(self, card):
+        """The index of the class that was asked for, or None; UserError if there is none such."""
+        if self.target_class is not None:
+            return card.class_index(self.target_class)
+        if self.target_class_index == -1 or not self.dreams_of_class:
+            return None
+        return card.class_index(self.target_class_index)
+
+    def program(self):
+        """What a compiled dream depends on, but for the shape of the clips; hashable."""
+        data = DATA if self.create_ouroboros else (*DATA, "pyramid_roll")
+        return tuple(str(value) for name, value in vars(self).items() if name not in data)
 
     def layers(self, number=0):
         """The layers that round `number` dreams by: with `iterate`, one after the other from the
@@ -103,6 +126,9 @@ class Options:
         return jnp.float64 if self.precision == "float64" else jnp.float32
 
 
+SWEPT = tuple(field.name for field in fields(Options) if field.name not in OF_RUN)
+
+
 def check(options):
     """Raises UserError for what is wrong whatever the clips are."""
     for flag in ("input", "layers_to_use"):
@@ -115,6 +141,8 @@ def check(options):
         )
     _check_layers(options)
     nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
+    if options.lengths != "exact" and options.create_ouroboros:
+        raise UserError("--lengths=buckets: with --create_ouroboros, accepted is exact")
     for field, value in vars(options).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"--{field}={value}: accepted are finite numbers")

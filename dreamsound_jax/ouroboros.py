@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dreamsound_jax import ascent, batch, domains, mel, overcooked, pyramid
+from dreamsound_jax import ascent, batch, devices, domains, mel, overcooked, pyramid
 from dreamsound_jax.dream import Clip, dream
 
 
@@ -58,7 +58,7 @@ def begin(card, sources, options):
     """The `State` before the first round of a batch."""
     start, mel_db = batch.gather(card, sources, options)
     keys = jnp.stack([source.keys.rolls for source in sources])
-    return _begin(start, mel_db, batch.clips(sources, options), keys)
+    return _begin(start, mel_db, batch.clips(sources, options), devices.share_out(keys))
 
 
 def dream_round(network, state, options, *, number):
@@ -94,7 +94,7 @@ class How(NamedTuple):
 
 
 @jax.jit
-@jax.vmap
+@devices.over_clips
 def _begin(start, mel_db, clip, rolls_key):
     sound = start.undreamed()
     input_db = mel.sound_to_mel_db(start.listen(sound))
@@ -104,7 +104,7 @@ def _begin(start, mel_db, clip, rolls_key):
 
 @functools.partial(jax.jit, static_argnames="how")
 def _close(state, changed, *, how):
-    return jax.vmap(functools.partial(close_round, how=how))(state, changed)
+    return devices.over_clips(functools.partial(close_round, how=how))(state, changed)
 
 
 def close_round(state, changed, *, how):

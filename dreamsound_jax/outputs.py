@@ -6,14 +6,15 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
 
-from dreamsound_jax import audio
+from dreamsound_jax import audio, page
 from dreamsound_jax.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ class Clip(NamedTuple):
     """One finished clip, on the host.
 
     Attributes:
-      source: the `Source` it came from.
       wav: the bytes of its sound file.
       arrays: what its .npz holds, by name.
       picture: a function that draws its .png of the written `Recording`.
@@ -35,7 +35,6 @@ class Clip(NamedTuple):
       seconds: what each stage took, for the whole batch.
     """
 
-    source: Any
     wav: bytes
     arrays: dict
     picture: Callable
@@ -56,6 +55,9 @@ def earlier_run(output_dir, flags):
     try:
         if not path.exists():
             return None
+    except Exception as error:  # each cloud client has its own family of errors
+        raise UserError(f"cannot look into {output_dir!r}: {reason_of(error)}") from error
+    try:
         params = json.loads(path.read_text())
         given = json.loads(json.dumps(flags))
         there = {name: params["flags"].get(name) for name in given}
@@ -75,11 +77,6 @@ def earlier_run(output_dir, flags):
     return params
 
 
-def is_done(folder, source):
-    """Whether all files of a clip are there: its .json is written last."""
-    return (folder / f"{source.name}.json").exists()
-
-
 def make_folder(output_dir):
     """Makes the folder of a run: `output_dir`, or outputs/N with N the next free number.
 
@@ -90,7 +87,8 @@ def make_folder(output_dir):
         if output_dir is None:
             return _next_numbered(epath.Path("outputs"))
         folder = epath.Path(output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
+        if not audio.is_cloud(folder):  # a store has no folders, and s3fs would make a bucket
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
     except Exception as error:  # each cloud client has its own family of errors
         place = output_dir or "outputs"
@@ -112,19 +110,30 @@ def _next_numbered(parent):
 
 def write_params(folder, *, flags, command, targets):
     """Writes params.json: all that is needed to run again."""
+    told = _told_of_run(command, flags["seed"])
+    told |= {"seed": flags["seed"], "flags": flags, "target_classes": targets}
+    _write_json(folder / "params.json", told)
+
+
+def write_index(folder, records, *, command, seed):
+    """Writes index.html, where all clips of `records`, a `Manifest`'s, are seen and heard."""
+    failed = sum("error" in each for each in records.values())
+    told = _told_of_run(command, seed)
+    told["versions"] = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+    told["device"] = told["device"]["kind"]
+    told["clips"] = f"{len(records) - failed} done, {failed} failed"
+    html = page.index_html(list(records.values()), title=f"DreamSound: {folder.name}", facts=told)
+    audio.write_whole(folder / "index.html", html.encode(), shared=True)
+
+
+def _told_of_run(command, seed):
     device = jax.devices()[0]
-    _write_json(
-        folder / "params.json",
-        {
-            "command": f"{command} --seed={flags['seed']}",
-            "seed": flags["seed"],
-            "flags": flags,
-            "target_classes": targets,
-            "versions": {name: _version(name) for name in PACKAGES},
-            "device": {"platform": device.platform, "kind": device.device_kind},
-            "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        },
-    )
+    return {
+        "command": f"{command} --seed={seed}",
+        "versions": {name: _version(name) for name in PACKAGES},
+        "device": {"platform": device.platform, "kind": device.device_kind},
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
 
 
 def _version(package):
@@ -142,30 +151,68 @@ def encode(sound, *, sample_rate, loudness):
     return audio.encode_wav(safe, sample_rate=sample_rate)
 
 
-def write_clip(folder, clip, *, options, card):
-    """Writes the clip's .wav, .npz, .png and .json, each whole or not at all, the .json last."""
-    path = folder / clip.source.name
+def write_clip(folder, source, clip, *, options, card):
+    """Writes the clip's .wav, .npz, .png and .json, each whole or not at all, the .json last.
+
+    Returns its record for the manifest.
+    """
+    path, options = folder / source.name, replace(options, **source.changes)
     written = audio.decode(clip.wav)
-    facts = describe(clip, written, options=options, card=card)
+    facts = describe(source, clip, written, options=options, card=card)
     audio.write_whole(f"{path}.wav", clip.wav)
     audio.write_whole(f"{path}.npz", _npz(clip.arrays))
-    audio.write_whole(f"{path}.png", clip.picture(written))
+    if options.plots:
+        audio.write_whole(f"{path}.png", clip.picture(written))
     _write_json(f"{path}.json", facts)
     log.info("%s.wav: %s", path, summarise(facts))
+    return record(source, facts, options)
 
 
-def describe(clip, written, *, options, card):
+def record(source, facts, options):
+    """What the manifest and the page of all clips say of one that is done."""
+    heard, target = facts["class_probabilities"]["written_sound"], facts["target_class"]
+    told = {
+        "number": source.number,
+        "name": source.name,
+        "input": source.path,
+        "seed": options.seed,
+        "layers": "+".join(facts["layers_to_use"]),
+        **{flag: _scalar(value) for flag, value in source.changes.items()},
+        "target_class": target,
+        "heard_as": max(heard, key=heard.get),
+        **({"p_target": heard[target]} if target else {}),
+        **_climb_of(facts),
+        "loudness_lufs": facts["loudness_lufs"],
+        "seconds": round(facts["seconds"], 3),
+        "picture": options.plots,
+    }
+    return told | ({"ended": facts["ended"]} if facts.get("ended") else {})
+
+
+def _climb_of(facts):
+    if "rounds" in facts:
+        last = facts["rounds"][-1]
+        told = {name: last[name] for name in ("overcooked_db", "moved_db")}
+        return {"rounds": len(facts["rounds"]), **told}
+    return {f"objective_{when}": facts["objective"][when] for when in ("first", "last")}
+
+
+def _scalar(value):
+    return "+".join(map(str, value)) if isinstance(value, list) else value
+
+
+def describe(source, clip, written, *, options, card):
     """What the clip's .json says."""
     loudness = audio.measure(written.channels, sample_rate=written.sample_rate)
     times = ("before", "after", "written_sound")
     return {
-        "input": clip.source.path,
-        "number": clip.source.number,
+        "input": source.path,
+        "number": source.number,
         "seed": options.seed,
         "model": card.name,
         "domain": options.domain,
         "layers_to_use": list(options.layers_to_use),
-        "target_class": target_name(clip.source, card),
+        "target_class": target_name(source, card),
         **clip.facts,
         "class_probabilities": {
             when: _named(card, heard) for when, heard in zip(times, clip.heard, strict=True)

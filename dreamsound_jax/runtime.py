@@ -5,16 +5,19 @@ import os
 import sys
 from pathlib import Path
 
+import fsspec.config
 import jax
 from absl import logging as absl_logging
 from tqdm import tqdm
 
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+STORES = ("s3", "gs", "gcs")  # as fsspec calls them
 
 
 def prepare(*, precision):
     """To be called once, before anything is computed."""
     _log_plainly()
+    ask_stores_anew()
     keep_compiled_programs()
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
@@ -36,6 +39,16 @@ def keep_compiled_programs():
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
+def ask_stores_anew():
+    """Has s3:// and gs:// asked each time what is there.
+
+    By default fsspec remembers for good what it has listed, and what other processes write stays
+    unseen.
+    """
+    for store in STORES:
+        fsspec.config.conf.setdefault(store, {})["use_listings_cache"] = False
+
+
 class _AboveTheBar(logging.Handler):
     """One plain line a message, on stderr; a progress bar stays below it."""
 
@@ -49,5 +62,6 @@ def _log_plainly():
     log.handlers, log.propagate = [_AboveTheBar()], False
     # Orbax tells of every array that it reads; what goes wrong it raises, too.
     absl_logging.set_verbosity(absl_logging.FATAL)
-    for of_its_threads in ("asyncio", "concurrent.futures"):
-        logging.getLogger(of_its_threads).setLevel(logging.CRITICAL)
+    # So do gcsfs, which logs a traceback with it, and what runs in threads of their own.
+    for telling_too_much in ("asyncio", "concurrent.futures", "gcsfs"):
+        logging.getLogger(telling_too_much).setLevel(logging.CRITICAL)

@@ -1,7 +1,8 @@
 """Dreams, one a clip: a batch from its sounds to its files."""
 
 import functools
-import logging
+import itertools
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -9,71 +10,67 @@ import numpy as np
 from dreamsound_jax import ascent, audio, inputs, mel, outputs, report
 from dreamsound_jax.batch import Stopwatch, analyse, dream_batch, filled, hear
 from dreamsound_jax.errors import UserError
-
-log = logging.getLogger(__name__)
-
-
-def passes(options):
-    """How far the progress bar goes for a clip: its levels, and the writing."""
-    return options.pyramid_size + 1
+from dreamsound_jax.finish import Dreamed
 
 
-def dream_and_write(model, batch, options, *, folder, bar):
-    """Dreams one batch and writes its clips; returns how many failed."""
-    clock = Stopwatch()
+def dream(model, batch, options, *, folder, tell):
+    """Dreams one batch; returns it as a `finish.Dreamed`.
 
-    def advance(climb):
+    `tell` is called with a few words on how far it is.
+    """
+    del folder
+    clock, levels = Stopwatch(), itertools.count(1)
+
+    def after_level(climb):
         jax.block_until_ready(climb)
-        bar.update(len(batch))
+        tell(f"level {next(levels)} of {options.pyramid_size}")
 
     full = filled(batch, options.batch_size)
-    dreams = dream_batch(model, full, options, clock=clock, after_level=advance)
+    dreams = dream_batch(model, full, options, clock=clock, after_level=after_level)
     dreams = jax.tree.map(np.asarray, dreams)
-    wavs = _encode(dreams, options, sample_rate=batch[0].sample_rate)
-    written = np.stack([inputs.to_mono(audio.decode(w), sample_rate=mel.SAMPLE_RATE) for w in wavs])
-    heard = clock("written", hear(model, analyse(written.astype(options.dtype()))))
-    failed = 0
+    makers = []
     for row, source in enumerate(batch):
-        of_one = functools.partial(jax.tree.map, lambda array, row=row: array[row])
-        try:
-            clip = _clip(source, of_one(dreams), wavs[row], heard[row], clock, options, model.card)
-            outputs.write_clip(folder, clip, options=options, card=model.card)
-        except UserError as error:
-            log.error("%s: %s", source.name, error)
-            failed += 1
-        bar.update()
-    return failed
+        of_one = jax.tree.map(lambda array, row=row: array[row], dreams)
+        own = replace(options, **source.changes)
+        makers.append(functools.partial(_clip, model, source, of_one, clock.seconds, own))
+    return Dreamed(makers, close=lambda: None, busy=sum(clock.seconds.values()))
 
 
-def _encode(dreams, options, *, sample_rate):
-    """The sound files, as bytes. A clip that stopped, which may not be finite, gets silence."""
-    stopped = (dreams.climb.fault != ascent.HEALTHY).any((1, 2))
-    sounds = np.where(stopped[:, None, None], 0, dreams.finished.sound)
-    encode = functools.partial(outputs.encode, sample_rate=sample_rate, loudness=options.loudness)
-    return [encode(sound.T) for sound in sounds]
-
-
-def _clip(source, dreams, wav, heard_again, clock, options, card):
+def _clip(model, source, dreams, seconds, options):
     """The `outputs.Clip` of one clip's `Dreams`; UserError if it stopped."""
     stopped = ascent.why_stopped(dreams.climb, options.layers_to_use)
     if stopped:
         raise UserError(f"{stopped}; nothing was written for this clip")
+    dreams = _without_padding(dreams, source.kept)
     objective, finished = dreams.climb.objective, dreams.finished
+    wav = outputs.encode(
+        finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness
+    )
+    mono = inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE)
+    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))[0]
     arrays = {"mel_db": np.stack([dreams.before_db, finished.mel_db])}
     if options.domain == "sound":
         arrays["gain_db"] = finished.change_db
     return outputs.Clip(
-        source=source,
         wav=wav,
         arrays=arrays,
-        picture=lambda written: _picture(source, dreams, written, options, card),
+        picture=lambda written: _picture(source, dreams, written, options, model.card),
         facts={
             "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
             "objective_by_level": objective.tolist(),
         },
-        heard=(*dreams.heard, heard_again),
-        seconds=clock.seconds,
+        heard=(*dreams.heard, np.asarray(heard_again)),
+        seconds=seconds,
     )
+
+
+def _without_padding(dreams, kept):
+    """The `Dreams` of a clip, cut to the share `kept` of its sound and frames."""
+    if kept == 1:
+        return dreams
+    cut = lambda array: array[..., : max(1, round(kept * array.shape[-1]))]  # noqa: E731
+    finished = dreams.finished._replace(**{n: cut(a) for n, a in dreams.finished._asdict().items()})
+    return dreams._replace(before_db=cut(dreams.before_db), finished=finished)
 
 
 def _picture(source, dreams, written, options, card):
@@ -83,7 +80,7 @@ def _picture(source, dreams, written, options, card):
         after_db=dreams.finished.mel_db,
         change_db=dreams.finished.change_db,
         change_name="Gain on the sound" if options.domain == "sound" else "Change",
-        before_sound=source.sound,
+        before_sound=source.sound[: round(source.kept * source.sound.size)],
         after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
         objective=dreams.climb.objective,
         objective_label=_objective_label(options, outputs.target_name(source, card)),

@@ -1,18 +1,20 @@
 """The clips of a run before they dream: each with its number, its sound and its random keys."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from dreamsound_jax import audio, inputs, transforms
+from dreamsound_jax import audio, grid, inputs, transforms
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.mel import N_MELS, SAMPLE_RATE, frame_count
-from dreamsound_jax.objectives import CLASS_LAYER
 
 log = logging.getLogger(__name__)
+
+BUCKETS = 8  # lengths in an octave, at most, with --lengths=buckets
 
 WAV_BYTES = 2**32
 
@@ -30,12 +32,14 @@ class Source(NamedTuple):
     """A clip to dream.
 
     Attributes:
-      number: its place among the inputs; with the seed, it decides all that is drawn.
+      number: its place in the list of clips.
       path: the input as it was named.
       sound: (samples,) at 22,050 Hz, peak 1.
       original: the `Recording` that the domain "sound" dreams in, as it came; else None.
       keys: its random keys.
       target: index of the class that the layer `output` dreams of; None without that layer.
+      changes: {flag: value} in which it differs from the run's options.
+      kept: the share of its dream that is kept, of a sound that was padded.
     """
 
     number: int
@@ -44,11 +48,13 @@ class Source(NamedTuple):
     original: inputs.Recording | None
     keys: Keys
     target: int | None
+    changes: dict = {}
+    kept: float = 1.0
 
     @property
     def name(self):
         """Of the clip's files, without a suffix: 00000-noise."""
-        return f"{self.number:05d}-{Path(self.path).stem}"
+        return name_of(self)
 
     @property
     def sample_rate(self):
@@ -61,6 +67,11 @@ class Source(NamedTuple):
         return (self.sound.size, self.sample_rate, self.original and self.original.channels.shape)
 
 
+def name_of(clip):
+    """What the files of a clip, a `Source` or a `grid.Job`, are called, without a suffix."""
+    return f"{clip.number:05d}-{Path(clip.path).stem}"
+
+
 def collect(options, card, seed):
     """Reads every input; those that cannot dream are logged, a line each.
 
@@ -70,12 +81,13 @@ def collect(options, card, seed):
     Raises:
       UserError: the class that was asked for does not exist.
     """
-    wanted = _wanted_class(options, card)
+    options = replace(options, seed=seed)
+    grid.check_points(options, card)
     found, missing = inputs.find_inputs(options.input)
     sources, failures = [], [message for _, message in missing]
-    for number, path in enumerate(found):
+    for job in grid.jobs(found, options):
         try:
-            sources.append(_source(number, path, options, len(card.classes), wanted, seed))
+            sources.append(read(job, options=options, card=card))
         except UserError as error:
             failures.append(str(error))
     for message in failures:
@@ -83,34 +95,77 @@ def collect(options, card, seed):
     return sources, len(failures)
 
 
-def _wanted_class(options, card):
-    """The class that was asked for, or None to draw one for each clip."""
-    if options.target_class is not None:
-        if not options.dreams_of_class:
-            log.warning("--target_class is of no use without the layer %s", CLASS_LAYER)
-        return card.class_index(options.target_class)
-    if options.target_class_index == -1 or not options.dreams_of_class:
-        return None
-    return card.class_index(options.target_class_index)
+def read(job, *, options, card):
+    """The `Source` of a `grid.Job`.
 
-
-def _source(number, path, options, classes, wanted, seed):
-    clip_key = jax.random.fold_in(jax.random.key(seed), number)
-    keys = Keys(*jax.random.split(clip_key, len(Keys._fields)))
-    recording = _recording(path, options, keys.noise)
-    sound = inputs.listen(path, recording, sample_rate=SAMPLE_RATE)
-    _check_length(path, sound, options)
+    Raises:
+      UserError: the input cannot be read, or cannot dream.
+    """
+    options = replace(options, **job.changes)
+    keys = draw_keys(options.seed, job.draw)
+    recording, kept = _in_a_bucket(_recording(job.path, options, keys.noise), options)
+    sound = inputs.listen(job.path, recording, sample_rate=SAMPLE_RATE)
+    _check_length(job.path, sound, options)
     if options.create_ouroboros:
-        _check_journey(path, sound, recording, options)
-    target = int(jax.random.randint(keys.target, (), 0, classes)) if wanted is None else wanted
+        _check_journey(job.path, sound, recording, options)
     return Source(
-        number=number,
-        path=path,
+        number=job.number,
+        path=job.path,
         sound=sound,
         original=recording if options.domain == "sound" else None,
         keys=keys,
-        target=target if options.dreams_of_class else None,
+        target=_target(options, card, keys.target),
+        changes=job.changes,
+        kept=kept,
     )
+
+
+def draw_keys(seed, draw):
+    """The `Keys` of a clip."""
+    clip_key = jax.random.fold_in(jax.random.key(seed), draw)
+    return Keys(*jax.random.split(clip_key, len(Keys._fields)))
+
+
+def _target(options, card, key):
+    """The class to dream of: the one that was asked for, or one that is drawn."""
+    if not options.dreams_of_class:
+        return None
+    wanted = options.wanted_class(card)
+    return int(_draw_class(key, card)) if wanted is None else wanted
+
+
+def _draw_class(key, card):
+    return jax.random.randint(key, (), 0, len(card.classes))
+
+
+def classes_of(jobs, options, card):
+    """{name of a clip: the class that it dreams of}; of those alone that dream of one."""
+    asked = [(job, replace(options, **job.changes)) for job in jobs]
+    asked = [(job, one) for job, one in asked if one.dreams_of_class]
+    if not asked:
+        return {}
+    draw = jax.vmap(lambda seed, draw: _draw_class(draw_keys(seed, draw).target, card))
+    drawn = draw(*(np.array(each) for each in zip(*[(one.seed, job.draw) for job, one in asked])))
+    wanted = [one.wanted_class(card) for _, one in asked]
+    indices = [d if w is None else w for d, w in zip(drawn.tolist(), wanted)]
+    return {name_of(job): card.classes[index] for (job, _), index in zip(asked, indices)}
+
+
+def _in_a_bucket(recording, options):
+    """(the recording, with silence behind it so that few lengths occur; its share of the result).
+
+    A length is made a multiple of the power of two that is an eighth of it, or less: of lengths
+    from one octave at most `BUCKETS` are left, and at most an eighth is added.
+    """
+    samples = len(recording.channels)
+    if options.lengths == "exact" or not samples:
+        return recording, 1.0
+    scale = recording.sample_rate / SAMPLE_RATE
+    heard = max(1, round(samples / scale))
+    step = max(1, 2 ** (heard.bit_length() - 1) // BUCKETS)
+    longer = max(samples, round(-(-heard // step) * step * scale))
+    padded = np.pad(recording.channels, ((0, longer - samples), (0, 0)))
+    return recording._replace(channels=padded), samples / longer
 
 
 def _recording(path, options, key):

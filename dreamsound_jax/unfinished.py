@@ -5,6 +5,7 @@ of them. Each file is written whole or not at all, and the state after its round
 """
 
 import io
+import logging
 from typing import NamedTuple
 
 import jax
@@ -12,9 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax import audio
-from dreamsound_jax.errors import UserError
+
+log = logging.getLogger(__name__)
 
 FOLDER = "unfinished"
+NUMBERS = "numbers"  # of the clips of a batch, beside its state
+
+
+def numbers_of_batches(folder):
+    """The numbers of the clips of each batch that is unfinished in `folder` of a run."""
+    return [_numbers_in(path) for path in sorted((folder / FOLDER).glob("*-state.npz"))]
+
+
+def _numbers_in(path):
+    with np.load(io.BytesIO(path.read_bytes())) as kept:
+        return kept[NUMBERS].tolist() if NUMBERS in kept else []
 
 
 class Rounds(NamedTuple):
@@ -36,26 +49,30 @@ class Rounds(NamedTuple):
 
 
 class Unfinished:
-    """The files of one batch, in `folder` of a run."""
+    """The files of one batch, in `folder` of a run; `numbers` are those of its clips."""
 
-    def __init__(self, folder, batch):
-        self._folder, self._clips = folder / FOLDER, len(batch)
-        self._name = f"{batch[0].number:05d}"
+    def __init__(self, folder, numbers):
+        self._folder, self._numbers = folder / FOLDER, list(numbers)
+        self._name = f"{self._numbers[0]:05d}"
 
     def resume(self, state):
-        """The state to go on with: the one that was kept, else `state`, of the same structure."""
+        """The state to go on with: the one that was kept, else `state`.
+
+        What was kept of other clips, of batches of another size, or by another version of the
+        program, is of no use, and removed.
+        """
         path = self._path("state")
         if not path.exists():
             return state
         leaves, structure = jax.tree.flatten(state)
         with np.load(io.BytesIO(path.read_bytes())) as kept:
-            arrays = [kept[name] for name in kept.files]
-        if [array.shape for array in arrays] != [_plain(leaf).shape for leaf in leaves]:
-            raise UserError(
-                f"cannot go on with {path}, which another version of the program wrote; remove it "
-                "to begin again, or name another --output_dir"
-            )
-        return jax.tree.unflatten(structure, map(_as, arrays, leaves))
+            arrays = [kept[name] for name in kept.files if name != NUMBERS]
+        shapes = [_plain(leaf).shape for leaf in leaves]
+        if _numbers_in(path) == self._numbers and [array.shape for array in arrays] == shapes:
+            return jax.tree.unflatten(structure, map(_as, arrays, leaves))
+        log.info("%s: begins again; what was kept of it is of another batch", self._name)
+        self.remove()
+        return state
 
     def save(self, first, rounds, state):
         """Keeps rounds from number `first` on, and the state after the last of them.
@@ -64,13 +81,13 @@ class Unfinished:
         """
         arrays = {
             f"{clip}/{field}": np.stack([getattr(each, field)[clip] for each in rounds])
-            for clip in range(self._clips)
+            for clip in range(len(self._numbers))
             for field in Rounds._fields
         }
         self._write(self._path(f"{first:06d}"), arrays)
         leaves = map(_plain, jax.tree.leaves(state))
         numbered = {f"{number:03d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
-        self._write(self._path("state"), numbered)
+        self._write(self._path("state"), numbered | {NUMBERS: np.array(self._numbers)})
 
     def rounds(self, clip, count, fields=Rounds._fields):
         """The first `count` rounds of a clip, by its place in the batch; other fields are None."""
@@ -85,19 +102,16 @@ class Unfinished:
         return Rounds(**{field: joined.get(field) for field in Rounds._fields})
 
     def remove(self):
-        """Removes all files of the batch, and the folder if it was the last."""
-        if not self._folder.exists():
-            return
+        """Removes all files of the batch."""
         for path in self._folder.glob(f"{self._name}-*"):
             path.unlink()
-        if not any(self._folder.iterdir()):
-            self._folder.rmdir()
 
     def _path(self, what):
         return self._folder / f"{self._name}-{what}.npz"
 
     def _write(self, path, arrays):
-        self._folder.mkdir(exist_ok=True)
+        if not audio.is_cloud(path):
+            self._folder.mkdir(exist_ok=True)
         file = io.BytesIO()
         np.savez(file, **arrays)
         audio.write_whole(path, file.getvalue())

@@ -4,6 +4,7 @@ import warnings
 import jax
 import numpy as np
 import pytest
+from etils import epath
 from scipy.signal import resample_poly
 
 from dreamsound_jax import audio
@@ -147,6 +148,25 @@ def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path):
         audio.write_whole(str(path), data)
         assert path.read_bytes() == data and os.listdir(tmp_path) == [path.name]
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def test_what_a_killed_writer_left_is_replaced_unless_it_may_be_anothers(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        """As kill -9: nothing is tidied up."""
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        patch.setattr(type(epath.Path(tmp_path)), "unlink", lambda *_, **__: None)
+        for shared in (False, True):
+            with pytest.raises(Killed):
+                audio.write_whole(str(tmp_path / "a.wav"), b"first", shared=shared)
+    assert len(list(tmp_path.glob(".*.part"))) == 2
+    audio.write_whole(str(tmp_path / "a.wav"), b"second")
+    assert (tmp_path / "a.wav").read_bytes() == b"second"
+    assert len(list(tmp_path.glob(".*.part"))) == 1
 
 
 def _umask():

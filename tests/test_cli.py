@@ -18,7 +18,8 @@ from tests.tiny import write_checkpoint
 
 DATA = Path(__file__).parent / "data"
 # Little to compile, where the dream itself is not what is tested.
-QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=3")
+OF_RUN = {"index.html", "manifest-000.jsonl", "params.json"}
+QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=3", "--noplots")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
     said = dream(cwd=tmp_path)
     folder = tmp_path / "outputs" / "1"
     suffixes = (".json", ".npz", ".png", ".wav")
-    expected = {*(f"00000-noise{suffix}" for suffix in suffixes), "params.json"}
+    expected = {*(f"00000-noise{suffix}" for suffix in suffixes), *OF_RUN}
     assert {path.name for path in folder.iterdir()} == expected
     check_clip(folder / "00000-noise.wav", frames=256, form=(22050, 51200, 1))
     assert "00000-noise.wav" in said
@@ -197,6 +198,13 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
             "leaves 120 samples",
         ),
         ("--create_ouroboros --ouroboros_length=99999", "up to 41941 rounds"),
+        ("--sweep=lr=0.1,fast", "--lr=fast"),
+        ("--sweep=learning_rate=1", "no flag to --sweep 'learning_rate'"),
+        ("--sweep=target_class=organ,orgam", "did you mean organ?"),
+        ("--sweep=num_iterations=5,0", "num_iterations=0"),
+        ("--num_clips=0", "num_clips"),
+        ("--create_ouroboros --lengths=buckets", "accepted is exact"),
+        ("--num_processes=2 --process_id=0", "--coordinator_address=HOST:PORT"),
         ("some.wav", "--input"),
     ],
 )
@@ -241,7 +249,7 @@ def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_p
     code, said = finish(start(*flags, cwd=tmp_path))
     assert code == 2
     assert "gradient of relu2_1 is zero" in said
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["params.json"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == OF_RUN
 
 
 def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path):
@@ -249,7 +257,7 @@ def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path
     code, said = finish(start(*flags, *QUICK, "--pyramid_size=2", cwd=tmp_path))
     assert code == 2
     assert "gradient of relu2_2 overflows" in said
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["params.json"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == OF_RUN
 
 
 @pytest.mark.parametrize("flag", ["--precision=float64", "--precision=bfloat16", "--loudness=none"])
@@ -279,7 +287,7 @@ def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
     two = np.concatenate([scratch, 0.5 * scratch[::-1]], axis=1)
     soundfile.write(tmp_path / "two.flac", two, rate)
     flags = ("--ouroboros_length=4", "--ouroboros_transform", "time_stretch", "pitch_shift")
-    where = (f"--checkpoint={tiny}", "--output_dir=out", "--input=two.flac")
+    where = (f"--checkpoint={tiny}", "--output_dir=out", "--input=two.flac", "--plots")
     said = dream(*OUROBOROS, *flags, *where, cwd=tmp_path)
     assert "4 rounds; overcooked index" in said
     wav = tmp_path / "out" / "00000-two.wav"
@@ -300,7 +308,7 @@ def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
     assert np.load(wav.with_suffix(".npz"))["mel_db"].shape == (5, 128, 31)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     files = {f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".json")}
-    assert left == {*files, "params.json"}
+    assert left == {*files, *OF_RUN}
 
 
 def test_a_killed_ouroboros_goes_on_and_ends_as_if_it_had_not_been(tiny, tmp_path):
@@ -332,7 +340,7 @@ def test_a_killed_ouroboros_goes_on_and_ends_as_if_it_had_not_been(tiny, tmp_pat
         resumed, whole = ((tmp_path / folder / name).read_bytes() for folder in ("out", "whole"))
         assert resumed == whole, name
     code, said = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
-    assert (code, "already holds this run" in said) == (2, True)
+    assert (code, "all 3 clips were done before" in said) == (0, True)
     code, said = finish(start(*flags, "--output_dir=out", "--lr=0.3", cwd=tmp_path))
     assert (code, "with --lr 0.02, not 0.3" in said) == (2, True)
 

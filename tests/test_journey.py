@@ -1,8 +1,9 @@
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
-from dreamsound_jax import ascent, journey, models
+from dreamsound_jax import ascent, journey, models, unfinished
 from dreamsound_jax.unfinished import Rounds
 from tests import tiny
 from tests.test_ouroboros import asked, network, pieces
@@ -31,28 +32,32 @@ def test_a_clip_lasts_until_it_stops_or_overcooks(changes, fault, expected):
 
 
 class Watch:
-    """A progress bar that notes how much is on the device, and may stop a run."""
+    """What a run tells of how far it is: notes how much is on the device, and may stop the run."""
 
     def __init__(self, stop_at=None):
         self.bytes, self._stop_at = [], stop_at
 
-    def update(self, count=1):
+    def __call__(self, words):
         self.bytes.append(sum(array.nbytes for array in jax.live_arrays()))
         if len(self.bytes) == self._stop_at:
             raise InterruptedError
 
 
-def run(folder, bar, **changes):
-    given = asked(ouroboros_length=8, save_every=0.0, pyramid_size=1, batch_size=2, **changes)
-    model = models.Model(tiny.CARD, network())
-    return journey.dream_and_write(model, pieces(), given, folder=folder, bar=bar)
+def run(folder, tell):
+    """Two clips, of eight rounds: {name: their sound and arrays}."""
+    given = asked(ouroboros_length=8, save_every=0.0, pyramid_size=1, batch_size=2)
+    model, folder = models.Model(tiny.CARD, network()), epath.Path(folder)
+    dreamed = journey.dream(model, pieces(), given, folder=folder, tell=tell)
+    clips = [make() for make in dreamed.makers]
+    dreamed.close()
+    return clips
 
 
 def test_a_longer_ouroboros_takes_no_more_of_the_device(tmp_path):
     watch = Watch()
-    assert run(tmp_path, watch) == 0
-    rounds = watch.bytes[1:9]
-    assert max(rounds[3:]) <= max(rounds[:3]) * 1.001
+    assert len(run(tmp_path, watch)) == 2
+    assert len(watch.bytes) == 8
+    assert max(watch.bytes[3:]) <= max(watch.bytes[:3]) * 1.001
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):
@@ -60,12 +65,13 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
         (tmp_path / name).mkdir()
     with pytest.raises(InterruptedError):
         run(tmp_path / "parts", Watch(stop_at=5))
-    assert list((tmp_path / "parts" / "unfinished").iterdir())
+    parts = epath.Path(tmp_path / "parts")
+    assert unfinished.numbers_of_batches(parts) == [[0, 1]]
     watch = Watch()
-    run(tmp_path / "parts", watch)
-    assert len(watch.bytes) < 9
-    run(tmp_path / "whole", Watch())
-    for name in ("00000-a.wav", "00001-a.npz"):
-        parts, whole = ((tmp_path / folder / name).read_bytes() for folder in ("parts", "whole"))
-        assert parts == whole
-    assert not (tmp_path / "parts" / "unfinished").exists()
+    resumed = run(parts, watch)
+    assert len(watch.bytes) == 4
+    for one, other in zip(resumed, run(tmp_path / "whole", Watch()), strict=True):
+        assert one.wav == other.wav
+        np.testing.assert_array_equal(one.arrays["mel_db"], other.arrays["mel_db"])
+    assert unfinished.numbers_of_batches(parts) == []
+    assert not list((tmp_path / "parts" / "unfinished").iterdir())

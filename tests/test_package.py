@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dreamsound_jax import page
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -23,8 +25,9 @@ def installed(tmp_path_factory):
     return wheel, folder / "site"
 
 
-def test_the_wheel_holds_configs_and_checkpoints_and_no_tests(installed):
+def test_the_wheel_holds_configs_and_checkpoints_and_pages_and_no_tests(installed):
     names = zipfile.ZipFile(installed[0]).namelist()
+    assert {f"dreamsound_jax/{part}" for part in ("page.html", *page.PARTS)} <= set(names)
     assert "dreamsound_jax/configs/clip_1.flags" in names
     assert "dreamsound_jax/checkpoints/gm/card.json" in names
     shipped = {f.relative_to(ROOT) for f in (ROOT / "checkpoints/gm").rglob("*") if f.is_file()}
