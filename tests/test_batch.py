@@ -7,6 +7,7 @@ from tests import tiny
 from tests.test_ouroboros import SHORT, network, pieces
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("domain", ["mel", "sound"])
 def test_a_clip_is_the_same_in_a_batch_of_any_size(domain):

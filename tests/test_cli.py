@@ -311,6 +311,7 @@ def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
     assert left == {*files, *OF_RUN}
 
 
+@pytest.mark.slow
 def test_a_killed_ouroboros_goes_on_and_ends_as_if_it_had_not_been(tiny, tmp_path):
     """kill -9, twice; without --seed, which the run wrote down."""
     ouroboros = ("--create_ouroboros", *QUICK, "--ouroboros_length=40", "--batch_size=2")

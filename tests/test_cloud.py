@@ -106,6 +106,7 @@ def local(tiny, tmp_path_factory):
     return place / "dreams"
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_in_a_store_with_every_clip_there_once(store, local, tiny, tmp_path):
     folder = epath.Path(store) / "dreams"
     process = start(*flags(store, tiny), cwd=tmp_path)

@@ -70,6 +70,7 @@ def compute(network, spectrogram):
     return found, {n: np.asarray(slope(spectrogram, network, n)) for n in full_width.GRADIENTS}
 
 
+@pytest.mark.slow
 def test_a_full_width_network_computes_what_pytorch_does(tmp_path):
     """By the real command, in under one and a half times the file's size of memory."""
     path, folder = write_pth(tmp_path / "full.pth", full_width.arrays()), tmp_path / "full"

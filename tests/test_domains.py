@@ -183,6 +183,7 @@ def long_dream(model, recording, *, gain_range=24.0):
     return mono, climb.objective[0]
 
 
+@pytest.mark.slow
 def test_a_long_dream_does_not_drain(monkeypatch):
     """It did, into a few loud places, before the gradient was balanced and the gain bounded."""
     model, drums = models.load("gm"), original("loop_amen")

@@ -120,6 +120,7 @@ def test_iterate_takes_the_layers_from_the_last_and_wraps():
     assert layers[45:] == ["output", "dropout2"]
 
 
+@pytest.mark.slow
 def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
     """All 45 layers, by one program for each of six stages and each level shape: here one."""
     single = {"num_iterations": 1, "pyramid_size": 1, "stabilise": False, "domain": "mel"}

@@ -35,6 +35,7 @@ def test_the_wheel_holds_configs_and_checkpoints_and_pages_and_no_tests(installe
     assert not [name for name in names if name.startswith("tests/")]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_dreams_with_its_own_checkpoint_and_flag_files(installed, tmp_path):
     _, site = installed
     where = "import dreamsound_jax.models as m; print(m.__file__, m.shipped('checkpoints'))"

@@ -122,6 +122,7 @@ def test_every_layer_meets_the_reference(dtype, tolerance):
         np.testing.assert_allclose(corner, stored["corner"], atol=tolerance * spread, rtol=0)
 
 
+@pytest.mark.slow
 @needs_golden
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", DREAMS)
@@ -131,6 +132,7 @@ def test_a_whole_dream_meets_the_reference(name):
     np.testing.assert_allclose(dreamed, stored["mel_db"], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @needs_golden
 @pytest.mark.usefixtures("x64")
 def test_odd_pyramid():

@@ -87,6 +87,7 @@ def test_lengths_go_into_few_buckets_and_come_back(tiny, tmp_path):
     assert [each["input"] for each in failed] == ["./bad.wav"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_whole(tiny, tmp_path):
     """kill -9 at random moments; in the end all files are those of a run that was not killed."""
     count = 200
@@ -116,6 +117,7 @@ def test_a_run_that_is_killed_again_and_again_ends_whole(tiny, tmp_path):
     assert (code, "with --lr 0.02, not 0.3" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny, tmp_path):
     """With as many clips a device, bit for bit."""
     flags = (f"--checkpoint={tiny}", "--num_clips=8", *QUICK)

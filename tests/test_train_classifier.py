@@ -93,6 +93,7 @@ def test_tensorboard_can_read_its_logs(places, trained):
         assert name in content
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_to_the_same_weights(places, trained):
     folder = places[0] / "killed"
     process = command(places, folder)

@@ -182,6 +182,7 @@ def _no_room(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_too_and_keeps_float32_weights():
     recipe = Recipe(windows=(32,) * 6, batch_size=16, learning_rate=3e-3, precision="bfloat16")
     watch = Watch()
@@ -190,6 +191,7 @@ def test_bfloat16_learns_too_and_keeps_float32_weights():
     assert {leaf.dtype for leaf in jax.tree.leaves(fold(model))} == {np.dtype("float32")}
 
 
+@pytest.mark.slow
 def test_devices_share_a_batch():
     """Four devices see the losses that one sees; batch norm goes over the whole batch.
 
