@@ -65,6 +65,9 @@ def test_only_so_many_clips_wait():
 
         thread = threading.Thread(target=hand_in)
         thread.start()
+        deadline = time.monotonic() + 20
+        while len(handed_in) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
         time.sleep(0.3)
         assert handed_in == [0, 1, 2]
         gate.set()

@@ -96,7 +96,8 @@ def test_a_run_that_is_killed_again_and_again_ends_whole(tiny, tmp_path):
     for kill in range(KILLS):
         process = start(*flags, "--output_dir=out", cwd=tmp_path)
         there = len(list((tmp_path / "out").glob("*.json")))
-        wanted = there + moments.randrange(max(1, (count - 20 - there) // 2))
+        # What is left for each kill; a few more are done before it strikes.
+        wanted = there + moments.randrange(max(1, (count - 20 - there) // (KILLS - kill)))
         while process.poll() is None and len(list((tmp_path / "out").glob("*.json"))) <= wanted:
             time.sleep(moments.random() * 0.02)
         assert process.poll() is None, (kill, process.communicate())
