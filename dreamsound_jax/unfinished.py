@@ -4,6 +4,7 @@ The rounds of a batch lie in files of several rounds each; beside them lies the 
 of them. Each file is written whole or not at all, and the state after its rounds.
 """
 
+import contextlib
 import io
 import logging
 from typing import NamedTuple
@@ -21,8 +22,22 @@ NUMBERS = "numbers"  # of the clips of a batch, beside its state
 
 
 def numbers_of_batches(folder):
-    """The numbers of the clips of each batch that is unfinished in `folder` of a run."""
-    return [_numbers_in(path) for path in sorted((folder / FOLDER).glob("*-state.npz"))]
+    """The numbers of the clips of each batch that is unfinished in `folder` of a run.
+
+    Another process may finish its own meanwhile, and remove it: it is passed over.
+    """
+    found = []
+    for path in _listed(folder / FOLDER, "*-state.npz"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(_numbers_in(path))
+    return found
+
+
+def _listed(folder, pattern):
+    try:
+        return sorted(folder.glob(pattern))
+    except FileNotFoundError:  # a folder of a store ends with its last file, while it is listed
+        return []
 
 
 def _numbers_in(path):
@@ -92,7 +107,7 @@ class Unfinished:
     def rounds(self, clip, count, fields=Rounds._fields):
         """The first `count` rounds of a clip, by its place in the batch; other fields are None."""
         found = {field: [] for field in fields}
-        for path in sorted(self._folder.glob(f"{self._name}-[0-9]*.npz")):
+        for path in _listed(self._folder, f"{self._name}-[0-9]*.npz"):
             if int(path.stem.split("-")[1]) >= count:
                 break  # killed before the state was kept: these were dreamed again, or will be
             with path.open("rb") as file, np.load(file) as kept:
@@ -103,7 +118,7 @@ class Unfinished:
 
     def remove(self):
         """Removes all files of the batch."""
-        for path in self._folder.glob(f"{self._name}-*"):
+        for path in _listed(self._folder, f"{self._name}-*"):
             path.unlink()
 
     def _path(self, what):

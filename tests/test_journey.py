@@ -75,3 +75,24 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
         np.testing.assert_array_equal(one.arrays["mel_db"], other.arrays["mel_db"])
     assert unfinished.numbers_of_batches(parts) == []
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
+
+
+class Vanishing:
+    """A folder whose files another process removes while they are listed, or read."""
+
+    def __init__(self, found):
+        self._found = found
+
+    def __truediv__(self, name):
+        return self
+
+    def glob(self, pattern):
+        if self._found is None:
+            raise FileNotFoundError(pattern)
+        return self._found
+
+
+@pytest.mark.parametrize("found", [None, ["gone-state.npz"]])
+def test_what_another_process_removes_meanwhile_is_passed_over(tmp_path, found):
+    folder = Vanishing(found and [epath.Path(tmp_path) / name for name in found])
+    assert unfinished.numbers_of_batches(folder) == []
