@@ -37,6 +37,7 @@ setup(
     },
     package_data={
         "dreamsound_jax": ["page.html", "page.css", "page_*.js"],
+        "dreamsound_jax.comparison": ["page.html"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],
     },
@@ -55,7 +56,7 @@ setup(
         "orbax-checkpoint>=0.12",  # the v1 API
         "pooch>=1.8",
         "pyloudnorm>=0.1.1",
-        "scipy>=1.13",
+        "scipy>=1.15",
         "soundfile>=0.13",
         "soxr>=0.5",
         "tqdm>=4.66",

@@ -1,7 +1,7 @@
 """Gradient ascent on one spectrogram: gradient, optax chain, projection."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,34 +14,6 @@ BLUR_SCALES = (0.5, 1.0, 2.0)
 
 HEALTHY, ZERO_GRADIENT, NON_FINITE_GRADIENT = range(3)
 
-OPTIMIZERS = {
-    "sgd": optax.sgd,
-    "momentum": functools.partial(optax.sgd, momentum=0.9),
-    "nesterov": functools.partial(optax.sgd, momentum=0.9, nesterov=True),
-    "adabelief": optax.adabelief,
-    "adadelta": optax.adadelta,
-    "adafactor": optax.adafactor,
-    "adagrad": optax.adagrad,
-    "adam": optax.adam,
-    "adamax": optax.adamax,
-    "adamw": optax.adamw,
-    "adan": optax.adan,
-    "amsgrad": optax.amsgrad,
-    "lamb": optax.lamb,
-    "lars": optax.lars,
-    "lion": optax.lion,
-    "nadam": optax.nadam,
-    "nadamw": optax.nadamw,
-    "novograd": optax.novograd,
-    "radam": optax.radam,
-    "rmsprop": optax.rmsprop,
-    "rprop": optax.rprop,
-    "sign_sgd": optax.sign_sgd,
-    "sm3": optax.sm3,
-    "yogi": optax.yogi,
-}
-"""Optimizers by name; each takes a learning rate. `sgd` is the reference's plain ascent."""
-
 
 class Climb(NamedTuple):
     """What happened at each step: arrays (steps,).
@@ -49,10 +21,23 @@ class Climb(NamedTuple):
     Attributes:
       objective: before the step.
       fault: HEALTHY, or why the clip stopped: ZERO_GRADIENT or NON_FINITE_GRADIENT.
+      spent: how often the objective was evaluated, up to the end of the step.
+      path: (steps, mel bands, frames), what was changed, after the step; None unless asked for.
     """
 
     objective: jax.Array
     fault: jax.Array
+    spent: jax.Array | None = None
+    path: jax.Array | None = None
+
+
+class Ascent(NamedTuple):
+    """Between two steps: what is changed, the optimizer's state, its fault; objectives spent."""
+
+    changed: jax.Array
+    state: Any
+    fault: jax.Array
+    spent: jax.Array
 
 
 def why_stopped(climb, layers):
@@ -69,41 +54,66 @@ def why_stopped(climb, layers):
     )
 
 
-def ascend(objective, changed, transform, *, steps, see=lambda changed: changed, limit=CLAMP):
+def ascend(
+    objective,
+    changed,
+    transform,
+    *,
+    steps,
+    see=lambda changed: changed,
+    limit=CLAMP,
+    go_on=lambda fresh: fresh,
+    keep_path=False,
+):
     """Takes `steps` steps of gradient ascent; a clip whose gradient fails stays where it is.
 
     Args:
       objective: spectrogram -> scalar, to be raised.
       changed: what the steps change, (mel bands, frames) in standard deviations: a standardised
         spectrogram, or, with `see`, whatever of that shape and unit decides on one.
-      transform: optax transformation, minimising as all of optax does; see `reference_chain`.
+      transform: optax transformation, minimising as all of optax does; see `optimizers.chain`. It
+        is also given what a line search needs. An evaluation of the objective by such a search
+        counts as a step: where all are spent, nothing more is changed.
       steps: how many; static.
       see: `changed` -> the standardised spectrogram at which the gradient is taken, and taken over
         cell by cell.
       limit: `changed` is clamped to [-limit, limit] after each step.
+      go_on: a fresh state of `transform` -> the one to begin with.
+      keep_path: whether the `Climb` has a path.
 
     Returns:
-      `changed` after the steps, and a `Climb`.
+      The `Ascent` after the steps, and a `Climb`.
     """
 
-    def step(carry, _):
-        value, moved = ascent_step(objective, carry, transform, see=see, limit=limit)
-        return moved, Climb(value, moved[2])
+    def step(ascent, _):
+        value, moved = ascent_step(objective, ascent, transform, see=see, limit=limit, most=steps)
+        path = moved.changed if keep_path else None
+        return moved, Climb(value, moved.fault, moved.spent, path)
 
-    start = (changed, transform.init(changed), jnp.int32(HEALTHY))
-    (changed, _, _), climb = jax.lax.scan(step, start, length=steps)
-    return changed, climb
+    none = jnp.int32(0)
+    start = Ascent(changed, go_on(transform.init(changed)), jnp.int32(HEALTHY), none)
+    return jax.lax.scan(step, start, length=steps)
 
 
-def ascent_step(objective, carry, transform, *, see, limit):
-    """One step from (changed, optimizer state, fault): (objective there, the next three)."""
-    changed, state, fault = carry
-    loss, gradient = jax.value_and_grad(lambda seen: -objective(seen))(see(changed))
-    updates, next_state = transform.update(gradient, state, changed)
-    fault = jnp.where(fault == HEALTHY, diagnose(loss, gradient, updates), fault)
-    moved = optax.projections.projection_box(optax.apply_updates(changed, updates), -limit, limit)
-    keep = functools.partial(jnp.where, fault == HEALTHY)
-    return -loss, (*jax.tree.map(keep, (moved, next_state), (changed, state)), fault)
+def ascent_step(objective, ascent, transform, *, see, limit, most):
+    """One step from an `Ascent`: (objective there, the next one)."""
+    bounded = functools.partial(optax.projections.projection_box, lower=-limit, upper=limit)
+    loss, gradient = jax.value_and_grad(lambda seen: -objective(seen))(see(ascent.changed))
+    updates, state = optax.with_extra_args_support(transform).update(
+        gradient,
+        ascent.state,
+        ascent.changed,
+        value=loss,
+        grad=gradient,
+        value_fn=lambda changed: -objective(see(bounded(changed))),
+    )
+    fault = jnp.where(ascent.fault == HEALTHY, diagnose(loss, gradient, updates), ascent.fault)
+    looks = optax.tree.get(state, "num_linesearch_steps", 0)
+    spent = ascent.spent + 1 + jnp.asarray(looks, jnp.int32)
+    moved = Ascent(bounded(optax.apply_updates(ascent.changed, updates)), state, fault, spent)
+    stay = ascent._replace(fault=fault)
+    takes_it = (fault == HEALTHY) & (spent <= most)
+    return -loss, jax.tree.map(functools.partial(jnp.where, takes_it), moved, stay)
 
 
 def diagnose(loss, gradient, updates):
@@ -111,15 +121,6 @@ def diagnose(loss, gradient, updates):
     flat = jnp.where(gradient.max() > gradient.min(), HEALTHY, ZERO_GRADIENT)
     finite = jnp.isfinite(loss) & jnp.isfinite(gradient).all() & jnp.isfinite(updates).all()
     return jnp.where(finite, flat, NON_FINITE_GRADIENT).astype(jnp.int32)
-
-
-def reference_chain(optimizer, learning_rate, *, steps, smoothing_coefficient):
-    """The reference's ascent as an optax chain: smooth, standardise, then the named optimizer."""
-    return optax.chain(
-        smooth(steps=steps, coefficient=smoothing_coefficient),
-        standardise(),
-        OPTIMIZERS[optimizer](learning_rate),
-    )
 
 
 def smooth(*, steps, coefficient):

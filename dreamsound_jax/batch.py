@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax import ascent, devices, mel, pyramid
+from dreamsound_jax import ascent, devices, mel, optimizers, pyramid
 from dreamsound_jax.domains import DOMAINS, Finished
 from dreamsound_jax.dream import Clip, class_probabilities, dream, layer_weights
 
@@ -95,10 +95,10 @@ def each_asked(sources, options):
     return [replace(options, **source.changes) for source in sources]
 
 
-def clips(sources, options):
-    """The `Clip`s of a batch."""
+def clips(sources, options, *, names=None):
+    """The `Clip`s of a batch; `names` as in `optimizers.steps_of`."""
     asked, dtype = each_asked(sources, options), options.dtype()
-    each = lambda flag: np.array([getattr(one, flag) for one in asked], dtype)  # noqa: E731
+    steps = [optimizers.steps_of(one, names) for one in asked]
     weights = np.stack([layer_weights(one.layers()) for one in asked]).astype(dtype)
     rolls = [
         pyramid.draw_rolls(
@@ -108,9 +108,8 @@ def clips(sources, options):
     ]
     return devices.share_out(
         Clip(
-            learning_rate=each("lr"),
-            smoothing_coefficient=each("smoothing_coefficient"),
-            detail_factor=each("detail_factor"),
+            steps=jax.tree.map(lambda *each: np.stack(each), *steps),
+            detail_factor=np.array([one.detail_factor for one in asked], dtype),
             target_class=np.array([source.target or 0 for source in sources], np.int32),
             rolls=jnp.stack(rolls),
             layer_weights=weights,

@@ -139,7 +139,25 @@ flags.DEFINE_float(
 flags.DEFINE_string(
     "optimizer",
     "sgd",
-    "how steps are taken: sgd (the reference's), or one of optax's, e.g. adam",
+    "how steps are taken: sgd (the reference's), or one of optax's, e.g. adam; lbfgs looks around "
+    "before a step, and each look counts as one",
+)
+flags.DEFINE_float("momentum", None, "of momentum, nesterov, lars and sm3: how long steps go on")
+flags.DEFINE_float("b1", None, "of adam and its kin: how slowly the mean gradient follows")
+flags.DEFINE_float("b2", None, "of adam and its kin: how slowly the mean square follows")
+flags.DEFINE_float("eps", None, "of adam and its kin: keeps small gradients small", lower_bound=0.0)
+flags.DEFINE_float(
+    "weight_decay", None, "of adamw and others: pull towards the middle, each step", lower_bound=0.0
+)
+flags.DEFINE_enum(
+    "optimizer_state",
+    "restart",
+    ["restart", "carry"],
+    "what an optimizer remembers at the next pass: nothing, or all, resized",
+)
+flags.DEFINE_boolean("smooth_gradient", True, "blur each step, less at first and more later")
+flags.DEFINE_boolean(
+    "standardise_gradient", True, "make each step as large as any other; without it, --lr must grow"
 )
 
 # The dream fed back into itself

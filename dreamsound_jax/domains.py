@@ -81,6 +81,12 @@ class Mel:
         del shape
         return lambda changed: changed
 
+    def whole(self, changed, detail_factor):
+        """What the network would see of the dream so far, of any level, on the whole clip."""
+        shape = self.spectrogram.shape
+        lost = pyramid.lost_detail(self.spectrogram, shape, changed.shape)
+        return pyramid.resize(changed, shape) + detail_factor * lost
+
     def balance(self, seen):
         """What of `seen` the objective's gradient heeds: all of it."""
         return seen
@@ -187,6 +193,11 @@ class Sound:
             return pyramid.resize(self.card.standardise(mel_db), shape)
 
         return see
+
+    def whole(self, changed, detail_factor):
+        """What the network would see of the dream so far, of any level, on the whole clip."""
+        del detail_factor
+        return self.eye(self.spectrogram.shape)(changed)
 
     def balance(self, seen):
         """`seen` as it is, but with the gradient that it has at a constant power.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax import ascent, devices, pyramid
+from dreamsound_jax import ascent, devices, optimizers, pyramid
 from dreamsound_jax.objectives import CLASS_LAYER, objective
 from dreamsound_jax.vgg19 import LAYERS, deepest, smallest_side
 
@@ -18,7 +18,9 @@ from dreamsound_jax.vgg19 import LAYERS, deepest, smallest_side
 class Settings:
     """What a compiled dream depends on; see the flags of the same names.
 
-    `layers` are those that the program computes; what each of them counts, a `Clip` says.
+    `layers` and `optimizers` are those that the program computes; what each of the layers counts,
+    and which optimizer does, a `Clip` says. With `keep_path`, `after_level` is given all that was
+    changed, step by step.
     """
 
     layers: tuple[str, ...] = ("relu5_4",)
@@ -27,7 +29,8 @@ class Settings:
     pyramid_ratio: float = 2.0
     replace_detail: bool = True
     num_iterations: int = 10
-    optimizer: str = "sgd"
+    optimizers: tuple[str, ...] = ("sgd",)
+    keep_path: bool = False
 
     def level_shapes(self, shape):
         """The pyramid for a clip of `shape`; UserError if a layer cannot see its smallest level."""
@@ -38,12 +41,11 @@ class Settings:
 
 
 class Clip(NamedTuple):
-    """What may differ from clip to clip in one compiled dream: scalars; `rolls` (levels,) and
+    """What may differ from clip to clip in one compiled dream: scalars; `rolls` (levels,); and
     `layer_weights` (45,), what each of `vgg19.LAYERS` counts in the objective.
     """
 
-    learning_rate: jax.Array
-    smoothing_coefficient: jax.Array
+    steps: optimizers.Steps
     detail_factor: jax.Array
     target_class: jax.Array
     rolls: jax.Array
@@ -75,43 +77,49 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
     settings.level_shapes(starts.spectrogram.shape[1:])
-    current, climbs = None, []
+    reached, climbs = None, []
     for level in range(settings.pyramid_size):
-        current, climb = _dream_level(
-            network, current, starts, clips, settings=settings, level=level
+        reached, climb = dream_batch_level(
+            network, reached, starts, clips, settings=settings, level=level
         )
-        climbs.append(climb)
+        climbs.append(climb._replace(path=None))
         after_level(climb)
-    return current, jax.tree.map(lambda *steps: jnp.stack(steps, axis=1), *climbs)
+    return reached[0], jax.tree.map(lambda *steps: jnp.stack(steps, axis=1), *climbs)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "level"))
-def _dream_level(network, current, starts, clips, *, settings, level):
+def dream_batch_level(network, reached, starts, clips, *, settings, level):
+    """`dream_level` of a batch: arguments and results have an axis of clips."""
     dream_one = functools.partial(dream_level, settings=settings, level=level)
-    return devices.over_clips(dream_one, shared=1)(network, current, starts, clips)
+    return devices.over_clips(dream_one, shared=1)(network, reached, starts, clips)
 
 
-def dream_level(network, current, start, clip, *, settings, level):
-    """One level for one clip: enter it, roll, ascend, roll back; (what was changed, Climb)."""
+def dream_level(network, reached, start, clip, *, settings, level):
+    """One level for one clip: enter it, ascend; ((what was changed, optimizer's state), `Climb`).
+
+    `reached` is what the level before returned first; None at the first.
+    """
     shapes, roll = settings.level_shapes(start.spectrogram.shape), clip.rolls[level]
     detail_factor = clip.detail_factor if settings.replace_detail else 0
-    see, current = start.eye(shapes[level]), start.start() if level == 0 else current
-    dreamed, climb = ascent.ascend(
+    see, (changed, state) = start.eye(shapes[level]), reached or (start.start(), None)
+    carried = functools.partial(optimizers.carried, state, wanted=clip.steps.carry_state)
+    end, climb = ascent.ascend(
         lambda seen: response(
-            network, start.balance(seen), clip.layer_weights, clip.target_class, settings=settings
+            network,
+            start.balance(pyramid.roll_time(seen, roll)),
+            clip.layer_weights,
+            clip.target_class,
+            settings=settings,
         ),
-        pyramid.roll_time(start.enter(current, shapes, level, detail_factor), roll),
-        ascent.reference_chain(
-            settings.optimizer,
-            clip.learning_rate,
-            steps=settings.num_iterations,
-            smoothing_coefficient=clip.smoothing_coefficient,
-        ),
+        start.enter(changed, shapes, level, detail_factor),
+        optimizers.chain(settings.optimizers, clip.steps, total=settings.num_iterations, roll=roll),
         steps=settings.num_iterations,
-        see=lambda rolled: pyramid.roll_time(see(pyramid.roll_time(rolled, -roll)), roll),
+        see=see,
         limit=start.limit(),
+        go_on=carried if level else lambda fresh: fresh,
+        keep_path=settings.keep_path,
     )
-    return pyramid.roll_time(dreamed, -roll), climb
+    return (end.changed, end.state), climb
 
 
 def response(network, spectrogram, weights, target_class, *, settings):

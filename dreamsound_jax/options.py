@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import jax.numpy as jnp
 
-from dreamsound_jax import ascent, mel, transforms
+from dreamsound_jax import mel, optimizers, transforms
 from dreamsound_jax.dream import Settings
 from dreamsound_jax.errors import UserError, nearest_or_fail
 from dreamsound_jax.objectives import CLASS_LAYER
@@ -15,7 +15,8 @@ from dreamsound_jax.vgg19 import LAYERS, stage_of
 ITERATE = "iterate"
 # What a compiled program takes as data: clips that differ in these alone share one.
 DATA = ("lr", "smoothing_coefficient", "detail_factor", "gain_range", "seed", "sine_freq")
-DATA += ("target_class", "target_class_index", "clip_length")
+DATA += ("target_class", "target_class_index", "clip_length", "optimizer_state")
+DATA += ("smooth_gradient", "standardise_gradient", *optimizers.HYPER)
 # What is of a run, not of a clip.
 OF_RUN = ("input", "num_clips", "sweep", "output_dir", "model", "checkpoint", "create_ouroboros")
 OF_RUN += ("sample_rate", "lengths", "batch_size", "precision", "plots", "save_every")
@@ -50,6 +51,14 @@ class Options:
     lr: float
     smoothing_coefficient: float
     optimizer: str
+    momentum: float | None
+    b1: float | None
+    b2: float | None
+    eps: float | None
+    weight_decay: float | None
+    optimizer_state: str
+    smooth_gradient: bool
+    standardise_gradient: bool
     create_ouroboros: bool
     ouroboros_length: int
     ouroboros_transform: list[str]
@@ -113,7 +122,7 @@ class Options:
             pyramid_ratio=self.pyramid_ratio,
             replace_detail=self.replace_detail,
             num_iterations=self.num_iterations,
-            optimizer=self.optimizer,
+            optimizers=(self.optimizer,),
         )
 
     def chain(self):
@@ -140,7 +149,7 @@ def check(options):
             f"{options.target_class_index}: give one of them"
         )
     _check_layers(options)
-    nearest_or_fail("optimizer", options.optimizer, tuple(ascent.OPTIMIZERS))
+    optimizers.check(options)
     if options.lengths != "exact" and options.create_ouroboros:
         raise UserError("--lengths=buckets: with --create_ouroboros, accepted is exact")
     for field, value in vars(options).items():

@@ -9,7 +9,6 @@ The real clips to compare with are phrases of `gm`; they need its soundfont and 
 """
 
 import datetime
-import functools
 import os
 import shlex
 import sys
@@ -21,7 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from flax import nnx
 from tqdm import tqdm
 
 from dreamsound_jax import (
@@ -37,14 +35,13 @@ from dreamsound_jax import (
     runtime,
 )
 from dreamsound_jax import sources as clips
+from dreamsound_jax.comparison import real
+from dreamsound_jax.comparison.trace import activations
 from dreamsound_jax.errors import nearest_or_fail
 from dreamsound_jax.gallery import curves_picture, sounds_picture
 from dreamsound_jax.options import check
-from dreamsound_jax.training import gm
 
 ROUNDS = 3  # of timing
-REAL_CLIPS = 320
-LISTENED = "relu5_4"  # whose activations are compared with those on real clips
 TRIES = 6  # at the learning rate that moves a sound as far as wanted
 LONG = (1, 3, 10, 30, 100)  # steps a level
 UNBOUNDED_DB = 1000.0
@@ -89,7 +86,7 @@ def main():
     if failed:
         return 2
     shown, (long,) = named(found, _SHOWN.value), named(found, [_LONG_INPUT.value])
-    real = real_activations(model)
+    real_ones = activations(model, real.phrases(real.COUNT))
     compared = {
         c.name: compare(model, c, options) for c in tqdm(found, desc="inputs", disable=None)
     }
@@ -97,7 +94,7 @@ def main():
     audio.write_whole(page.with_suffix(".png"), draw_sounds(model, shown, compared))
     steps = page.with_name(f"{page.stem}_steps.png")
     audio.write_whole(steps, draw_steps(model, long, options))
-    audio.write_whole(page, write_page(model, found, compared, real, page).encode())
+    audio.write_whole(page, write_page(model, found, compared, real_ones, page).encode())
     return 0
 
 
@@ -162,28 +159,6 @@ def dream(model, source, targets, options):
     return dreams, sounds, (clock.seconds["dream"] + clock.seconds["resynthesis"]) / len(wanted)
 
 
-def activations(model, sounds):
-    """Of `LISTENED`, averaged over frequency: (pieces of 0.15 s, channels)."""
-    pieces = []
-    for sound in sounds:
-        spectrogram = model.card.standardise(batch.analyse(jnp.asarray(sound)[None]))
-        pieces.append(np.asarray(_listen(model.network, spectrogram)[0].mean(axis=0)))
-    return np.concatenate(pieces)
-
-
-@jax.jit
-def _listen(network, spectrograms):
-    return nnx.merge(*network)(spectrograms, (LISTENED,))[LISTENED]
-
-
-def real_activations(model):
-    """Those on phrases that `gm` was not trained on."""
-    player = gm.Player(gm.find_soundfont())
-    numbers = tqdm(range(REAL_CLIPS), desc="real clips", disable=None)
-    render = functools.partial(gm.render_clip, player, split="held_out_phrases", seed=0)
-    return activations(model, [render(number=number) for number in numbers])
-
-
 def draw_sounds(model, shown, compared):
     """The inputs, and what was written in each domain, towards one class."""
     wanted = model.card.class_index(_SHOWN_CLASS.value)
@@ -241,7 +216,7 @@ def dream_ever_longer(model, source, layer, options):
     return (1 + np.arange(climb.size), climb), (steps, flatness), (steps, quiet)
 
 
-def write_page(model, found, compared, real, page):
+def write_page(model, found, compared, real_ones, page):
     """The page: what a person wrote in it, down to `MARK`, and below it what was measured."""
     written = page.read_text().partition(MARK)[0] if page.exists() else "# The two domains\n\n"
     device = jax.devices()[0].device_kind
@@ -251,7 +226,7 @@ def write_page(model, found, compared, real, page):
         "",
         *_table(model, found, compared),
         "",
-        *_distances(model, found, compared, real),
+        *_distances(model, found, compared, real_ones),
         "",
         f"![Written sounds side by side]({page.stem}.png)",
         "",
@@ -283,17 +258,17 @@ def _cell(dreamed):
     return f"{right}, {nearly}; {dreamed.distance:.1f} dB; {dreamed.seconds:.2f} s"
 
 
-def _distances(model, found, compared, real):
+def _distances(model, found, compared, real_ones):
     """Fréchet distances to real clips, of sets: one sound alone has no spread to compare."""
     sets = {"the inputs themselves": [source.sound for source in found]}
     for way in WAYS:
         sets[way] = [sound for ways in compared.values() for sound in ways[way].sounds]
     rows = [
-        f"| {name} | {measures.frechet_distance(activations(model, sounds), real):.1f} |"
+        f"| {name} | {measures.frechet_distance(activations(model, sounds), real_ones):.1f} |"
         for name, sounds in sets.items()
         if len(sounds) > 1
     ]
-    head = f"| written sounds | Fréchet distance to {REAL_CLIPS} real phrases |"
+    head = f"| written sounds | Fréchet distance to {real.COUNT} real phrases |"
     return [head, "|---|---|", *rows]
 
 

@@ -32,9 +32,9 @@ def main():
 
 def report(way, model, state, options, *, by_stage):
     """Prints how long all layers take, the first time and the second."""
-    before = dream._dream_level._cache_size()
+    before = dream.dream_batch_level._cache_size()
     first, second = (sum(times(model, state, options, by_stage)) for _ in range(2))
-    programs = dream._dream_level._cache_size() - before
+    programs = dream.dream_batch_level._cache_size() - before
     print(f"{way}: {programs} programs, {first - second:.0f} s to compile, {second:.1f} s to dream")
 
 

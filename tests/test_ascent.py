@@ -7,7 +7,8 @@ import optax
 import pytest
 from scipy.ndimage import correlate
 
-from dreamsound_jax import ascent
+from dreamsound_jax import ascent, optimizers
+from tests import tiny
 
 SHAPE = (16, 24)
 
@@ -17,7 +18,13 @@ def noise(seed=0, shape=SHAPE):
 
 
 def chain(optimizer="sgd", learning_rate=0.1, steps=5):
-    return ascent.reference_chain(optimizer, learning_rate, steps=steps, smoothing_coefficient=0.5)
+    return optimizers.chain([optimizer], tiny.steps(optimizer, learning_rate), total=steps)
+
+
+def ascend(*arguments, **options):
+    """Where the ascent ends, and its `Climb`."""
+    end, climb = ascent.ascend(*arguments, **options)
+    return end.changed, climb
 
 
 def hill(x):
@@ -49,26 +56,17 @@ def test_the_chain_smooths_more_each_step_then_standardises_then_scales():
         np.testing.assert_allclose(updates, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(ascent.OPTIMIZERS))
-def test_every_optimizer_climbs(name):
-    start = jnp.asarray(noise(), jnp.float32)
-    end, climb = ascent.ascend(hill, start, chain(name, 0.05, 10), steps=10)
-    assert np.isfinite(end).all()
-    assert (climb.fault == ascent.HEALTHY).all()
-    assert hill(end) > hill(start)
-
-
 def test_the_spectrogram_stays_within_3_deviations():
     start = jnp.asarray(noise(), jnp.float32)
-    end, _ = ascent.ascend(hill, start, chain(learning_rate=10.0), steps=5)
+    end, _ = ascend(hill, start, chain(learning_rate=10.0), steps=5)
     assert (end.min(), end.max()) == (-3, 3)
 
 
 def test_a_limit_may_be_given_and_traced():
     start, transform = jnp.asarray(noise(), jnp.float32), chain(learning_rate=10.0)
-    ascend = jax.jit(lambda limit: ascent.ascend(hill, start, transform, steps=5, limit=limit)[0])
+    climbed = jax.jit(lambda limit: ascend(hill, start, transform, steps=5, limit=limit)[0])
     for limit in (0.0, 0.5, 7.0):
-        end = ascend(limit)
+        end = climbed(limit)
         assert (end.min(), end.max()) == (-limit, limit)
 
 
@@ -76,15 +74,15 @@ def test_a_limit_may_be_given_and_traced():
 def test_the_gradient_is_taken_where_it_is_seen_and_over_cell_by_cell():
     start = jnp.asarray(noise())
     see = lambda changed: jnp.sin(3 * changed[::-1])  # noqa: E731
-    end, climb = ascent.ascend(hill, start, optax.sgd(0.7), steps=1, see=see, limit=9)
+    end, climb = ascend(hill, start, optax.sgd(0.7), steps=1, see=see, limit=9)
     np.testing.assert_allclose(end, start + 0.7 * jax.grad(hill)(see(start)), atol=1e-12)
     np.testing.assert_allclose(climb.objective, [hill(see(start))])
 
 
 def test_a_tiny_gradient_still_moves():
     start = jnp.asarray(noise(), jnp.float32)
-    end, climb = ascent.ascend(lambda x: 1e-30 * hill(x), start, chain(), steps=3)
-    full, _ = ascent.ascend(hill, start, chain(), steps=3)
+    end, climb = ascend(lambda x: 1e-30 * hill(x), start, chain(), steps=3)
+    full, _ = ascend(hill, start, chain(), steps=3)
     assert (climb.fault == ascent.HEALTHY).all()
     np.testing.assert_allclose(end, full, atol=1e-3)
 
@@ -103,7 +101,7 @@ def test_a_gradient_that_leads_nowhere_stops_that_clip_alone(spoilt, fault):
     def dream(spoils):
         def one(x, spoil):
             value = lambda y: jnp.where(spoil, spoilt(jnp.where(spoil, y, 1)), hill(y))  # noqa: E731
-            return ascent.ascend(value, x, chain("adam"), steps=4)
+            return ascend(value, x, chain("adam"), steps=4)
 
         return jax.jit(jax.vmap(one))(clips, jnp.asarray(spoils))
 
@@ -119,20 +117,20 @@ def test_a_gradient_that_leads_nowhere_stops_that_clip_alone(spoilt, fault):
 
 def test_a_step_that_blows_up_is_not_taken():
     start = jnp.asarray(noise(), jnp.float32)
-    end, climb = ascent.ascend(hill, start, chain(learning_rate=jnp.inf), steps=3)
+    end, climb = ascend(hill, start, chain(learning_rate=jnp.inf), steps=3)
     np.testing.assert_array_equal(end, start)
     assert (climb.fault == ascent.NON_FINITE_GRADIENT).all()
 
 
 def test_an_objective_that_overflows_stops_the_clip():
     start = jnp.asarray(noise(), jnp.float32)
-    end, climb = ascent.ascend(lambda x: hill(x) + jnp.inf, start, chain(), steps=2)
+    end, climb = ascend(lambda x: hill(x) + jnp.inf, start, chain(), steps=2)
     np.testing.assert_array_equal(end, start)
     assert (climb.fault == ascent.NON_FINITE_GRADIENT).all()
 
 
 def test_any_optax_transformation_fits():
     clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5))
-    ascend = jax.jit(functools.partial(ascent.ascend, hill, transform=clipped, steps=20))
+    climb = jax.jit(functools.partial(ascend, hill, transform=clipped, steps=20))
     start = jnp.asarray(noise(), jnp.float32)
-    assert hill(ascend(start)[0]) > hill(start)
+    assert hill(climb(start)[0]) > hill(start)

@@ -28,11 +28,15 @@ def test_a_clip_is_the_same_in_a_batch_of_any_size(domain):
 
 
 def test_what_differs_from_clip_to_clip_is_data():
-    given = tiny.options(**SHORT)
+    given = tiny.options(optimizer="adam", **SHORT)
     first, second = pieces()
-    second = second._replace(changes={"lr": 0.3, "pyramid_roll": 0, "gain_range": 6.0})
+    changes = {"lr": 0.3, "pyramid_roll": 0, "gain_range": 6.0, "b1": 0.5, "smooth_gradient": False}
+    second = second._replace(changes=changes)
     both = batch.clips([first, second], given)
-    np.testing.assert_allclose(both.learning_rate, [0.1, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(both.steps.learning_rate, [0.1, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(both.steps.hyper["b1"], [0.9, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(both.steps.hyper["b2"], [0.999, 0.999], rtol=1e-6)
+    assert both.steps.smooth_gradient.tolist() == [True, False]
     assert not both.rolls[1].any()
     starts, _ = batch.gather(tiny.CARD, [first, second], given)
     assert starts.gain_range.tolist() == [24.0, 6.0]

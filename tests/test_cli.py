@@ -171,6 +171,7 @@ def test_bad_inputs_are_named_and_the_others_done(tiny, tmp_path):
         ("--layers_to_use=", "empty"),
         ("--input=", "empty"),
         ("--optimizer=addam", "did you mean adam?"),
+        ("--momentum=0.5", "the optimizer sgd has none"),
         ("--pyramid_size=6", "8 of both"),
         ("--layers_to_use=mp5 --pyramid_size=4", "layer mp5 needs at least 32"),
         ("--lr=nan", "finite"),
@@ -260,9 +261,16 @@ def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path
     assert {path.name for path in (tmp_path / "out").iterdir()} == OF_RUN
 
 
-@pytest.mark.parametrize("flag", ["--precision=float64", "--precision=bfloat16", "--loudness=none"])
-def test_other_precisions_and_loudness(tiny, tmp_path, flag):
-    flags = (f"--checkpoint={tiny}", flag, "--output_dir=out", "--seed=2", "--optimizer=adam")
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--precision=float64 --optimizer=adam --b1=0.5 --optimizer_state=carry",
+        "--precision=bfloat16 --optimizer=lion",
+        "--loudness=none --optimizer=lbfgs",
+    ],
+)
+def test_other_precisions_loudness_and_optimizers(tiny, tmp_path, flag):
+    flags = (f"--checkpoint={tiny}", *flag.split(), "--output_dir=out", "--seed=2")
     dream(f"--input={DATA / 'misc_crow.flac'}", *flags, *QUICK, cwd=tmp_path)
     sound, _ = soundfile.read(tmp_path / "out" / "00000-misc_crow.wav")
     assert np.isfinite(sound).all()

@@ -84,11 +84,11 @@ def test_the_sound_keeps_its_form_level_and_gain_range_without_a_new_program(net
         lowest, highest = finished.change_db.min(), finished.change_db.max()
         assert (lowest, highest) == pytest.approx((-gain_range, gain_range))
         assert np.abs(finished.sound - sounds).max() > 0.1
-        programs.append(dream._dream_level._cache_size())
+        programs.append(dream.dream_batch_level._cache_size())
     finished, _ = dreamed(network, gather(BATCH, gain_range=0.0), learning_rate=3.0)
     np.testing.assert_allclose(finished.sound, sounds, atol=1e-5)
     dreamed(network, gather(BATCH))
-    assert programs == 2 * [dream._dream_level._cache_size()]
+    assert programs == 2 * [dream.dream_batch_level._cache_size()]
 
 
 def test_a_clip_is_the_same_alone_and_whatever_is_beside_it(network):
@@ -193,12 +193,12 @@ def test_a_long_dream_does_not_drain(monkeypatch):
     assert objective[-1, -1] > 2 * objective[-1, 0]
 
     monkeypatch.setattr(domains.Sound, "balance", lambda self, seen: seen)
-    dream._dream_level.clear_cache()
+    dream.dream_batch_level.clear_cache()
     try:
         unbalanced, objective_then = long_dream(model, drums)
         unbounded, objective_last = long_dream(model, drums, gain_range=1000.0)
     finally:
-        dream._dream_level.clear_cache()
+        dream.dream_batch_level.clear_cache()
     assert measures.silent_share(unbalanced) > silent + 0.08
     assert objective_then[-1, -1] < 0.8 * objective[-1, -1]
     assert measures.silent_share(unbounded) > silent + 0.4

@@ -54,17 +54,17 @@ def test_a_batch_agrees_with_single_dreams(network):
 
 
 def test_one_program_a_level_and_clips_differ_without_a_new_one(network):
-    dream._dream_level.clear_cache()
+    dream.dream_batch_level.clear_cache()
     for learning_rate in (0.01, 0.02, 0.03):
         parameters = clips(1, learning_rate=learning_rate)
         dream.dream(network, starts(spectrograms(1)), parameters, settings=SETTINGS)
-    assert dream._dream_level._cache_size() == SETTINGS.pyramid_size
+    assert dream.dream_batch_level._cache_size() == SETTINGS.pyramid_size
 
 
 def test_weights_are_arguments_of_the_program(network):
     batch = spectrograms(1)
-    lower = functools.partial(dream._dream_level.lower, network, batch, starts(batch))
-    text = lower(clips(1), settings=SETTINGS, level=1).as_text()
+    lower = functools.partial(dream.dream_batch_level.lower, network, None, starts(batch))
+    text = lower(clips(1), settings=SETTINGS, level=0).as_text()
     assert "tensor<3x3x4x4xf32>" in text
     constants = [line for line in text.splitlines() if "dense<" in line]
     assert constants

@@ -126,7 +126,7 @@ def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
     single = {"num_iterations": 1, "pyramid_size": 1, "stabilise": False, "domain": "mel"}
     given = asked(layers_to_use=["iterate"], **single)
     state = ouroboros.begin(tiny.CARD, pieces(1), given)
-    compiled, checked = dreams._dream_level._cache_size(), {0, 30, 44}
+    compiled, checked = dreams.dream_batch_level._cache_size(), {0, 30, 44}
     for number in range(45):
         if number in checked:
             alone = replace(given, layers_to_use=list(given.layers(number)))
@@ -142,7 +142,7 @@ def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
             expected_db = tiny.CARD.destandardise(expected[0])
             assert np.abs(left.mel_db - expected_db).mean() < 0.05
         state = following
-    assert dreams._dream_level._cache_size() - compiled == 6
+    assert dreams.dream_batch_level._cache_size() - compiled == 6
 
 
 @pytest.mark.parametrize("domain", ["mel", "sound"])

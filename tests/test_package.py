@@ -27,7 +27,8 @@ def installed(tmp_path_factory):
 
 def test_the_wheel_holds_configs_and_checkpoints_and_pages_and_no_tests(installed):
     names = zipfile.ZipFile(installed[0]).namelist()
-    assert {f"dreamsound_jax/{part}" for part in ("page.html", *page.PARTS)} <= set(names)
+    pages = ("page.html", *page.PARTS, "comparison/page.html")
+    assert {f"dreamsound_jax/{part}" for part in pages} <= set(names)
     assert "dreamsound_jax/configs/clip_1.flags" in names
     assert "dreamsound_jax/checkpoints/gm/card.json" in names
     shipped = {f.relative_to(ROOT) for f in (ROOT / "checkpoints/gm").rglob("*") if f.is_file()}

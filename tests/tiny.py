@@ -11,7 +11,7 @@ from absl import flags
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax import cli, models, pyramid  # noqa: F401 (cli defines the flags)
+from dreamsound_jax import cli, models, optimizers, pyramid  # noqa: F401 (cli defines the flags)
 from dreamsound_jax.dream import Clip, layer_weights
 from dreamsound_jax.options import Options
 from dreamsound_jax.vgg19 import VGG19
@@ -50,17 +50,21 @@ def options(**changes):
     return Options(**{**given, "seed": 0, **changes})
 
 
-def clips(count, *, settings, learning_rate=0.05, target=0):
+def steps(optimizer="sgd", learning_rate=0.05, names=None, **changes):
+    """The `Steps` of one clip."""
+    return optimizers.steps_of(options(optimizer=optimizer, lr=learning_rate, **changes), names)
+
+
+def clips(count, *, settings, learning_rate=0.05, target=0, **changes):
     """The `Clip`s of a batch for a dream by `settings`."""
+    how = steps(settings.optimizers[0], learning_rate, settings.optimizers, **changes)
     each = functools.partial(jnp.full, count)
     keys = jax.random.split(jax.random.key(0), count)
     draw = functools.partial(
         pyramid.draw_rolls, size=settings.pyramid_size, ratio=settings.pyramid_ratio, roll=20
     )
     weights = jnp.tile(layer_weights(settings.layers), (count, 1))
-    return Clip(
-        each(learning_rate), each(0.5), each(1.0), each(target), jax.vmap(draw)(keys), weights
-    )
+    return Clip(jax.tree.map(each, how), each(1.0), each(target), jax.vmap(draw)(keys), weights)
 
 
 def write_checkpoint(folder, *, bias=0.0):
