@@ -33,19 +33,19 @@ def index_html(rows, *, title, facts):
     """
     here = Path(__file__)
     filled = {name: here.with_name(name).read_text(encoding="utf-8") for name in PARTS}
-    filled |= {"title": _escaped(title), "facts": _facts(facts), "clips": _clips(rows)}
+    filled |= {"title": escaped(title), "facts": _facts(facts), "clips": _clips(rows)}
     template = here.with_name("page.html").read_text(encoding="utf-8")
     # In one pass: a title that looks like a place to fill stays as it is.
     return re.sub("<!-- fill: (.+?) -->", lambda place: filled[place[1]], template)
 
 
 def _facts(facts):
-    pairs = ((_escaped(name), _escaped(text)) for name, text in facts.items())
+    pairs = ((escaped(name), escaped(text)) for name, text in facts.items())
     return "\n".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in pairs)
 
 
-def _escaped(text):
-    """In ASCII: the name of a file may hold what is no character."""
+def escaped(text):
+    """`text` for HTML, in ASCII: the name of a file may hold what is no character."""
     return html.escape(str(text)).encode("ascii", "xmlcharrefreplace").decode()
 
 

@@ -115,6 +115,7 @@ def draw_spectrogram(axes, db, seconds, name, **colours):
 
 
 def mark_frequencies(panels, n_mels, sample_rate):
+    """Names the octaves (Hz) at the side of `panels` of `n_mels` bands; the first has a label."""
     places, names = frequency_ticks(n_mels, sample_rate=sample_rate)
     for axes in panels:
         axes.set_yticks(places, names)
@@ -170,6 +171,7 @@ def _level_name(level, levels, shapes):
 
 
 def unbox(axes):
+    """Takes the frame away above and to the right."""
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -4,7 +4,6 @@ Pictures are inside; sounds are the files beside the page. It needs no server an
 """
 
 import base64
-import html
 import itertools
 import math
 import re
@@ -12,6 +11,7 @@ import urllib.parse
 from pathlib import Path
 
 from dreamsound_jax.comparison.tables import number, tables
+from dreamsound_jax.page import escaped
 
 
 def compare_html(*, title, facts, pictures, summaries, clips):
@@ -30,7 +30,7 @@ def compare_html(*, title, facts, pictures, summaries, clips):
       HTML, to be written as UTF-8.
     """
     filled = {
-        "title": _escaped(title),
+        "title": escaped(title),
         "facts": _lines(_fact(*pair) for pair in facts.items()),
         "tables": _lines(_table(table) for table in tables(summaries)),
         "pictures": _lines(_picture(*pair) for pair in pictures.items()),
@@ -41,21 +41,16 @@ def compare_html(*, title, facts, pictures, summaries, clips):
     return re.sub("<!-- fill: (.+?) -->", lambda place: filled[place[1]], template)
 
 
-def _escaped(text):
-    """In ASCII: the name of a file may hold what is no character."""
-    return html.escape(str(text)).encode("ascii", "xmlcharrefreplace").decode()
-
-
 def _lines(parts):
     return "\n".join(parts)
 
 
 def _fact(name, text):
-    return f"<div><dt>{_escaped(name)}</dt><dd>{_escaped(text)}</dd></div>"
+    return f"<div><dt>{escaped(name)}</dt><dd>{escaped(text)}</dd></div>"
 
 
 def _details(name, inside, *, is_open=False):
-    summary = f"<summary>{_escaped(name or 'all')}</summary>"
+    summary = f"<summary>{escaped(name or 'all')}</summary>"
     start = "<details open>" if is_open else "<details>"
     return f'{start}{summary}<div class="inside">\n{inside}\n</div></details>'
 
@@ -71,11 +66,11 @@ def _table(table):
 
 
 def _cells(tag, texts):
-    return "".join(f"<{tag}>{_escaped(text)}</{tag}>" for text in texts)
+    return "".join(f"<{tag}>{escaped(text)}</{tag}>" for text in texts)
 
 
 def _picture(caption, png):
-    caption, data = _escaped(caption), base64.b64encode(png).decode()
+    caption, data = escaped(caption), base64.b64encode(png).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{caption}">'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
@@ -88,7 +83,7 @@ def _grouped(clips, key):
 def _setting(name, clips):
     """The sounds of a setting, a block for each input; the input comes first, then the best."""
     blocks = [
-        f'<h3>{_escaped(sound)}</h3>\n<div class="cards">\n'
+        f'<h3>{escaped(sound)}</h3>\n<div class="cards">\n'
         f"{_lines(map(_card, sorted(of_input, key=_badness)))}\n</div>"
         for sound, of_input in _grouped(clips, "input")
     ]
@@ -107,7 +102,7 @@ def _card(clip):
         name, kind = "input", "card input"
     source = urllib.parse.quote(str(clip["src"]))
     return (
-        f'<div class="{kind}"><b>{_escaped(name)}</b><small>{_measured(clip)}</small>'
+        f'<div class="{kind}"><b>{escaped(name)}</b><small>{_measured(clip)}</small>'
         f'<audio controls preload="none" src="{source}"></audio></div>'
     )
 
