@@ -1,0 +1,1 @@
+"""How fast the project is on the machine at hand, against its limits and against PyTorch."""
