@@ -1,16 +1,21 @@
-"""The 3 x 3 convolution of VGG19, with a backward pass that keeps its speed inside `lax.scan`.
+"""The 3 x 3 convolution of VGG19, in the way that is fastest for its shape.
 
-XLA:CPU runs a convolution inside a loop on its fast path only if it looks like a plain forward
-convolution (jax issue 12868). The derivative that JAX would write does not, and costs 2 to 2.7
-times as much; here it *is* a plain forward convolution, with the kernel turned round.
+On CPU there are three ways. GPU and TPU are left to XLA. Measured in `python scripts/benchmark.py
+--parts=convolution`.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 
-# Below this many cells XLA:CPU falls to a naive loop: 34 ms for 512 -> 512 channels on 2 x 4 cells,
-# against 1.8 ms as one matrix product over the nine shifted copies.
-TINY_MAP = 64
+from dreamsound_jax import winograd
+
+# XLA:CPU is slow on tiny maps; up to so many cells one matrix product over all neighbours is faster.
+TINY_MAP = 128
+# From so many pairs of channels on, Winograd's transforms cost less than what they save.
+MANY_PAIRS = 64 * 128
+EXACT = (jnp.float32, jnp.float64)  # Winograd's sums cancel: fewer bits are not enough
 
 
 @jax.custom_vjp
@@ -24,28 +29,33 @@ def convolve(x, kernel):
     Returns:
       Activations (batch, height, width, channels out).
     """
-    _, height, width, _ = x.shape
-    return _as_one_product(x, kernel) if height * width <= TINY_MAP else _by_xla(x, kernel)
+    return fastest(x.shape, kernel)(x, kernel)
 
 
-def _by_xla(x, kernel):
+def fastest(shape, kernel):
+    """The way for activations of a shape: `by_xla`, `by_product` or `winograd.convolve`."""
+    if jax.default_backend() != "cpu":
+        return by_xla
+    if shape[1] * shape[2] <= TINY_MAP:
+        return by_product
+    pairs = kernel.shape[2] * kernel.shape[3]
+    return winograd.convolve if pairs >= MANY_PAIRS and kernel.dtype in EXACT else by_xla
+
+
+def by_xla(x, kernel):
+    """As XLA does it."""
     return jax.lax.conv_general_dilated(
         x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def _as_one_product(x, kernel):
-    return _patches(x) @ kernel.reshape(-1, kernel.shape[-1])
-
-
-def _patches(x):
-    """The nine neighbours of every cell, side by side: (batch, height, width, 9 * channels)."""
+def by_product(x, kernel):
+    """As one matrix product: the nine neighbours of a cell, side by side, with the kernel."""
     _, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     shifts = [(row, column) for row in range(3) for column in range(3)]
-    return jnp.concatenate(
-        [padded[:, row : row + height, column : column + width] for row, column in shifts], axis=-1
-    )
+    neighbours = [padded[:, row : row + height, column : column + width] for row, column in shifts]
+    return jnp.concatenate(neighbours, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
 def _forward(x, kernel):
@@ -54,9 +64,21 @@ def _forward(x, kernel):
 
 def _backward(saved, gradient):
     x, kernel = saved
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    (for_kernel,) = jax.linear_transpose(lambda k: _by_xla(x, k), kernel)(gradient)
-    return convolve(gradient, turned), for_kernel
+    (for_kernel,) = jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)
+    return input_gradient(x, kernel, gradient), for_kernel
+
+
+def input_gradient(x, kernel, gradient):
+    """The gradient with respect to `x`, of one with respect to the result of `convolve`.
+
+    In a loop XLA:CPU keeps its fast path for what looks like a convolution forwards (jax issue
+    12868), and this is one, with the kernel turned round. A product needs no turned kernel, and
+    turning it again at each step would take longer than the product.
+    """
+    way = fastest(gradient.shape, kernel)
+    if way is by_product:
+        return jax.linear_transpose(lambda x: by_product(x, kernel), x)(gradient)[0]
+    return way(gradient, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
 
 
 convolve.defvjp(_forward, _backward)

@@ -6,36 +6,63 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamsound_jax.convolution import TINY_MAP, convolve
+from dreamsound_jax import winograd
+from dreamsound_jax.convolution import by_product, by_xla, convolve, fastest
 
+on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
 
-def plain(x, kernel):
-    dimensions = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions)
+# (height, width), channels in and out: a shape for each way, with remainders of a tile and without.
+SHAPES = {
+    by_product: [((1, 1), (5, 7)), ((2, 4), (5, 7)), ((8, 16), (5, 7))],
+    by_xla: [((11, 23), (5, 7))],
+    winograd.convolve: [((12, 16), (64, 128)), ((13, 17), (128, 64)), ((9, 15), (96, 96))],
+}
+ALL_SHAPES = sum(SHAPES.values(), [])
 
 
 def draw(shape, seed, dtype=np.float64):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), dtype)
 
 
+@on_cpu
+@pytest.mark.parametrize("way", SHAPES)
+def test_the_shape_decides_on_the_way(way):
+    kernels = [(shape, jnp.zeros((3, 3, *channels))) for shape, channels in SHAPES[way]]
+    assert [fastest((1, *shape, 0), kernel) for shape, kernel in kernels] == [way] * len(kernels)
+
+
+@on_cpu
+def test_half_precision_is_left_to_xla():
+    assert fastest((1, 64, 64, 128), jnp.zeros((3, 3, 128, 128), jnp.bfloat16)) is by_xla
+
+
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("shape", [(1, 1), (2, 4), (8, 8), (8, 9), (11, 23)])
-def test_it_and_both_its_gradients_are_those_of_a_plain_convolution(shape):
-    assert (np.prod(shape) <= TINY_MAP) == (shape in [(1, 1), (2, 4), (8, 8)])
-    x, kernel = draw((3, *shape, 5), 0), draw((3, 3, 5, 7), 1)
+@pytest.mark.parametrize(("shape", "channels"), ALL_SHAPES)
+def test_it_and_both_its_gradients_are_those_of_a_plain_convolution(shape, channels):
+    x, kernel = draw((3, *shape, channels[0]), 0), draw((3, 3, *channels), 1) / 20
 
     def results(convolution):
         value = lambda x, kernel: jnp.sum(jnp.sin(convolution(x, kernel)))  # noqa: E731
         batched = jax.vmap(lambda one: convolution(one[None], kernel)[0])(x)
         return convolution(x, kernel), batched, *jax.grad(value, (0, 1))(x, kernel)
 
-    for ours, theirs in zip(results(convolve), results(plain)):
-        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    for ours, theirs in zip(results(convolve), results(by_xla)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-11)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(64, 128), (32, 256), (16, 512)])
+def test_winograd_is_exact_to_a_ten_thousandth(side, channels):
+    shapes = (1, side, side, channels), (3, 3, channels, channels)
+    with jax.enable_x64(True):
+        exact = by_xla(*(draw(shape, 0) for shape in shapes))
+    found = winograd.convolve(*(draw(shape, 0, np.float32) for shape in shapes))
+    assert np.abs(found - exact).max() < 1e-4 * np.abs(exact).max()
 
 
 @pytest.mark.usefixtures("x64")
-def test_the_gradient_survives_scan_and_vmap():
-    x, kernel = draw((4, 12, 10, 3), 0), draw((3, 3, 3, 3), 1)
+@pytest.mark.parametrize(("side", "channels"), [(12, 3), (12, 96), (4, 3)])
+def test_the_gradient_survives_scan_and_vmap(side, channels):
+    x, kernel = draw((4, side, 10, channels), 0), draw((3, 3, channels, channels), 1) / 9
 
     def repeated(convolution):
         def value(one):
@@ -44,7 +71,7 @@ def test_the_gradient_survives_scan_and_vmap():
 
         return jax.vmap(jax.grad(value))(x)
 
-    np.testing.assert_allclose(repeated(convolve), repeated(plain), atol=1e-12)
+    np.testing.assert_allclose(repeated(convolve), repeated(by_xla), atol=1e-11)
 
 
 def seconds_of(function, *arguments):
@@ -53,16 +80,23 @@ def seconds_of(function, *arguments):
     return time.perf_counter() - started
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the fast path is lost on CPU only")
-def test_the_input_gradient_is_faster_in_scan_than_the_one_jax_would_write():
-    x, kernel = draw((1, 64, 64, 64), 0, np.float32), draw((3, 3, 64, 64), 1, np.float32) / 24
+@on_cpu
+@pytest.mark.parametrize(
+    ("shape", "channels", "at_least"),
+    [((4, 8), 512, 1.3), ((32, 64), 256, 1.5), ((64, 64), 64, 1.2)],
+)
+def test_a_step_up_the_gradient_is_faster_in_scan_than_xlas_own(shape, channels, at_least):
+    """Measured: about 2, 4 and 2 times; a busy machine is busy for both."""
+    x = draw((1, *shape, channels), 0, np.float32)
+    kernel = draw((3, 3, channels, channels), 1, np.float32) / (3 * channels**0.5)
 
     def climb(convolution):
         gradient = jax.grad(lambda x: jnp.mean(jnp.square(convolution(x, kernel))))
         step = lambda x, _: (x + gradient(x), None)  # noqa: E731
         return jax.jit(lambda x: jax.lax.scan(step, x, length=10)[0])
 
-    ours, theirs = climb(convolve), climb(plain)
+    ours, theirs = climb(convolve), climb(by_xla)
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-3, atol=1e-3)
     ratio = statistics.median(seconds_of(theirs, x) / seconds_of(ours, x) for _ in range(5))
-    assert ratio > 1.2
+    print(f"{shape} {channels}: {ratio:.2f} times as fast")
+    assert ratio > at_least

@@ -1,0 +1,64 @@
+"""Winograd's F(4 x 4, 3 x 3): a 3 x 3 convolution with a quarter of the multiplications.
+
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. A map is cut into tiles
+of 6 x 6 cells, which overlap by 2. Tiles and kernel are transformed, and multiplied point by point,
+all channels at once: a matrix product for each of 36 points. What comes out is transformed to 4 x 4
+cells. Transforms are matrix products, too, down the rows and then along the columns: as sums they
+would run no faster, and compile for three times as long.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+STEP = 4  # from one tile to the next
+TILE = 6
+OF_TILE = [
+    [4, 0, -5, 0, 1, 0],
+    [0, -4, -4, 1, 1, 0],
+    [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0],
+    [0, 2, -1, -2, 1, 0],
+    [0, 4, 0, -5, 0, 1],
+]
+OF_KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+TO_CELLS = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+
+
+def convolve(x, kernel):
+    """(batch, height, width, channels in) with (3, 3, channels in, channels out), zero-padded.
+
+    In float32 within 1e-4 of the largest value. In a loop, XLA transforms the kernel before it.
+    """
+    _, height, width, _ = x.shape
+    down, along = -(-height // STEP), -(-width // STEP)
+    beyond = ((1, STEP * down - height + 1), (1, STEP * along - width + 1))
+    rows = _transform(OF_TILE, _tiles(jnp.pad(x, ((0, 0), *beyond, (0, 0))), 1, down))
+    points = _transform(OF_TILE, _tiles(rows, 3, along))
+    products = jnp.einsum("jintwc,jico->jintwo", points, _of_kernel(kernel))
+    columns = _transform(TO_CELLS, products).swapaxes(0, 1)
+    return _map(_transform(TO_CELLS, columns))[:, :height, :width]
+
+
+def _transform(matrix, parts):
+    """The product of a matrix and the first axis of `parts`."""
+    return jnp.tensordot(jnp.asarray(matrix, parts.dtype), parts, 1)
+
+
+def _tiles(x, axis, count):
+    """`count` tiles along an axis, their cells as the first axis."""
+    cells = [np.s_[cell : cell + STEP * (count - 1) + 1 : STEP] for cell in range(TILE)]
+    return jnp.stack([x[(np.s_[:],) * axis + (cell,)] for cell in cells])
+
+
+def _of_kernel(kernel):
+    """(columns of a tile, rows, channels in, channels out), by one product: it is large."""
+    both = jnp.asarray(np.kron(OF_KERNEL, OF_KERNEL), kernel.dtype)
+    columns_first = kernel.swapaxes(0, 1).reshape(9, -1)
+    return (both @ columns_first).reshape(TILE, TILE, *kernel.shape[2:])
+
+
+def _map(tiles):
+    """(rows of a tile, columns, batch, tiles down, along, channels) as one map."""
+    _, _, batch, down, along, channels = tiles.shape
+    in_place = tiles.transpose(2, 3, 0, 4, 1, 5)
+    return in_place.reshape(batch, STEP * down, STEP * along, channels)
