@@ -48,8 +48,10 @@ def describe():
     """The device and what runs on it, as a line."""
     device = jax.devices()[0]
     name = _processor() if device.platform == "cpu" else device.device_kind
-    count = f"{len(os.sched_getaffinity(0))} cores" if device.platform == "cpu" else (
-        f"{jax.device_count()} of them"
+    count = (
+        f"{len(os.sched_getaffinity(0))} cores"
+        if device.platform == "cpu"
+        else (f"{jax.device_count()} of them")
     )
     return f"{name} ({count}), JAX {jax.__version__}, Python {platform.python_version()}"
 
