@@ -48,7 +48,12 @@ _WIDTH = flags.DEFINE_float(
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "how often each thing is timed", lower_bound=1)
 _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "4"], "clips that are dreamed side by side")
 _LAYERS = flags.DEFINE_list(
-    "layers", ["relu5_4", "relu3_4", "relu1_1", "output"], "by which the part peers dreams"
+    "layers",
+    ["relu5_4", "relu3_4", "relu1_1", "output"],
+    "by which peers dreams; the other parts dream by the first",
+)
+_TORCH_COMPILE = flags.DEFINE_boolean(
+    "torch_compile", True, "try it, too, to have PyTorch at its best; this takes minutes"
 )
 _RECORD = flags.DEFINE_boolean("record", False, "write docs/benchmark.json and BENCHMARKS.md")
 _FOLDER = flags.DEFINE_string(
@@ -66,6 +71,7 @@ def main():
         width=_WIDTH.value,
         rounds=_ROUNDS.value,
         batch_sizes=batch_sizes(),
+        torch_compile=_TORCH_COMPILE.value,
         layers=tuple(_LAYERS.value),
     )
     print(f"{machine.describe()}\n{machine.told(context.limits)}\n")
@@ -88,6 +94,8 @@ def check():
     asked = [nearest_or_fail("part", part, tuple(PARTS)) for part in _PARTS.value]
     for layer in _LAYERS.value:
         nearest_or_fail("layer", layer, LAYERS)
+    if not asked or not _LAYERS.value:
+        raise UserError("--parts or --layers is empty; without the flag, its default is taken")
     batch_sizes()
     if _RECORD.value:
         record.read(record.results_path(_FOLDER.value))

@@ -69,7 +69,7 @@ def update(folder, part, kind, found, *, parts):
     path = results_path(folder)
     results = read(path)
     results.setdefault(part, {})[kind] = found
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, results)
     audio.write_whole(str(Path(folder) / "BENCHMARKS.md"), page(results, parts).encode())
 
