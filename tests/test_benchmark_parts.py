@@ -16,7 +16,7 @@ from dreamsound_jax.benchmark.timing import interleaved, ratios
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
-SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=2,1", "--layers=relu1_1"]
+SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=1", "--layers=relu1_1"]
 SMALL += ["--clip_length=12600", "--pyramid_size=1", "--num_iterations=1"]
 
 
@@ -36,10 +36,9 @@ def test_the_command_prints_and_records(tmp_path):
     (found,) = written["stages"].values()
     assert found["command"].startswith("python scripts/benchmark.py --parts=stages")
     rows = found["tables"][0]["rows"]
-    assert [row[1] for row in rows] == [1] * (len(rows) // 2) + [2] * (len(rows) // 2)
     names = [row[0] for row in rows]
     for stage in ("analysis", "a step at 128 x 63, domain sound", "... of that, Griffin-Lim"):
-        assert names.count(stage) == 2
+        assert names.count(stage) == 1
     for _, _, (median, lowest, highest), *_ in rows:
         assert 0 < lowest <= median <= highest
     page = (tmp_path / "BENCHMARKS.md").read_text()

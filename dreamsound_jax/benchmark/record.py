@@ -76,7 +76,7 @@ def update(folder, part, kind, found, *, parts):
 
 def page(results, parts):
     """BENCHMARKS.md."""
-    known = parts | {part: "" for part in results if part not in parts}
+    known = parts | dict.fromkeys(sorted(results.keys() - parts.keys()), "")
     return "\n".join([HEAD, *(_part(name, told, results) for name, told in known.items())])
 
 
