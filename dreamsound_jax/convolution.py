@@ -1,7 +1,7 @@
 """The 3 x 3 convolution of VGG19, in the way that is fastest for its shape.
 
-On CPU there are three ways. GPU and TPU are left to XLA. Measured in `python scripts/benchmark.py
---parts=convolution`.
+On CPU there are three ways, as measured by `python scripts/benchmark.py --parts=convolution`. GPU
+and TPU are left to XLA.
 """
 
 import functools
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from dreamsound_jax import winograd
 
-# XLA:CPU is slow on tiny maps; up to so many cells one matrix product over all neighbours is faster.
+# Up to so many cells XLA:CPU is slower than one matrix product over all neighbours, or naive.
 TINY_MAP = 128
 # From so many pairs of channels on, Winograd's transforms cost less than what they save.
 MANY_PAIRS = 64 * 128
@@ -36,10 +36,11 @@ def fastest(shape, kernel):
     """The way for activations of a shape: `by_xla`, `by_product` or `winograd.convolve`."""
     if jax.default_backend() != "cpu":
         return by_xla
-    if shape[1] * shape[2] <= TINY_MAP:
+    channels_in, channels_out = kernel.shape[2:]
+    if channels_in == 1 or shape[1] * shape[2] <= TINY_MAP:
         return by_product
-    pairs = kernel.shape[2] * kernel.shape[3]
-    return winograd.convolve if pairs >= MANY_PAIRS and kernel.dtype in EXACT else by_xla
+    many = channels_in * channels_out >= MANY_PAIRS
+    return winograd.convolve if many and kernel.dtype in EXACT else by_xla
 
 
 def by_xla(x, kernel):

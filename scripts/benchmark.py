@@ -31,6 +31,7 @@ from dreamsound_jax.vgg19 import LAYERS
 PARTS = {
     "stages": "each stage of a dream, against the limits of the machine",
     "peers": "the dream, against PyTorch",
+    "convolution": "each convolution, against XLA's own",
     "inversion": "spectrogram to sound, against librosa",
     "start": "from the command to the sound",
     "scaling": "longer clips, larger batches, more devices",

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from dreamsound_jax import mel, models, pyramid
-from dreamsound_jax.vgg19 import CONV_LAYERS, LAYERS, VGG19, smallest_side
+from dreamsound_jax.vgg19 import LAYERS, VGG19, smallest_side
 
 BYTES = 4
 
@@ -41,7 +41,8 @@ def forward(card, layer, shape, *, size=1):
     Weights are read once, whatever the batch; each layer that has weights reads and writes its
     activations once.
     """
-    found = list(_weighted_layers(card, layer, shape))
+    layers = _weighted_layers(card, layer, shape)
+    found = [(kernel, math.prod(cells)) for kernel, cells in layers]
     flops = sum(2 * math.prod(kernel) * cells for kernel, cells in found)
     weights = sum(math.prod(kernel) + kernel[-1] for kernel, _ in found)
     activations = sum((kernel[-2] + kernel[-1]) * cells for kernel, cells in found)
@@ -63,14 +64,19 @@ def dream(card, settings, shape, *, size=1):
     return total(steps).times(settings.num_iterations)
 
 
+def convolutions(card, layer, shape):
+    """(shape of the kernel, (rows, columns) of the map) of each convolution up to `layer`."""
+    found = _weighted_layers(card, layer, shape)
+    return [(kernel, cells) for kernel, cells in found if len(cells) == 2]
+
+
 def _weighted_layers(card, layer, shape):
-    """(shape of the kernel, how many cells it is applied to) of each layer up to `layer`."""
+    """(shape of the kernel, of what it is applied to) of each layer up to `layer`."""
     kernels = models.weight_shapes(card)
     seen = _activation_shapes(card, _repeated(shape, layer))
     for name in LAYERS[: LAYERS.index(layer) + 1]:
         if name in kernels:
-            cells = math.prod(seen[name][1:-1]) if name in CONV_LAYERS else 1
-            yield kernels[name]["kernel"].shape, cells
+            yield kernels[name]["kernel"].shape, seen[name][1:-1]
 
 
 def _repeated(shape, layer):
