@@ -46,7 +46,7 @@ _PARTS = flags.DEFINE_list("parts", list(PARTS), f"what is measured: {', '.join(
 _WIDTH = flags.DEFINE_float(
     "width", 1.0, "of the network, whose weights are random; 1 is VGG19", lower_bound=0.02
 )
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "how often each thing is timed", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "how often each thing is timed", lower_bound=1)
 _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "4"], "clips that are dreamed side by side")
 _LAYERS = flags.DEFINE_list(
     "layers",

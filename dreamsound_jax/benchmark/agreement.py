@@ -16,6 +16,7 @@ from dreamsound_jax.benchmark import dreams, random_network
 from dreamsound_jax.pyramid import nearest
 
 NARROW = 1 / 16
+FEW = 3  # steps at each level
 GRADIENT = 1e-3  # of its largest value
 DREAM = 1e-4  # dB
 
@@ -60,7 +61,8 @@ def check_dreams(context, layer, builders):
     Raises:
       DisagreementError: a cell of one is further off than `DREAM`.
     """
-    options = replace(context.options, precision="float64")
+    steps = min(context.options.num_iterations, FEW)
+    options = replace(context.options, precision="float64", num_iterations=steps)
     with jax.enable_x64(True):
         model = random_network.model(min(context.width, NARROW), dtype=jnp.float64)
         task = dreams.task(model, options, layer=layer, size=2)

@@ -23,7 +23,7 @@ class Context(NamedTuple):
     options: Options
     limits: Limits
     width: float = 1.0
-    rounds: int = 5
+    rounds: int = 3
     batch_sizes: tuple[int, ...] = (1, 4)
     torch_compile: bool = True
     layers: tuple[str, ...] = ("relu5_4", "relu3_4", "relu1_1", "output")
