@@ -4,13 +4,11 @@ Cold is a compilation cache that is empty, warm one that the run before has fill
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from dreamsound_jax.benchmark import child
 from dreamsound_jax.benchmark.table import Table
 from dreamsound_jax.benchmark.timing import Spread
 from dreamsound_jax.benchmark.traced import IMPORTS
@@ -102,12 +100,8 @@ def _traced(flags, folder):
 
 def _seconds(module, flags, folder):
     """What a process takes, whose outputs and cache are in `folder`."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-    places = {CACHE_VARIABLE: str(Path(folder) / "cache"), "PYTHONPATH": path}
-    command, began = [sys.executable, "-m", module, *flags], time.perf_counter()
-    run = {"cwd": folder, "env": os.environ | places, "check": True, "capture_output": True}
-    subprocess.run(command, **run)
+    began = time.perf_counter()
+    child.run(module, *flags, cwd=folder, **{CACHE_VARIABLE: str(Path(folder) / "cache")})
     return time.perf_counter() - began
 
 
