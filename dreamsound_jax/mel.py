@@ -63,6 +63,12 @@ def mel_db_to_sound(key, mel_db, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HO
     Returns:
       Samples ((frames - 1) * hop + n_fft - 2 * (n_fft // 2),): 256 frames give 51,001.
     """
+    magnitude = mel_db_to_magnitude(mel_db, sample_rate=sample_rate, n_fft=n_fft)
+    return griffin_lim(key, magnitude, n_fft=n_fft, hop=hop)
+
+
+def mel_db_to_magnitude(mel_db, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT):
+    """Magnitudes (1 + n_fft // 2, frames) whose mel bands are near `mel_db`, in dB re 1."""
     filters = mel_filters(sample_rate=sample_rate, n_fft=n_fft, n_mels=mel_db.shape[0])
     power = optax.nnls(
         jnp.asarray(filters, mel_db.dtype),
@@ -70,7 +76,7 @@ def mel_db_to_sound(key, mel_db, *, sample_rate=SAMPLE_RATE, n_fft=N_FFT, hop=HO
         NNLS_ITERATIONS,
         L=float(np.linalg.norm(filters, 2)) ** 2,
     )
-    return griffin_lim(key, jnp.sqrt(power), n_fft=n_fft, hop=hop)
+    return jnp.sqrt(power)
 
 
 def frame_count(samples, *, n_fft=N_FFT, hop=HOP):

@@ -4,19 +4,29 @@
     python scripts/benchmark.py --parts=stages,peers --rounds=9
     python scripts/benchmark.py --record                     # and keep it in BENCHMARKS.md
 
-Prints a table or more for each part. Things that are compared take turns in one run, so a machine
-whose speed wavers wavers for all. Of dreamsound's flags, --clip_length, --num_iterations,
---pyramid_size, --lr and --seed are taken, too. PyTorch and librosa are the peers; without them, the
-rest is measured.
+Prints the tables of each part when it is measured. Things that are compared take turns in one run,
+so a machine whose speed wavers wavers for all. PyTorch and librosa are the peers; without them, the
+rest is measured. Of dreamsound's flags, --clip_length, --num_iterations, --pyramid_size, --lr and
+--seed are taken, too.
 """
 
+import datetime
 import importlib
+import shlex
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import jax
 from absl import flags
 
 from dreamsound_jax import cli, command_line, runtime
+from dreamsound_jax.benchmark import machine, record
+from dreamsound_jax.benchmark.context import Context
+from dreamsound_jax.benchmark.table import Table
 from dreamsound_jax.errors import UserError, nearest_or_fail
+from dreamsound_jax.vgg19 import LAYERS
 
 PARTS = {
     "stages": "each stage of a dream, against the limits of the machine",
@@ -41,15 +51,29 @@ _LAYERS = flags.DEFINE_list(
     "layers", ["relu5_4", "relu3_4", "relu1_1", "output"], "by which the part peers dreams"
 )
 _RECORD = flags.DEFINE_boolean("record", False, "write docs/benchmark.json and BENCHMARKS.md")
+_FOLDER = flags.DEFINE_string(
+    "folder", str(Path(__file__).parent.parent), "in which --record writes them"
+)
 _JSON = flags.DEFINE_string("json", None, "a file to write the results of this run to")
 
 
 def main():
     options, parts = check()
     runtime.prepare(precision=options.precision)
+    context = Context(
+        options=options,
+        limits=machine.limits(),
+        width=_WIDTH.value,
+        rounds=_ROUNDS.value,
+        batch_sizes=batch_sizes(),
+        layers=tuple(_LAYERS.value),
+    )
+    print(f"{machine.describe()}\n{machine.told(context.limits)}\n")
+    results = {}
     for part in parts:
-        module = importlib.import_module(f"dreamsound_jax.benchmark.{part}")
-        print(module)
+        found = measure(part, context)
+        results[part] = {jax.default_backend(): found}
+        keep(part, found, results)
 
 
 def check():
@@ -62,8 +86,46 @@ def check():
                 + ", ".join(f"--{name}" for name in TAKEN)
             )
     asked = [nearest_or_fail("part", part, tuple(PARTS)) for part in _PARTS.value]
+    for layer in _LAYERS.value:
+        nearest_or_fail("layer", layer, LAYERS)
+    batch_sizes()
+    if _RECORD.value:
+        record.read(record.results_path(_FOLDER.value))
     return replace(cli.options(), seed=flags.FLAGS.seed or 0), [p for p in PARTS if p in asked]
 
 
+def batch_sizes():
+    """Small to large; UserError for what is none."""
+    words = _BATCH_SIZES.value
+    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise UserError(f"--batch_sizes={','.join(words)}: accepted are whole numbers over 0")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def measure(part, context):
+    """Measures a part; prints its tables and returns them as `record.entry` has them."""
+    began = time.perf_counter()
+    found = importlib.import_module(f"dreamsound_jax.benchmark.{part}").measure(context)
+    tables = [found] if isinstance(found, Table) else list(found)
+    seconds = time.perf_counter() - began
+    print(f"## {part}: {PARTS[part]} ({seconds:.0f} s)\n")
+    print(*map(record.text, tables), sep="\n", flush=True)
+    return record.entry(
+        tables,
+        command=shlex.join(["python", "scripts/benchmark.py", *sys.argv[1:]]),
+        date=datetime.date.today().isoformat(),
+        device=f"{machine.describe()}; {machine.told(context.limits)}",
+        seconds=seconds,
+    )
+
+
+def keep(part, found, results):
+    """Writes what is to be written, as soon as it is known."""
+    if _JSON.value:
+        record.write_json(_JSON.value, results)
+    if _RECORD.value:
+        record.update(_FOLDER.value, part, jax.default_backend(), found, parts=PARTS)
+
+
 if __name__ == "__main__":
-    command_line.run(main, name="benchmark", usage=__doc__, stopped="nothing was written")
+    command_line.run(main, name="benchmark", usage=__doc__, stopped="finished parts are kept")

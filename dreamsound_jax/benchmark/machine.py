@@ -2,6 +2,7 @@
 
 import os
 import platform
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -39,6 +40,14 @@ def limits(dtype=np.float32, *, precision="float32"):
     return Limits(flops, 2 * many.nbytes / _best(lambda: copy(many)))
 
 
+def told(limits):
+    """`Limits`, in words."""
+    return (
+        f"at most {limits.flops / 1e9:.3g} GFLOP/s in a matrix product and "
+        f"{limits.bandwidth / 1e9:.3g} GB/s in a copy"
+    )
+
+
 def _best(function):
     once(function)
     return min(once(function) for _ in range(ROUNDS))
@@ -58,7 +67,7 @@ def describe():
 
 def _processor():
     try:
-        lines = open("/proc/cpuinfo").read().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

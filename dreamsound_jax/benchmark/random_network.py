@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from dreamsound_jax import models
@@ -19,14 +20,16 @@ def card(width):
     return models.Card("random", classes, mean=MEAN, std=STD, width=width, hidden=hidden)
 
 
-@functools.lru_cache(maxsize=1)
-def model(width, *, seed=0):
-    """A `Model` of He-normal weights, float32; the same each time, and kept for other parts."""
+@functools.lru_cache(maxsize=2)
+def model(width, *, seed=0, dtype=jnp.float32):
+    """A `Model` of He-normal weights; the same each time, and kept for other parts."""
     of = card(width)
 
+    @jax.jit
     def draw(key):
-        size = {"width": of.width, "hidden": of.hidden}
+        size = {"width": of.width, "hidden": of.hidden, "dtype": dtype}
         drawn = VGG19(len(of.classes), rngs=nnx.Rngs(params=key, dropout=key), **size)
         return nnx.to_pure_dict(nnx.state(drawn, nnx.Param))
 
-    return models.Model(of, models.network_from(of, jax.jit(draw)(jax.random.key(seed))))
+    weights = draw(jax.random.key(seed))
+    return models.Model(of, models.network_from(of, weights, dtype=dtype))

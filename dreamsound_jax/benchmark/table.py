@@ -9,7 +9,7 @@ class Table(NamedTuple):
     Attributes:
       title: a line.
       columns: their heads, with units.
-      rows: lists of text and plain numbers; None is "not measured".
+      rows: lists of text, plain numbers and `Spread`s; None is "not measured".
       notes: sentences to stand below it.
     """
 
