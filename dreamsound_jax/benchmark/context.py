@@ -17,6 +17,7 @@ class Context(NamedTuple):
       rounds: how often each thing is timed, after a first time that does not count.
       batch_sizes: of the parts that measure by batch, small to large.
       layers: those that the part `peers` dreams by, one after the other.
+      max_batch: the largest that the part `accelerator` tries; None is until there is no room.
     """
 
     options: Options
@@ -25,6 +26,7 @@ class Context(NamedTuple):
     rounds: int = 5
     batch_sizes: tuple[int, ...] = (1, 4)
     layers: tuple[str, ...] = ("relu5_4", "relu3_4", "relu1_1", "output")
+    max_batch: int | None = None
 
     @property
     def shape(self):
