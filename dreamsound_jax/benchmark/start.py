@@ -43,36 +43,19 @@ NOTES = (
 
 
 def measure(context):
-    """Two `Table`s: seconds of whole processes, and what those of a run of median length went to.
-
-    See `processes` and `shares`.
-    """
+    """Two `Table`s: seconds of whole processes, and what a run of median length spent them on."""
     flags = [f"--{name}={getattr(context.options, name)}" for name in TAKEN]
-    return tables(flags, rounds=min(context.rounds, ROUNDS), levels=context.options.pyramid_size)
-
-
-def tables(flags, *, rounds, levels):
-    """As `measure`, for any flags of `dreamsound`."""
-    whole, traced = processes(flags, rounds=rounds)
-    return [_of_processes(whole, traced, flags), _of_rows(traced, levels)]
-
-
-def processes(flags, *, rounds):
-    """Runs `dreamsound` and its like in turns.
-
-    Returns:
-      {command: seconds of each run}; and {"cold", "warm": a list of (seconds, {row: seconds})}.
-    """
     whole, traced = {"cold": [], "warm": [], "help": []}, {"cold": [], "warm": []}
-    for _ in range(rounds):
+    for _ in range(min(context.rounds, ROUNDS)):
         with tempfile.TemporaryDirectory() as folder:
             whole["cold"].append(_seconds("dreamsound_jax", flags, folder))
             whole["warm"].append(_seconds("dreamsound_jax", flags, folder))
             whole["help"].append(_seconds("dreamsound_jax", ["--help"], folder))
         with tempfile.TemporaryDirectory() as folder:
-            traced["cold"].append(_traced(flags, folder))
-            traced["warm"].append(_traced(flags, folder))
-    return whole, traced
+            traced["cold"].append(trace(flags, folder))
+            traced["warm"].append(trace(flags, folder))
+    levels = context.options.pyramid_size
+    return [_of_processes(whole, traced, flags), of_rows(traced, levels=levels)]
 
 
 def shares(spans, began, ended):
@@ -90,8 +73,8 @@ def shares(spans, began, ended):
     return seconds
 
 
-def _traced(flags, folder):
-    """(seconds, {row: seconds}) of a process."""
+def trace(flags, folder):
+    """(seconds, {row: seconds}) of a `dreamsound` whose outputs and cache are in `folder`."""
     result, began = Path(folder) / "spans.json", time.time()
     _seconds("dreamsound_jax.benchmark.traced", [str(result), str(began), *flags], folder)
     ended = time.time()
@@ -117,7 +100,8 @@ def _of_processes(whole, traced, flags):
     return Table("From the command to its end", heads, rows, notes)
 
 
-def _of_rows(traced, levels):
+def of_rows(traced, *, levels):
+    """The `Table` of {"cold", "warm": a list of what `trace` returned}."""
     cold, warm = (_median(traced[each]) for each in ("cold", "warm"))
     names = [row.format(level=k + 1) for row in ROWS for k in range(levels if "{" in row else 1)]
     rows = [[name, cold[1].get(name, 0.0), warm[1].get(name, 0.0)] for name in [*names, REST]]
