@@ -33,6 +33,7 @@ PARTS = {
     "peers": "the dream, against PyTorch",
     "inversion": "spectrogram to sound, against librosa",
     "start": "from the command to the sound",
+    "iterate": "an ouroboros by all layers, and what it compiles",
     "scaling": "longer clips, larger batches, more devices",
     "accelerator": "what only a GPU or a TPU shows",
 }
@@ -48,7 +49,15 @@ _WIDTH = flags.DEFINE_float(
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "how often each thing is timed", lower_bound=1)
 _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "4"], "clips that are dreamed side by side")
 _LAYERS = flags.DEFINE_list(
-    "layers", ["relu5_4", "relu3_4", "relu1_1", "output"], "by which the part peers dreams"
+    "layers",
+    ["relu5_4", "relu3_4", "relu1_1", "output"],
+    "by which peers dreams; the other parts dream by the first",
+)
+_TORCH_COMPILE = flags.DEFINE_boolean(
+    "torch_compile", True, "try it, too, to have PyTorch at its best; this takes minutes"
+)
+_MAX_BATCH = flags.DEFINE_integer(
+    "max_batch", None, "the largest that the part accelerator tries", lower_bound=1
 )
 _RECORD = flags.DEFINE_boolean("record", False, "write docs/benchmark.json and BENCHMARKS.md")
 _FOLDER = flags.DEFINE_string(
@@ -66,11 +75,13 @@ def main():
         width=_WIDTH.value,
         rounds=_ROUNDS.value,
         batch_sizes=batch_sizes(),
+        torch_compile=_TORCH_COMPILE.value,
         layers=tuple(_LAYERS.value),
+        max_batch=_MAX_BATCH.value,
     )
     print(f"{machine.describe()}\n{machine.told(context.limits)}\n")
     results = {}
-    for part in parts:
+    for part in filter(is_meant_for_here, parts):
         found = measure(part, context)
         results[part] = {jax.default_backend(): found}
         keep(part, found, results)
@@ -88,10 +99,18 @@ def check():
     asked = [nearest_or_fail("part", part, tuple(PARTS)) for part in _PARTS.value]
     for layer in _LAYERS.value:
         nearest_or_fail("layer", layer, LAYERS)
+    if not asked or not _LAYERS.value:
+        raise UserError("--parts or --layers is empty; without the flag, its default is taken")
     batch_sizes()
     if _RECORD.value:
         record.read(record.results_path(_FOLDER.value))
     return replace(cli.options(), seed=flags.FLAGS.seed or 0), [p for p in PARTS if p in asked]
+
+
+def is_meant_for_here(part):
+    """Whether the device has what a part is about, or it was asked for by name."""
+    given = flags.FLAGS["parts"].present
+    return bool(given) or part != "accelerator" or jax.default_backend() != "cpu"
 
 
 def batch_sizes():

@@ -69,7 +69,7 @@ def by_batch(context, most, name):
     """The `Table` of whole dreams in batches of 1, 2, 4, ..., in one of `WAYS`."""
     rows, full = curve(lambda size: _whole(context, size, WAYS[name]), most=most)
     ended = (
-        f"For {full} clips the device had no room." if full else f"Ended at {most} as asked for."
+        f"For {full} clips the device had no room." if full else f"More than {most} were not tried."
     )
     if rows:
         best = max(rows, key=lambda row: row[2])

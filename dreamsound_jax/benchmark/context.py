@@ -16,7 +16,8 @@ class Context(NamedTuple):
       width: of the networks with random weights; 1.0 is VGG19.
       rounds: how often each thing is timed, after a first time that does not count.
       batch_sizes: of the parts that measure by batch, small to large.
-      layers: those that the part `peers` dreams by, one after the other.
+      torch_compile: whether it is tried; it takes minutes.
+      layers: those that are dreamed by, one after the other, or the first where one will do.
       max_batch: the largest that the part `accelerator` tries; None is until there is no room.
     """
 
@@ -25,6 +26,7 @@ class Context(NamedTuple):
     width: float = 1.0
     rounds: int = 5
     batch_sizes: tuple[int, ...] = (1, 4)
+    torch_compile: bool = True
     layers: tuple[str, ...] = ("relu5_4", "relu3_4", "relu1_1", "output")
     max_batch: int | None = None
 

@@ -69,14 +69,14 @@ def update(folder, part, kind, found, *, parts):
     path = results_path(folder)
     results = read(path)
     results.setdefault(part, {})[kind] = found
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, results)
     audio.write_whole(str(Path(folder) / "BENCHMARKS.md"), page(results, parts).encode())
 
 
 def page(results, parts):
     """BENCHMARKS.md."""
-    known = parts | {part: "" for part in results if part not in parts}
+    known = parts | dict.fromkeys(sorted(results.keys() - parts.keys()), "")
     return "\n".join([HEAD, *(_part(name, told, results) for name, told in known.items())])
 
 

@@ -33,7 +33,7 @@ griffin_lim = jax.jit(devices.over_clips(mel.griffin_lim))
 
 def measure(context):
     """The `Table` of this part."""
-    layer = context.options.layers_to_use[0]
+    layer = context.layers[0]
     rows = [row for size in context.batch_sizes for row in _rows(context, layer, size)]
     title = (
         f"Stages of a clip of {context.seconds_of_sound:.2f} s, dreamed by {layer} of a VGG19 of "
@@ -43,12 +43,16 @@ def measure(context):
 
 
 def _rows(context, layer, size):
-    stages = {}
-    model = random_network.model(context.width)
-    for domain in DOMAINS:
-        task = dreams.task(model, context.options, layer=layer, size=size, domain=domain)
-        stages |= _steps(task, domain, context.shape) | _finish(task, domain, context.shape[1])
-    stages |= _around(task, context.shape)
+    model, options = random_network.model(context.width), context.options
+    tasks = {
+        domain: dreams.task(model, options, layer=layer, size=size, domain=domain)
+        for domain in DOMAINS
+    }
+    stages = _before(tasks["mel"], context.shape)
+    for domain, task in tasks.items():
+        stages |= _steps(task, domain, context.shape)
+    stages |= _finish_sound(tasks["sound"]) | _finish_mel(tasks["mel"], context.shape[1])
+    stages |= _after(tasks["mel"], context.shape)
     seconds = interleaved({name: stage[0] for name, stage in stages.items()}, rounds=context.rounds)
     return [
         _row(name, size, np.divide(seconds[name], repeats * size), cost, context.limits)
@@ -59,7 +63,7 @@ def _rows(context, layer, size):
 def _row(name, size, seconds, cost, limits):
     spread = Spread.of(seconds)
     if cost is None:
-        return [name, size, spread, None, None]
+        return [name, size, spread, "not counted", "not counted"]
     limit = limits.seconds(flops=cost.flops, moved=cost.moved) / size
     return [name, size, spread, limit, limit / spread.median]
 
@@ -79,37 +83,43 @@ def _steps(task, domain, shape):
     return stages
 
 
-def _finish(task, domain, frames):
-    """{stage: (function, 1, `Cost` of the batch, if it is counted)}, of what follows a dream."""
-    changed = task.starts.start()
-    finish = functools.partial(batch.finish, task.starts, changed)
-    if domain == "sound":
-        return {"from the gain to the sound, domain sound": (finish, 1, None)}
+def _before(task, shape):
+    """{stage: (function, 1, `Cost` of the batch)}, of what comes before a dream."""
+    analyse = functools.partial(batch.analyse, task.starts.sound)
+    return {"analysis": (analyse, 1, counts.analysis(shape[1]).times(task.size))}
+
+
+def _finish_sound(task):
+    """The same of what follows a dream in the sound; nobody counts it."""
+    finish = functools.partial(batch.finish, task.starts, task.starts.start())
+    return {"from the gain to the sound, domain sound": (finish, 1, None)}
+
+
+def _finish_mel(task, frames):
+    """The same of what follows a dream in the spectrogram."""
+    finish = functools.partial(batch.finish, task.starts, task.starts.start())
     mel_db = task.model.card.destandardise(task.starts.spectrogram)
-    magnitude = least_squares(mel_db)
-    phases = functools.partial(griffin_lim, task.starts.key, magnitude)
+    solve = functools.partial(least_squares, mel_db)
+    find_phases = functools.partial(griffin_lim, task.starts.key, solve())
     costs = [
         each(frames).times(task.size)
         for each in (counts.least_squares, counts.griffin_lim, counts.analysis)
     ]
     return {
         "from the spectrogram to the sound, domain mel": (finish, 1, counts.total(costs)),
-        "... of that, least squares": (functools.partial(least_squares, mel_db), 1, costs[0]),
-        "... of that, Griffin-Lim": (phases, 1, costs[1]),
+        "... of that, least squares": (solve, 1, costs[0]),
+        "... of that, Griffin-Lim": (find_phases, 1, costs[1]),
     }
 
 
-def _around(task, shape):
-    """The same of what comes before a dream, and after its sound."""
-    sounds, model = task.starts.sound, task.model
-    mel_db = batch.analyse(sounds)
-    host = np.asarray(sounds)[:, :, None]
-    analysis = counts.analysis(shape[1]).times(task.size)
+def _after(task, shape):
+    """The same of what follows when there is a sound."""
+    model, sounds = task.model, np.asarray(task.starts.sound)[:, :, None]
+    hear = functools.partial(batch.hear, model, batch.analyse(task.starts.sound))
     hearing = counts.forward(model.card, CLASS_LAYER, shape, size=task.size)
     return {
-        "analysis": (functools.partial(batch.analyse, sounds), 1, analysis),
-        "class probabilities": (functools.partial(batch.hear, model, mel_db), 1, hearing),
-        "WAV with its loudness": (functools.partial(_encode, host), 1, None),
+        "class probabilities": (hear, 1, hearing),
+        "WAV with its loudness": (functools.partial(_encode, sounds), 1, None),
     }
 
 

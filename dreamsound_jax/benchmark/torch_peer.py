@@ -1,6 +1,7 @@
 """The dream in PyTorch, twice: as the 2021 reference dreams, and as well as PyTorch can.
 
-The only file that needs PyTorch. Both take the `Task` and the weights of this project.
+This file and `torch_network.py` alone need PyTorch. Both dreams take the `Task` and the weights of
+this project.
 """
 
 import time
@@ -11,14 +12,16 @@ import jax
 import numpy as np
 import torch
 import torch.nn.functional as F
-from flax import nnx
-from torch import nn
 
 from dreamsound_jax.ascent import BLUR_RADIUS, BLUR_SCALES, CLAMP
+from dreamsound_jax.benchmark.torch_network import network
 from dreamsound_jax.objectives import CLASS_LAYER
-from dreamsound_jax.vgg19 import LAYERS, LINEAR_LAYERS, POOLED
+
+torch.backends.cudnn.allow_tf32 = False  # this project's float32 is whole, too
+torch.backends.cudnn.benchmark = True
 
 TRIES = 3  # of each way to run the network, to find the fastest
+MOST_PROGRAMS = 1000
 
 
 class Peer(NamedTuple):
@@ -45,22 +48,25 @@ def missing():
 
 def reference(task):
     """As the reference: eager, clip by clip, the whole network, gradients of all weights."""
-    network = _network(task, whole=True, device=_device())
+    see = network(task.model, task.layer, whole=True).to(_device())
 
     def gradient(image, targets):
-        network.zero_grad()
+        see.zero_grad()
         image = image.detach().requires_grad_()
-        _response(network(image), targets).backward()
+        _response(see(image), targets).backward()
         return image.grad
 
     return _peer(gradient, _smooth_thrice, clip_by_clip=True)
 
 
-def good(task):
-    """Frozen, batched, no deeper than the layer; run in the fastest way for this `Task`."""
+def good(task, *, compiler=True):
+    """Frozen, batched, no deeper than the layer; run in the fastest way for this `Task`.
+
+    Without `compiler`, torch.compile is not tried, which takes minutes.
+    """
     found = {}
     for channels_last in (False, True):
-        for compiled in (False, True):
+        for compiled in (False, True)[: 1 + compiler]:
             peer = frozen(task, channels_last=channels_last, compiled=compiled)
             try:
                 found[_seconds(peer, task)] = peer
@@ -73,20 +79,26 @@ def good(task):
 def frozen(task, *, channels_last=False, compiled=False):
     """With weights that are data, in one way to run the network."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = _network(task, whole=False, device=_device()).to(memory_format=layout)
-    network.requires_grad_(False)
-    compile = (lambda f: torch.compile(f, dynamic=False)) if compiled else lambda f: f  # noqa: A001
+    see = network(task.model, task.layer, whole=False).to(_device(), memory_format=layout)
+    see.requires_grad_(False)
+    prepare = _compile if compiled else lambda function: function
 
-    @compile
+    @prepare
     def respond(image, targets):
-        return _response(network(image.contiguous(memory_format=layout)), targets)
+        return _response(see(image.contiguous(memory_format=layout)), targets)
 
     def gradient(image, targets):
         image = image.detach().requires_grad_()
         return torch.autograd.grad(respond(image, targets), image)[0]
 
     how = ("torch.compile" if compiled else "eager") + (", channels last" * channels_last)
-    return _peer(gradient, compile(_smooth_once), how=how)
+    return _peer(gradient, prepare(_smooth_once), how=how)
+
+
+def _compile(function):
+    # For each shape anew; PyTorch would give up after eight, and be as slow as without.
+    torch._dynamo.config.cache_size_limit = MOST_PROGRAMS
+    return torch.compile(function, dynamic=False)
 
 
 def _seconds(peer, task):
@@ -180,71 +192,6 @@ def _response(activation, targets):
     if targets is None:
         return activation.square().flatten(1).mean(1).sum()
     return -F.cross_entropy(activation, targets, reduction="sum")
-
-
-class Network(nn.Module):
-    """VGG19 to the deepest of `names`; called on (clips, 1, height, width), it gives `layer`."""
-
-    def __init__(self, names, layer, weights):
-        super().__init__()
-        self.layer = layer
-        modules = {name: _module(name, weights, in_place=name != _next(layer)) for name in names}
-        self.layers = nn.ModuleDict(modules)
-
-    def forward(self, x):
-        found = None
-        for name, module in self.layers.items():
-            x = module(x.flatten(1) if name == "linear1" else x)
-            found = x if name == self.layer else found
-        return found
-
-
-def _next(layer):
-    """The layer after `layer`, which may not overwrite what is asked for."""
-    return LAYERS[LAYERS.index(layer) + 1] if layer != LAYERS[-1] else None
-
-
-def _module(name, weights, *, in_place):
-    if name.startswith("relu"):
-        return nn.ReLU(inplace=in_place)
-    if name.startswith("mp"):
-        return nn.MaxPool2d(2)
-    if name.startswith("dropout"):
-        return nn.Dropout(inplace=in_place)
-    if name == "avgpool":
-        return nn.AdaptiveAvgPool2d(POOLED)
-    features_in, features_out = weights[name]["kernel"].shape[-2:]
-    if name in LINEAR_LAYERS:
-        return nn.Linear(features_in, features_out)
-    return nn.Conv2d(features_in, features_out, 3, padding=1)
-
-
-def _network(task, *, whole, device):
-    weights = nnx.to_pure_dict(nnx.state(nnx.merge(*task.model.network), nnx.Param))
-    names = LAYERS if whole else LAYERS[: LAYERS.index(task.layer) + 1]
-    with torch.device("meta"):
-        network = Network(names, task.layer, weights)
-    state = {
-        f"layers.{name}.{part}": torch.tensor(array)
-        for name in names
-        if name in weights
-        for part, array in _to_torch(name, weights[name]).items()
-    }
-    network.load_state_dict(state, assign=True)
-    return network.eval().requires_grad_().to(device)
-
-
-def _to_torch(layer, arrays):
-    """The inverse of `torch_weights`, for one layer."""
-    kernel = np.asarray(arrays["kernel"])
-    if kernel.ndim == 4:
-        kernel = kernel.transpose(3, 2, 0, 1)
-    elif layer == "linear1":
-        kernel = kernel.reshape(POOLED, POOLED, -1, kernel.shape[-1]).transpose(3, 2, 0, 1)
-        kernel = kernel.reshape(len(kernel), -1)
-    else:
-        kernel = kernel.T
-    return {"weight": np.ascontiguousarray(kernel), "bias": np.asarray(arrays["bias"])}
 
 
 def _device():
