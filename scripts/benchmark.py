@@ -34,6 +34,7 @@ PARTS = {
     "convolution": "each convolution, against XLA's own",
     "inversion": "spectrogram to sound, against librosa",
     "start": "from the command to the sound",
+    "iterate": "an ouroboros by all layers, and what it compiles",
     "scaling": "longer clips, larger batches, more devices",
     "accelerator": "what only a GPU or a TPU shows",
 }
@@ -56,6 +57,9 @@ _LAYERS = flags.DEFINE_list(
 _TORCH_COMPILE = flags.DEFINE_boolean(
     "torch_compile", True, "try it, too, to have PyTorch at its best; this takes minutes"
 )
+_MAX_BATCH = flags.DEFINE_integer(
+    "max_batch", None, "the largest that the part accelerator tries", lower_bound=1
+)
 _RECORD = flags.DEFINE_boolean("record", False, "write docs/benchmark.json and BENCHMARKS.md")
 _FOLDER = flags.DEFINE_string(
     "folder", str(Path(__file__).parent.parent), "in which --record writes them"
@@ -74,10 +78,11 @@ def main():
         batch_sizes=batch_sizes(),
         torch_compile=_TORCH_COMPILE.value,
         layers=tuple(_LAYERS.value),
+        max_batch=_MAX_BATCH.value,
     )
     print(f"{machine.describe()}\n{machine.told(context.limits)}\n")
     results = {}
-    for part in parts:
+    for part in filter(is_meant_for_here, parts):
         found = measure(part, context)
         results[part] = {jax.default_backend(): found}
         keep(part, found, results)
@@ -101,6 +106,12 @@ def check():
     if _RECORD.value:
         record.read(record.results_path(_FOLDER.value))
     return replace(cli.options(), seed=flags.FLAGS.seed or 0), [p for p in PARTS if p in asked]
+
+
+def is_meant_for_here(part):
+    """Whether the device has what a part is about, or it was asked for by name."""
+    given = flags.FLAGS["parts"].present
+    return bool(given) or part != "accelerator" or jax.default_backend() != "cpu"
 
 
 def batch_sizes():

@@ -18,6 +18,7 @@ class Context(NamedTuple):
       batch_sizes: of the parts that measure by batch, small to large.
       torch_compile: whether it is tried; it takes minutes.
       layers: those that are dreamed by, one after the other, or the first where one will do.
+      max_batch: the largest that the part `accelerator` tries; None is until there is no room.
     """
 
     options: Options
@@ -27,6 +28,7 @@ class Context(NamedTuple):
     batch_sizes: tuple[int, ...] = (1, 4)
     torch_compile: bool = True
     layers: tuple[str, ...] = ("relu5_4", "relu3_4", "relu1_1", "output")
+    max_batch: int | None = None
 
     @property
     def shape(self):
