@@ -7,6 +7,7 @@ poolings, and the first and the last end where the spectrogram does. Only one wi
 are in memory at a time; for the gradient they are computed again.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -96,7 +97,7 @@ def _look(network, spectrogram, local, head, own):
             shares[layer] = _share(activations[layer][0], owned, of=frames // stride)
         return shares, activations[LAST][0] if head else None
 
-    # The gradient keeps none of a window's activations; without `prevent_cse` it is as safe in a loop.
+    # A gradient keeps none of a window's activations; in a loop, nothing need prevent CSE.
     look = jax.checkpoint(look, prevent_cse=False)
     ends = [*parts.firsts[1:], frames]
     windows = (_windows(spectrogram, parts), *map(jnp.asarray, (parts.starts, parts.firsts, ends)))
@@ -107,12 +108,12 @@ def _look(network, spectrogram, local, head, own):
 
 def _windows(spectrogram, parts):
     """(mel bands, frames) to (windows, mel bands, frames of each)."""
-    at = lambda start: jax.lax.dynamic_slice_in_dim(spectrogram, start, parts.length, axis=1)  # noqa: E731
-    return jax.vmap(at)(jnp.asarray(parts.starts))
+    take = functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=parts.length, axis=1)
+    return jax.vmap(take, in_axes=(None, 0))(spectrogram, jnp.asarray(parts.starts))
 
 
 def _share(values, owned, *, of):
-    """What the `owned` columns of an activation, a part of one `of` columns, add to its mean square."""
+    """What the `owned` columns of an activation add to the mean square of a whole `of` columns."""
     rows, _, channels = values.shape
     return jnp.where(owned[:, None], squares(values), 0).sum() / (rows * of * channels)
 
