@@ -63,9 +63,10 @@ def measure(sound: np.ndarray, *, sample_rate: int) -> Loudness:
     sound = np.asarray(sound, np.float64)
     if not sound.any():
         return Loudness(-math.inf, -math.inf)
-    needed = max(len(sound), math.ceil(_BLOCK * sample_rate))
-    measured = np.resize(sound, (needed, *sound.shape[1:]))
-    measured = measured if measured.ndim == 1 else measured[:, :_CHANNELS]
+    measured = sound if sound.ndim == 1 else sound[:, :_CHANNELS]
+    needed = math.ceil(_BLOCK * sample_rate)
+    if len(sound) < needed:
+        measured = np.resize(measured, (needed, *measured.shape[1:]))
     times = math.ceil(_STABLE / sample_rate)
     measured = resample_poly(measured, times, 1) if times > 1 else measured
     meter = pyloudnorm.Meter(times * sample_rate, block_size=_BLOCK)

@@ -180,7 +180,7 @@ class Sound:
     def enter(self, current, shapes, level, detail_factor):
         """Brings the gain so far to its next level. The sound itself has kept its detail."""
         del detail_factor
-        return jax.image.resize(current, shapes[level], "linear")
+        return pyramid.spread(current, shapes[level])
 
     def eye(self, shape):
         """A function: what the network sees, at the shape of a level, of the sound with a gain."""
@@ -215,7 +215,7 @@ class Sound:
 
     def gain_db(self, changed):
         """The gain in dB, (mel bands, frames), that `changed`, of any level's shape, stands for."""
-        spread = jax.image.resize(changed, self.spectrogram.shape, "linear")
+        spread = pyramid.spread(changed, self.spectrogram.shape)
         return self._bounded(spread * self.card.std)
 
     def _bounded(self, gain_db):
@@ -234,7 +234,8 @@ class Sound:
             gain_db = self._bounded(gain_db + settle.mel_db(mel_db) - mel_db)
             mel_db = mel.analyse(play(gain_db))
         apply = functools.partial(gain.apply, sample_rate=self.sample_rate)
-        sound = jax.vmap(apply, in_axes=(0, None))(self.original, gain_db)
+        # One channel after the other, for the memory that they take.
+        sound = jax.lax.map(lambda channel: apply(channel, gain_db), self.original)
         if settle:
             rate = self.sample_rate
             sound = gain.with_unheard_as_in(self.original, sound, sample_rate=rate)

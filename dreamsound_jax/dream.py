@@ -7,9 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from dreamsound_jax import ascent, devices, optimizers, pyramid
+from dreamsound_jax import ascent, devices, optimizers, pyramid, windows
 from dreamsound_jax.objectives import CLASS_LAYER, objective
 from dreamsound_jax.vgg19 import LAYERS, deepest, smallest_side
 
@@ -125,10 +124,10 @@ def dream_level(network, reached, start, clip, *, settings, level):
 def response(network, spectrogram, weights, target_class, *, settings):
     """The objective of one spectrogram (mel bands, frames), with the `layer_weights` of a clip."""
     heard = pyramid.repeat_time(spectrogram, at_least=smallest_side(deepest(settings.layers)))
-    activations = nnx.merge(*network)(heard[None], settings.layers)
+    responses = windows.respond(network, heard, settings.layers)
     return objective(
-        {layer: values[0] for layer, values in activations.items()},
-        {layer: weights[LAYERS.index(layer)] for layer in activations},
+        responses,
+        {layer: weights[LAYERS.index(layer)] for layer in responses},
         target_class,
         class_objective=settings.class_objective,
     )
@@ -141,5 +140,6 @@ def class_probabilities(network, spectrograms):
     A spectrogram too short for the network is heard as if it were repeated.
     """
     heard = pyramid.repeat_time(spectrograms, at_least=smallest_side(CLASS_LAYER))
-    logits = nnx.merge(*network)(heard)[CLASS_LAYER]
+    of_clip = lambda clip: windows.respond(network, clip, (CLASS_LAYER,))[CLASS_LAYER]  # noqa: E731
+    logits = jax.vmap(of_clip)(heard)
     return jax.nn.softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))

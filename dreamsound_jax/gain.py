@@ -9,7 +9,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax import mel
+from dreamsound_jax import mel, pyramid
 
 
 def bounded(gain_db, mel_db, *, gain_range):
@@ -56,7 +56,8 @@ def apply(sound, gain_db, *, sample_rate):
     longer = _with_one_frame_more(sound, hop)
     spectrum = mel.stft(longer, n_fft=n_fft, hop=hop)
     frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
-    bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ _at_frames(gain_db, frames)
+    at_frames = pyramid.between(gain_db, frames, axis=1)
+    bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ at_frames
     amplified = spectrum * db_to_amplitude(bins_db)
     return mel.istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
 
@@ -127,12 +128,3 @@ def _with_one_frame_more(sound, hop):
     inverse divides by next to nothing, and a gain would click.
     """
     return jnp.pad(sound, (0, hop))
-
-
-def _at_frames(gain_db, places):
-    """The gain (mel bands, frames) at `places` between its frames, interpolated linearly."""
-    last = gain_db.shape[1] - 1
-    places = np.minimum(places, last)
-    before = np.floor(places).astype(int)
-    share = jnp.asarray(places - before, gain_db.dtype)
-    return (1 - share) * gain_db[:, before] + share * gain_db[:, np.minimum(before + 1, last)]

@@ -7,11 +7,12 @@ CLASS_LAYER = "output"
 CLASS_OBJECTIVES = ("towards", "away")
 
 
-def objective(activations, weights, target_class, *, class_objective="towards"):
+def objective(responses, weights, target_class, *, class_objective="towards"):
     """The weighted sum over layers of how strongly each responds.
 
     Args:
-      activations: {layer: activation} of one clip, any shapes; `output` is (classes,) logits.
+      responses: {layer: response} of one clip, as `windows.respond` gives them: mean squares, and
+        of `output` (classes,) logits.
       weights: {layer: weight}, scalars; the reference takes the mean of the chosen layers.
       target_class: index of the class; only `output` heeds it.
       class_objective: "towards" raises the probability of the class; "away" lowers it, as the
@@ -21,12 +22,22 @@ def objective(activations, weights, target_class, *, class_objective="towards"):
       A scalar, in float32 or wider: mean squares, and for `output` the signed log probability.
     """
     terms = {
-        layer: class_term(values, target_class, class_objective)
+        layer: class_term(response, target_class, class_objective)
         if layer == CLASS_LAYER
-        else jnp.mean(jnp.square(_at_least_float32(values)))
-        for layer, values in activations.items()
+        else response
+        for layer, response in responses.items()
     }
     return sum(weights[layer] * term for layer, term in terms.items())
+
+
+def response(layer, values):
+    """How strongly a layer responds: the mean square of its activation; of `output`, its logits."""
+    return values if layer == CLASS_LAYER else jnp.mean(squares(values))
+
+
+def squares(values):
+    """Of an activation, in float32 or wider."""
+    return jnp.square(_at_least_float32(values))
 
 
 def class_term(logits, target_class, class_objective):

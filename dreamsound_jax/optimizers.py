@@ -197,7 +197,7 @@ def carried(state, fresh, *, wanted):
         if old.ndim != new.ndim:
             return new
         if old.shape != new.shape:
-            old = jax.image.resize(old, new.shape, "linear").astype(new.dtype)
+            old = pyramid.spread(old, new.shape).astype(new.dtype)
         return jnp.where(wanted, old, new)
 
     return (*fresh[:-1], jax.tree.map(leaf, state[-1], fresh[-1]))

@@ -3,6 +3,8 @@
 Levels are numbered 0 (smallest) to size - 1 (the clip's own shape).
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,6 +66,28 @@ def resize(image, shape):
 def nearest(side, out):
     """Which of `side` cells each of `out` cells is taken from: floor(i * side / out)."""
     return np.arange(out) * side // out
+
+
+def spread(image, shape):
+    """Linear interpolation of an array to a larger shape; beyond the outer centres it is flat.
+
+    As `jax.image.resize`, whose matrix of all frames by all frames takes gigabytes for minutes.
+    """
+    for axis, (side, out) in enumerate(zip(image.shape, shape)):
+        if out != side:
+            image = between(image, (np.arange(out) + 0.5) * side / out - 0.5, axis=axis)
+    return image
+
+
+def between(image, places, *, axis):
+    """What is at `places` between the cells of an array along an axis, interpolated linearly."""
+    last = image.shape[axis] - 1
+    places = np.clip(places, 0, last)
+    before = np.floor(places).astype(int)
+    others = [other for other in range(image.ndim) if other != axis]
+    share = jnp.asarray(np.expand_dims(places - before, others), image.dtype)
+    at = functools.partial(jnp.take, image, axis=axis, mode="clip")
+    return (1 - share) * at(before) + share * at(np.minimum(before + 1, last))
 
 
 def lost_detail(original, shape, last_shape):

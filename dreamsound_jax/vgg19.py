@@ -116,8 +116,13 @@ class VGG19(nnx.Module):
           ReLU showed what comes after it.
         """
         x = spectrogram[..., None].astype(self.conv1_1.kernel[...].dtype)
+        return self.go_on(x, layers)
+
+    def go_on(self, x, layers, *, after=None):
+        """The activations of `layers`, of `x`, that of the layer `after`; None is the input."""
+        first = LAYERS.index(after) + 1 if after else 0
         activations = {}
-        for name in LAYERS[: LAYERS.index(deepest(layers)) + 1]:
+        for name in LAYERS[first : LAYERS.index(deepest(layers)) + 1]:
             x = self.apply_layer(name, x)
             if name in layers:
                 activations[name] = x

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,3 +72,17 @@ def test_rolling_wraps_in_time_and_back_again():
     rolled = pyramid.roll_time(image, 2)
     np.testing.assert_array_equal(rolled[0], [4, 5, 0, 1, 2, 3])
     np.testing.assert_array_equal(pyramid.roll_time(rolled, -2), image)
+
+
+@pytest.mark.parametrize("shape", [(5, 37), (3, 4, 90), (8,)])
+def test_spreading_is_linear_interpolation_as_jax_does_it(x64, shape):
+    image = jnp.asarray(np.random.default_rng(0).normal(size=shape))
+    wider = (*shape[:-1], 2 * shape[-1] + 1)
+    expected = jax.image.resize(image, wider, "linear")
+    np.testing.assert_allclose(pyramid.spread(image, wider), expected, atol=1e-5)
+
+
+def test_spreading_takes_memory_for_the_frames_and_not_for_all_pairs_of_them():
+    spread = jax.jit(lambda image: pyramid.spread(image, (8, 40_000)))
+    compiled = spread.lower(jax.ShapeDtypeStruct((4, 20_000), jnp.float32)).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 20 * 8 * 40_000
