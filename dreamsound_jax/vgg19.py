@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax.convolution import convolve
+from dreamsound_jax.convolution import convolve, rounding
 
 CONVOLUTIONS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}  # how many in each stage
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
@@ -145,8 +145,9 @@ def max_pool(x):
     """2 x 2 maximum, stride 2, an odd last row or column left out: (batch, h, w, c) halved.
 
     Of equal cells the first, row by row, gets the whole gradient, as in PyTorch: a spectrogram has
-    flat floors, so ties are common. Comparing slices is faster on CPU than `reduce_window`, and
-    free of its scatter, which is not deterministic on GPU.
+    flat floors, so ties are common. Cells that are apart by rounding alone count as equal.
+    Comparing slices is faster on CPU than `reduce_window`, and free of its scatter, which is not
+    deterministic on GPU.
     """
     height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
     top, bottom = (
@@ -157,7 +158,7 @@ def max_pool(x):
 
 
 def _first_maximum(first, second):
-    return jnp.where(first >= second, first, second)
+    return jnp.where(first >= second - rounding(first), first, second)
 
 
 def adaptive_average_pool(x):
