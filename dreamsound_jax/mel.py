@@ -115,12 +115,8 @@ def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):
     `samples` is how many; by default as many as librosa gives, which may be fewer than were
     analysed. Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
-    window = _hann(n_fft, spectrum.real.dtype)
-    frames = jnp.fft.irfft(spectrum.T, n_fft) * window
-    samples = samples or (frames.shape[0] - 1) * hop + n_fft - 2 * (n_fft // 2)
-    weight = _overlap_add(jnp.broadcast_to(window**2, frames.shape), n_fft, hop, samples)
-    summed = _overlap_add(frames, n_fft, hop, samples)
-    return summed / jnp.where(weight > jnp.finfo(weight.dtype).tiny, weight, 1)
+    invert = _inverter(spectrum.shape[1], spectrum.real.dtype, n_fft, hop, samples)
+    return invert(spectrum.T)
 
 
 def griffin_lim(key, magnitude, *, n_fft=N_FFT, hop=HOP):
@@ -130,17 +126,33 @@ def griffin_lim(key, magnitude, *, n_fft=N_FFT, hop=HOP):
     """
     turn = MOMENTUM / (1 + MOMENTUM)
     tiny = jnp.finfo(magnitude.dtype).tiny
+    # Frames come first, as they are transformed: turning them twice a round would take longer. And
+    # the fast transform is exact enough for phases.
+    wanted, window = magnitude.T, _hann(n_fft, magnitude.dtype)
+    invert = _inverter(wanted.shape[0], wanted.dtype, n_fft, hop)
 
     def improve(carry, _):
         phase, previous = carry
-        rebuilt = stft(istft(magnitude * phase, n_fft=n_fft, hop=hop), n_fft=n_fft, hop=hop)
+        frames = _frames(invert(wanted * phase), n_fft, hop)
+        rebuilt = jnp.fft.rfft(frames * window)
         phase = rebuilt - turn * previous
         return (phase / (jnp.abs(phase) + tiny), rebuilt), None
 
-    angle = 2 * jnp.pi * jax.random.uniform(key, magnitude.shape, magnitude.dtype)
-    start = (jnp.exp(1j * angle), jnp.zeros_like(magnitude, jnp.result_type(magnitude, 1j)))
+    angle = 2 * jnp.pi * jax.random.uniform(key, magnitude.shape, magnitude.dtype).T
+    start = (jnp.exp(1j * angle), jnp.zeros_like(wanted, jnp.result_type(wanted, 1j)))
     (phase, _), _ = jax.lax.scan(improve, start, length=GRIFFIN_LIM_ITERATIONS)
-    return istft(magnitude * phase, n_fft=n_fft, hop=hop)
+    return invert(wanted * phase)
+
+
+def _inverter(count, dtype, n_fft, hop, samples=None):
+    """A function: so many frames' spectra, (frames, bins), to samples, by least squares."""
+    window = _hann(n_fft, dtype)
+    samples = samples or (count - 1) * hop + n_fft - 2 * (n_fft // 2)
+    weight = _overlap_add(jnp.broadcast_to(window**2, (count, n_fft)), n_fft, hop, samples)
+    weight = jnp.where(weight > jnp.finfo(dtype).tiny, weight, 1)
+    return lambda spectra: (
+        _overlap_add(jnp.fft.irfft(spectra, n_fft) * window, n_fft, hop, samples) / weight
+    )
 
 
 @functools.cache
