@@ -48,7 +48,7 @@ def test_it_and_both_its_gradients_are_those_of_a_plain_convolution(shape, chann
         return convolution(x, kernel), batched, *jax.grad(value, (0, 1))(x, kernel)
 
     for ours, theirs in zip(results(convolve), results(by_xla)):
-        np.testing.assert_allclose(ours, theirs, atol=1e-11)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
 @pytest.mark.parametrize(("side", "channels"), [(64, 128), (32, 256), (16, 512)])
@@ -72,7 +72,7 @@ def test_the_gradient_survives_scan_and_vmap(side, channels):
 
         return jax.vmap(jax.grad(value))(x)
 
-    np.testing.assert_allclose(repeated(convolve), repeated(by_xla), atol=1e-11)
+    np.testing.assert_allclose(repeated(convolve), repeated(by_xla), atol=1e-12)
 
 
 def test_a_flat_floor_keeps_its_ties():

@@ -1,6 +1,5 @@
 """Arithmetic of a network: the ways to compute a dream, and what they do to it."""
 
-import contextlib
 import functools
 from dataclasses import replace
 from typing import NamedTuple
@@ -51,17 +50,7 @@ def model(width, dtype):
 
 def computing(way):
     """A context in which products are of a `Way`'s precision."""
-    return jax.default_matmul_precision(way.products) if way.products else _any_precision()
-
-
-@contextlib.contextmanager
-def _any_precision():
-    before = jax.config.jax_default_matmul_precision
-    jax.config.update("jax_default_matmul_precision", None)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_default_matmul_precision", before)
+    return jax.default_matmul_precision(way.products)
 
 
 def dreamer(context, way, clips):
