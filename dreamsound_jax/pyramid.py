@@ -109,8 +109,13 @@ def repeat_time(image, *, at_least):
 
     The reference fails where a short clip vanishes in the poolings before a layer.
     """
-    times = -(-at_least // image.shape[-1])
+    times = repeats(image.shape[-1], at_least=at_least)
     return jnp.concatenate([image] * times, axis=-1) if times > 1 else image
+
+
+def repeats(frames, *, at_least):
+    """How often so many frames are heard, one after the other, to be `at_least` so many."""
+    return -(-at_least // frames)
 
 
 def roll_time(image, frames):

@@ -100,6 +100,7 @@ class VGG19(nnx.Module):
         self.linear1 = Linear(POOLED * POOLED * channels, hidden, dtype=dtype, rngs=rngs)
         self.linear2 = Linear(hidden, hidden, dtype=dtype, rngs=rngs)
         self.output = Linear(hidden, num_classes, dtype=dtype, rngs=rngs)
+        self.pools = True
         self.dropout1 = nnx.Dropout(DROPOUT, rngs=rngs)
         self.dropout2 = nnx.Dropout(DROPOUT, rngs=rngs)
 
@@ -128,6 +129,18 @@ class VGG19(nnx.Module):
                 activations[name] = x
         return activations
 
+    def pool_in_linear1(self, rows, columns):
+        """Has `linear1` take maps of so many cells as they are: it is linear, as `avgpool` is.
+
+        Fewer than its 49 cells have a smaller kernel, and to read that is what the head of one clip
+        takes long for.
+        """
+        weights = np.kron(_cell_weights(rows), _cell_weights(columns))
+        kernel = self.linear1.kernel[...]
+        merged = jnp.asarray(weights.T, kernel.dtype) @ kernel.reshape(len(weights), -1)
+        self.linear1.kernel = nnx.Param(merged.reshape(-1, kernel.shape[1]))
+        self.pools = False
+
     def apply_layer(self, name, x):
         """One layer by its name; subclasses that train add to it here."""
         if name.startswith("relu"):
@@ -135,7 +148,7 @@ class VGG19(nnx.Module):
         if name.startswith("mp"):
             return max_pool(x)
         if name == "avgpool":
-            return adaptive_average_pool(x)
+            return adaptive_average_pool(x) if self.pools else x
         if name == "linear1":
             x = x.reshape(x.shape[0], -1)
         return getattr(self, name)(x)
