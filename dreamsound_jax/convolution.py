@@ -8,6 +8,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dreamsound_jax import winograd
 
@@ -65,12 +66,15 @@ def by_xla(x, kernel):
 
 
 def by_product(x, kernel):
-    """As one matrix product: the nine neighbours of a cell, side by side, with the kernel."""
-    _, height, width, _ = x.shape
+    """As one matrix product: the nine neighbours of a cell, side by side, with the kernel.
+
+    They are gathered by index: as nine slices they would compile for twice as long.
+    """
+    batch, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    shifts = [(row, column) for row in range(3) for column in range(3)]
-    neighbours = [padded[:, row : row + height, column : column + width] for row, column in shifts]
-    return jnp.concatenate(neighbours, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+    rows, columns = (np.arange(side)[:, None] + np.arange(3) for side in (height, width))
+    neighbours = padded[:, rows[:, None, :, None], columns[None, :, None, :]]
+    return neighbours.reshape(batch, height, width, -1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
 def _forward(x, kernel):
@@ -92,8 +96,19 @@ def input_gradient(x, kernel, gradient):
     """
     way = fastest(gradient.shape, kernel)
     if way is by_product:
-        return jax.linear_transpose(lambda x: by_product(x, kernel), x)(gradient)[0]
+        return _product_backwards(gradient, kernel)
     return way(gradient, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
+
+
+def _product_backwards(gradient, kernel):
+    """What `by_product` does, transposed: a cell is a neighbour of nine others."""
+    _, height, width, _ = gradient.shape
+    for_neighbours = jnp.einsum("nhwo,rsco->nrshwc", gradient, kernel)
+    padded = jnp.pad(for_neighbours, ((0, 0),) * 3 + ((1, 1), (1, 1), (0, 0)))
+    return sum(
+        padded[:, r, s, 2 - r : 2 - r + height, 2 - s : 2 - s + width]
+        for r, s in np.ndindex(3, 3)
+    )
 
 
 convolve.defvjp(_forward, _backward)
