@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from etils import epath
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
@@ -170,10 +171,9 @@ def _load_weights(folder, card):
     try:
         with _on_disk(folder / "weights") as weights:
             _check_shapes(folder, expected, ocp.metadata(weights).metadata)
-            here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-            like = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), expected
-            )
+            # As NumPy arrays: orbax would tie JAX's to a device, and so all that is computed of
+            # them. What was not would need programs of its own.
+            like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), expected)
             return ocp.load(weights, like)
     except UserError:
         raise
