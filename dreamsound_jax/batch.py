@@ -86,7 +86,9 @@ class Stopwatch:
 analyse = jax.jit(devices.over_clips(mel.analyse))
 """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
 
-finish = jax.jit(devices.over_clips(lambda start, changed: start.finish(changed)))
+AT_ONCE = 4  # are inverted: 1.3 times as fast as 16 on two cores
+
+finish = jax.jit(devices.over_clips(lambda start, changed: start.finish(changed), at_once=AT_ONCE))
 """Starts in a domain, and what was changed, to `Finished` dreams."""
 
 

@@ -53,16 +53,22 @@ def count():
     return jax.local_device_count()
 
 
-def over_clips(function, *, shared=0):
+def over_clips(function, *, shared=0, at_once=None):
     """`function` of one clip, as one of a batch: arguments and results have an axis of clips.
 
     Each device takes its share of them, by a program that is the same however many devices there
-    are. The first `shared` arguments are the same for all clips.
+    are. The first `shared` arguments are the same for all clips. A CPU takes `at_once` so many
+    clips, then the next: its caches are small.
     """
 
+    def of_share(*arguments):
+        common, each = arguments[:shared], arguments[shared:]
+        of_clip = functools.partial(function, *common)
+        if at_once is None or jax.default_backend() != "cpu":
+            return jax.vmap(of_clip)(*each)
+        return jax.lax.map(lambda clip: of_clip(*clip), each, batch_size=at_once)
+
     def of_batch(*arguments):
-        in_axes = (None,) * shared + (0,) * (len(arguments) - shared)
-        of_share = jax.vmap(function, in_axes)
         clips = jax.tree.leaves(arguments[shared:])[0].shape[0]
         if count() == 1 or clips % count():
             return of_share(*arguments)

@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from dreamsound_jax import ascent, domains, dream, models, pyramid
+from dreamsound_jax import ascent, domains, dream, models, pyramid, windows
 from dreamsound_jax.dream import Settings
 from dreamsound_jax.errors import UserError
 from tests import tiny
@@ -103,6 +104,30 @@ def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
         dreamed, _ = dream.dream(network, starts(batch), parameters, settings=settings)
         moved[direction] = dream.class_probabilities(network, dreamed)[0, target]
     assert moved["away"] < before[target] < moved["towards"]
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    ("shape", "layers", "smaller"),
+    [
+        ((128, 256), ("relu5_4", "output"), True),
+        ((64, 100), ("linear1",), True),
+        ((32, 20), ("output",), True),  # as long as 32 frames only when it is repeated
+        ((128, 416), ("output",), False),
+        ((64, 64), ("avgpool", "output"), False),
+        ((64, 64), ("relu5_4",), False),
+    ],
+)
+def test_a_network_prepared_for_a_shape_responds_the_same(shape, layers, smaller):
+    network = tiny_network(dtype=jnp.float64)
+    image = jnp.asarray(np.random.default_rng(0).normal(size=shape))
+    heard = pyramid.repeat_time(image, at_least=32)
+    prepared = dream.prepared(network, shape, layers)
+    kernels = [nnx.merge(*each).linear1.kernel[...].size for each in (network, prepared)]
+    assert (kernels[1] < kernels[0]) == smaller
+    found, plain = (windows.respond(each, heard, layers) for each in (prepared, network))
+    for layer in layers:
+        np.testing.assert_allclose(found[layer], plain[layer], rtol=1e-12, atol=1e-12)
 
 
 def test_a_pyramid_too_deep_for_a_layer_is_refused(network):

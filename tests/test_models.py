@@ -34,6 +34,12 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint, dtype):
     jax.tree.map(np.testing.assert_array_equal, loaded, written)
 
 
+def test_weights_are_as_free_to_move_as_what_is_computed(checkpoint):
+    """Were they tied to a device, so were dreams of them, and to hear these compiled twice."""
+    _, state = models.load(checkpoint=checkpoint).network
+    assert not any(leaf.committed for leaf in jax.tree.leaves(state))
+
+
 def test_the_embedded_model_is_the_default_and_plain_vgg19():
     model = models.load()
     assert model.card.name == "gm"

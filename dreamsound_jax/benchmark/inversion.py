@@ -26,7 +26,7 @@ NOTES = (
     "that of the sound, over the clips of the batch; of librosa's first clip.",
 )
 
-invert = jax.jit(devices.over_clips(mel.mel_db_to_sound))
+invert = jax.jit(devices.over_clips(mel.mel_db_to_sound, at_once=batch.AT_ONCE))
 """Keys and (clips, mel bands, frames) in dB to sounds (clips, samples)."""
 
 mel_db_of = jax.jit(devices.over_clips(mel.sound_to_mel_db))

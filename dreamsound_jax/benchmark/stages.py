@@ -24,10 +24,10 @@ NOTES = (
     "A step is one of a dream's steps at that level; its limit is that of the network's gradient.",
 )
 
-least_squares = jax.jit(devices.over_clips(mel.mel_db_to_magnitude))
+least_squares = jax.jit(devices.over_clips(mel.mel_db_to_magnitude, at_once=batch.AT_ONCE))
 """(clips, mel bands, frames) in dB to magnitudes (clips, bins, frames)."""
 
-griffin_lim = jax.jit(devices.over_clips(mel.griffin_lim))
+griffin_lim = jax.jit(devices.over_clips(mel.griffin_lim, at_once=batch.AT_ONCE))
 """Keys and magnitudes (clips, bins, frames) to sounds (clips, samples)."""
 
 
