@@ -132,8 +132,8 @@ def prepared(network, shape, layers):
     least = smallest_side(deepest(layers))
     bands, frames = shape[0], shape[1] * pyramid.repeats(shape[1], at_least=least)
     cells = [side // smallest_side("avgpool") for side in (bands, frames)]
-    none_sees_avgpool = "avgpool" not in layers and deepest((*layers, "linear1")) in layers
-    if not none_sees_avgpool or math.prod(cells) >= POOLED**2:
+    reached = LAYERS.index(deepest(layers)) >= LAYERS.index("linear1")
+    if not reached or "avgpool" in layers or math.prod(cells) >= POOLED**2:
         return network
     smaller = nnx.merge(*network)
     smaller.pool_in_linear1(*cells)

@@ -132,12 +132,12 @@ class VGG19(nnx.Module):
     def pool_in_linear1(self, rows, columns):
         """Has `linear1` take maps of so many cells as they are: it is linear, as `avgpool` is.
 
-        Fewer than its 49 cells have a smaller kernel, and to read that is what the head of one clip
-        takes long for.
+        With fewer than the 49 cells of `avgpool` its kernel is smaller, and reading it is what
+        takes the head long, for one clip.
         """
-        weights = np.kron(_cell_weights(rows), _cell_weights(columns))
         kernel = self.linear1.kernel[...]
-        merged = jnp.asarray(weights.T, kernel.dtype) @ kernel.reshape(len(weights), -1)
+        weights = jnp.asarray(np.kron(_cell_weights(rows), _cell_weights(columns)), kernel.dtype)
+        merged = jnp.matmul(weights.T, kernel.reshape(len(weights), -1), precision="highest")
         self.linear1.kernel = nnx.Param(merged.reshape(-1, kernel.shape[1]))
         self.pools = False
 

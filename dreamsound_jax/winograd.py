@@ -45,7 +45,8 @@ def _products(points, kernel):
     """Over the channels in, point by point: (columns of a tile, rows, batch, down, along, out)."""
     if MANY_TILES * kernel.shape[3] < points.shape[3] * points.shape[4]:
         return jnp.einsum("jintwc,jico->jintwo", points, _of_kernel(kernel))
-    # The kernel is turned before it is transformed, while it is a quarter of the size.
+    # The kernel is turned before it is transformed, while it is a quarter of the size. Were the
+    # channels asked for at the end, einsum would put the tiles first again.
     kernel_first = jnp.einsum("jioc,jintwc->jiontw", _of_kernel(kernel.swapaxes(2, 3)), points)
     return jnp.moveaxis(kernel_first, 2, -1)
 
