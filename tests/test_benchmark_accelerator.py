@@ -22,6 +22,7 @@ def full(size):
     raise jax.errors.JaxRuntimeError(f"RESOURCE_EXHAUSTED: Out of memory for {size} clips")
 
 
+@pytest.mark.slow
 def test_every_table_is_complete(context, monkeypatch):
     monkeypatch.setattr(machine, "SIDE", {"cpu": 64})
     monkeypatch.setattr(machine, "COPIED", {"cpu": 2**16})

@@ -1,10 +1,13 @@
 import jax
 
+import pytest
+
 from dreamsound_jax.benchmark import iterate
 from dreamsound_jax.benchmark.context import Context
 from tests import tiny
 
 
+@pytest.mark.slow
 def test_layers_of_a_stage_share_a_program(tmp_path):
     checkpoint = str(tiny.write_checkpoint(tmp_path))
     few = {"pyramid_size": 1, "num_iterations": 1, "clip_length": 6400}

@@ -28,6 +28,7 @@ def test_each_size_has_its_seconds_its_memory_and_how_they_grew(context, monkeyp
     assert [row[:2] for row in devices.rows] == [[1, 2], [2, 4], [4, 8], [1, 8]]
 
 
+@pytest.mark.slow
 def test_clips_keep_their_bits_on_more_devices(context):
     rows = scaling.measure(context, {}, (1, 2))[0].rows
     assert [row[:2] for row in rows] == [[1, 2], [2, 4], [1, 4]]

@@ -25,6 +25,7 @@ def table(tmp_path_factory):
     return start.of_rows({each: [start.trace(flags, folder)] for each in HEADS}, levels=2)
 
 
+@pytest.mark.slow
 def test_every_second_of_a_start_has_a_row(table):
     for column in (1, 2):
         *parts, whole = [row[column] for row in table.rows]
@@ -34,6 +35,7 @@ def test_every_second_of_a_start_has_a_row(table):
     assert {"compile: level 1", "compile: level 2"} < {name for name, *_ in table.rows}
 
 
+@pytest.mark.slow
 def test_a_warm_start_compiles_less(table):
     seconds = {name: (cold, warm) for name, cold, warm in table.rows}
     cold, warm = (sum(seconds[f"compile: level {k}"][place] for k in (1, 2)) for place in (0, 1))

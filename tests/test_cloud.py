@@ -160,6 +160,7 @@ def check(folder, local):
     assert all(name in page for name in NAMES)
 
 
+@pytest.mark.slow
 def test_an_ouroboros_and_its_network_may_be_in_a_store(s3, tiny, tmp_path):
     upload(tiny, epath.Path(s3) / "tiny")
     ouroboros = ("--create_ouroboros", "--ouroboros_length=3", "--save_every=0", *QUICK, "--plots")

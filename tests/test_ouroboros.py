@@ -145,7 +145,7 @@ def test_iterate_dreams_as_single_layers_do_with_a_program_for_each_stage():
     assert dreams.dream_batch_level._cache_size() - compiled == 6
 
 
-@pytest.mark.parametrize("domain", ["mel", "sound"])
+@pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
     chain = ["time_stretch", "resample", "pitch_shift", "time_roll", "mel_shift"]
     given = asked(domain=domain, ouroboros_transform=chain, pyramid_size=1)
@@ -177,7 +177,7 @@ def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     assert level(original.channels) == pytest.approx(level(channels), rel=0.01)
 
 
-@pytest.mark.parametrize("domain", ["mel", "sound"])
+@pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_stabilise_holds_the_index_and_lets_the_detail_go_on(domain):
     noise = audio.noise(jax.random.key(1), samples=SAMPLES)
     clips = [source_of(noise), *pieces(1)]

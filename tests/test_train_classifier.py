@@ -66,6 +66,7 @@ def trained(places):
     return folder, finish(command(places, folder, f"--tensorboard={places[0] / 'board'}"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tmp_path):
     folder, said = trained
     assert re.search(r"skipped: .*broken.wav", said) and "1 of 41 sounds were skipped" in said
@@ -85,6 +86,7 @@ def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tm
     assert (tmp_path / "dream/00000-noise.wav").stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_tensorboard_can_read_its_logs(places, trained):
     pytest.importorskip("tensorboardX", reason="writes them")
     (log,) = (places[0] / "board").iterdir()
