@@ -1,5 +1,4 @@
 import jax
-
 import pytest
 
 from dreamsound_jax.benchmark import iterate
