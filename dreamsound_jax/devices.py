@@ -57,8 +57,8 @@ def over_clips(function, *, shared=0, at_once=None):
     """`function` of one clip, as one of a batch: arguments and results have an axis of clips.
 
     Each device takes its share of them, by a program that is the same however many devices there
-    are. The first `shared` arguments are the same for all clips. A CPU takes `at_once` so many
-    clips, then the next: its caches are small.
+    are. The first `shared` arguments are the same for all clips. On a CPU, whose caches are small,
+    `at_once` clips are taken at a time; None is all.
     """
 
     def of_share(*arguments):

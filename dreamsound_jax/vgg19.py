@@ -100,7 +100,7 @@ class VGG19(nnx.Module):
         self.linear1 = Linear(POOLED * POOLED * channels, hidden, dtype=dtype, rngs=rngs)
         self.linear2 = Linear(hidden, hidden, dtype=dtype, rngs=rngs)
         self.output = Linear(hidden, num_classes, dtype=dtype, rngs=rngs)
-        self.pools = True
+        self.pools = True  # or `linear1` does, see `pool_in_linear1`
         self.dropout1 = nnx.Dropout(DROPOUT, rngs=rngs)
         self.dropout2 = nnx.Dropout(DROPOUT, rngs=rngs)
 
