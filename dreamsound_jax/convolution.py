@@ -12,8 +12,9 @@ import numpy as np
 
 from dreamsound_jax import winograd
 
-# Up to so many cells XLA:CPU is slower than one matrix product over all neighbours, or naive.
-TINY_MAP = 128
+# Up to so many cells, of all clips of a batch together, one matrix product over all neighbours is
+# faster than Winograd's products, which read kernels of four times the size.
+FEW_CELLS = 256
 # From so many pairs of channels on, Winograd's transforms cost less than what they save.
 MANY_PAIRS = 64 * 128
 EXACT = (jnp.float32, jnp.float64)  # Winograd's sums cancel: fewer bits are not enough
@@ -21,6 +22,25 @@ EXACT = (jnp.float32, jnp.float64)  # Winograd's sums cancel: fewer bits are not
 # equal, but come out of Winograd's transforms apart: with 2, the first step of the reference's
 # dreams is missed, as some ties are broken; with 16, as some that are none are made. 4 and 8 do.
 APART = 6
+
+
+def in_one_batch(way):
+    """`way` of (batch, ...) and a kernel; `vmap` of it makes the batch larger, and adds no axis.
+
+    So the choice of a way sees all clips, and no axis stands in the way of products: at four clips
+    a dream by `relu5_4` is 1.2 times as fast.
+    """
+    batched = jax.custom_batching.custom_vmap(way)
+
+    @batched.def_vmap
+    def of_clips(clips, mapped, x, kernel):
+        x_mapped, kernel_mapped = mapped
+        if kernel_mapped:
+            return jax.vmap(way, in_axes=(0 if x_mapped else None, 0))(x, kernel), True
+        together = batched(x.reshape(-1, *x.shape[2:]), kernel)
+        return together.reshape(clips, -1, *together.shape[1:]), True
+
+    return batched
 
 
 @jax.custom_vjp
@@ -34,6 +54,11 @@ def convolve(x, kernel):
     Returns:
       Activations (batch, height, width, channels out).
     """
+    return _in_the_fastest_way(x, kernel)
+
+
+@in_one_batch
+def _in_the_fastest_way(x, kernel):
     return fastest(x.shape, kernel)(x, kernel)
 
 
@@ -41,10 +66,11 @@ def fastest(shape, kernel):
     """The way for activations of a shape: `by_xla`, `by_product` or `winograd.convolve`."""
     if jax.default_backend() != "cpu":
         return by_xla
-    channels_in, channels_out = kernel.shape[2:]
-    if channels_in == 1 or shape[1] * shape[2] <= TINY_MAP:
+    batch, height, width, channels_in = shape
+    # XLA:CPU is naive where a kernel is larger than the map.
+    if channels_in == 1 or min(height, width) < 3 or batch * height * width <= FEW_CELLS:
         return by_product
-    many = channels_in * channels_out >= MANY_PAIRS
+    many = channels_in * kernel.shape[3] >= MANY_PAIRS
     return winograd.convolve if many and kernel.dtype in EXACT else by_xla
 
 
@@ -96,10 +122,11 @@ def _forward(x, kernel):
 def _backward(saved, gradient):
     x, kernel = saved
     (for_kernel,) = jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)
-    return input_gradient(x, kernel, gradient), for_kernel
+    return input_gradient(gradient, kernel), for_kernel
 
 
-def input_gradient(x, kernel, gradient):
+@in_one_batch
+def input_gradient(gradient, kernel):
     """The gradient with respect to `x`, of one with respect to the result of `convolve`.
 
     In a loop XLA:CPU keeps its fast path for what looks like a convolution forwards (jax issue
@@ -108,6 +135,7 @@ def input_gradient(x, kernel, gradient):
     """
     way = fastest(gradient.shape, kernel)
     if way is by_product:
+        x = jax.ShapeDtypeStruct((*gradient.shape[:3], kernel.shape[2]), gradient.dtype)
         return jax.linear_transpose(lambda x: _by_slices(x, kernel), x)(gradient)[0]
     return way(gradient, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
 

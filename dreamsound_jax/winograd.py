@@ -7,6 +7,8 @@ cells. Transforms are matrix products, too, down the rows and then along the col
 would run no faster, and compile for three times as long.
 """
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -43,7 +45,7 @@ def convolve(x, kernel):
 
 def _products(points, kernel):
     """Over the channels in, point by point: (columns of a tile, rows, batch, down, along, out)."""
-    if MANY_TILES * kernel.shape[3] < points.shape[3] * points.shape[4]:
+    if MANY_TILES * kernel.shape[3] < math.prod(points.shape[2:5]):
         return jnp.einsum("jintwc,jico->jintwo", points, _of_kernel(kernel))
     # The kernel is turned before it is transformed, while it is a quarter of the size. Were the
     # channels asked for at the end, einsum would put the tiles first again.
@@ -64,9 +66,9 @@ def _tiles(x, axis, count):
 
 def _of_kernel(kernel):
     """(columns of a tile, rows, channels in, channels out), by one product: it is large."""
-    both = jnp.asarray(np.kron(OF_KERNEL, OF_KERNEL), kernel.dtype)
-    columns_first = kernel.swapaxes(0, 1).reshape(9, -1)
-    return (both @ columns_first).reshape(TILE, TILE, *kernel.shape[2:])
+    both = np.einsum("jb,ia->jiab", OF_KERNEL, OF_KERNEL).reshape(TILE**2, -1)
+    points = jnp.asarray(both, kernel.dtype) @ kernel.reshape(both.shape[1], -1)
+    return points.reshape(TILE, TILE, *kernel.shape[2:])
 
 
 def _map(tiles):

@@ -12,11 +12,11 @@ from dreamsound_jax.vgg19 import max_pool
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
 
-# (height, width), channels in and out: a shape for each way, with remainders of a tile and without.
+# (height, width), channels in and out: shapes for each way, with remainders of a tile and without.
 SHAPES = {
-    by_product: [((1, 1), (5, 7)), ((2, 4), (5, 7)), ((8, 16), (5, 7)), ((11, 23), (1, 7))],
-    by_xla: [((11, 23), (5, 7))],
-    winograd.convolve: [((12, 16), (64, 128)), ((13, 17), (128, 64)), ((25, 50), (96, 96))],
+    by_product: [((1, 1), (5, 7)), ((2, 200), (5, 7)), ((8, 16), (5, 7)), ((21, 23), (1, 7))],
+    by_xla: [((13, 23), (5, 7))],
+    winograd.convolve: [((12, 24), (64, 128)), ((17, 18), (128, 64)), ((25, 50), (96, 96))],
 }
 ALL_SHAPES = sum(SHAPES.values(), [])
 
@@ -28,8 +28,29 @@ def draw(shape, seed, dtype=np.float64):
 @on_cpu
 @pytest.mark.parametrize("way", SHAPES)
 def test_the_shape_decides_on_the_way(way):
-    kernels = [(shape, jnp.zeros((3, 3, *channels))) for shape, channels in SHAPES[way]]
-    assert [fastest((1, *shape, 0), kernel) for shape, kernel in kernels] == [way] * len(kernels)
+    for shape, channels in SHAPES[way]:
+        assert fastest((1, *shape, channels[0]), jnp.zeros((3, 3, *channels))) is way
+
+
+@on_cpu
+def test_the_clips_of_a_batch_decide_together():
+    kernel, one = jnp.zeros((3, 3, 96, 96)), (1, 8, 16, 96)
+    assert fastest(one, kernel) is by_product
+    assert fastest((4, *one[1:]), kernel) is winograd.convolve
+
+    def program(clips):
+        of_clip = jax.grad(lambda clip: jnp.sum(convolve(clip, kernel) ** 2))
+        return str(jax.make_jaxpr(jax.vmap(of_clip))(jnp.zeros((clips, *one))))
+
+    assert program(1).count("gather") > program(4).count("gather") == 0
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_batch_of_kernels_is_convolved_one_by_one():
+    x, kernels = draw((4, 9, 10, 5), 0), draw((3, 3, 3, 5, 7), 1)
+    of_all = jax.vmap(jax.grad(lambda x, kernel: jnp.sum(convolve(x, kernel) ** 3)), (None, 0))
+    theirs = jax.vmap(jax.grad(lambda x, kernel: jnp.sum(by_xla(x, kernel) ** 3)), (None, 0))
+    np.testing.assert_allclose(of_all(x, kernels), theirs(x, kernels), atol=1e-12)
 
 
 @on_cpu

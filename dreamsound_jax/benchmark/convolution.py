@@ -47,7 +47,7 @@ def _row(context, cells, channels, size):
     functions = {name: functools.partial(_climb, x, kernel, way=way) for name, way in ways.items()}
     seconds = interleaved(functions, rounds=context.rounds)
     spreads = [Spread(*(1e3 * s / STEPS for s in Spread.of(seconds[name]))) for name in ways]
-    named = fastest((1, *cells, channels[0]), kernel)
+    named = fastest((size, *cells, channels[0]), kernel)
     return [
         " x ".join(map(str, cells)),
         " to ".join(map(str, channels)),
