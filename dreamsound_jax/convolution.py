@@ -63,14 +63,17 @@ def _in_the_fastest_way(x, kernel):
 
 
 def fastest(shape, kernel):
-    """The way for activations of a shape: `by_xla`, `by_product` or `winograd.convolve`."""
+    """The way for activations of a shape, or for their gradient: `by_xla`, `by_product` or
+    `winograd.convolve`.
+    """
     if jax.default_backend() != "cpu":
         return by_xla
-    batch, height, width, channels_in = shape
+    batch, height, width, _ = shape
+    channels_in, channels_out = kernel.shape[2:]
     # XLA:CPU is naive where a kernel is larger than the map.
     if channels_in == 1 or min(height, width) < 3 or batch * height * width <= FEW_CELLS:
         return by_product
-    many = channels_in * kernel.shape[3] >= MANY_PAIRS
+    many = channels_in * channels_out >= MANY_PAIRS
     return winograd.convolve if many and kernel.dtype in EXACT else by_xla
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax import winograd
-from dreamsound_jax.convolution import by_product, by_xla, convolve, fastest
+from dreamsound_jax.convolution import by_product, by_xla, convolve, fastest, input_gradient
 from dreamsound_jax.vgg19 import max_pool
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
@@ -43,6 +43,13 @@ def test_the_clips_of_a_batch_decide_together():
         return str(jax.make_jaxpr(jax.vmap(of_clip))(jnp.zeros((clips, *one))))
 
     assert program(1).count("gather") > program(4).count("gather") == 0
+
+
+@on_cpu
+def test_backwards_the_way_is_the_same():
+    """However many channels the gradient has: a map of one channel has none of XLA's."""
+    gradient, kernel = jnp.zeros((1, 32, 32, 64)), jnp.zeros((3, 3, 1, 64))
+    assert "conv_general" not in str(jax.make_jaxpr(input_gradient)(gradient, kernel))
 
 
 @pytest.mark.usefixtures("x64")
