@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax.convolution import convolve, rounding
+from dreamsound_jax.convolution import convolve, forms_of, rounding
 
 CONVOLUTIONS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}  # how many in each stage
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
@@ -62,9 +62,10 @@ class Convolution(nnx.Module):
         shape = (3, 3, channels_in, channels_out)
         self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape, dtype))
         self.bias = nnx.Param(jnp.zeros(channels_out, dtype))
+        self.forms = nnx.Cache(None)
 
     def __call__(self, x):
-        return convolve(x, self.kernel[...]) + self.bias[...]
+        return convolve(x, self.kernel[...], self.forms.get_value()) + self.bias[...]
 
 
 class Linear(nnx.Module):
@@ -128,6 +129,16 @@ class VGG19(nnx.Module):
             if name in layers:
                 activations[name] = x
         return activations
+
+    def keep_forms(self):
+        """Has each convolution keep the `Forms` of its kernel, for as long as that stays the same.
+
+        Together they are nine times as large as the kernels.
+        """
+        for layer in CONV_LAYERS:
+            convolution = getattr(self, layer)
+            forms = forms_of(np.asarray(convolution.kernel[...]))
+            convolution.forms = nnx.Cache(jax.tree.map(jnp.asarray, forms))
 
     def pool_in_linear1(self, rows, columns):
         """Has `linear1` take maps of so many cells as they are: it is linear, as `avgpool` is.

@@ -30,9 +30,9 @@ TO_CELLS = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1,
 
 
 def convolve(x, kernel):
-    """(batch, height, width, channels in) with (3, 3, channels in, channels out), zero-padded.
+    """(batch, height, width, channels in) with a kernel `of_kernel`, zero-padded.
 
-    In float32 within 1e-4 of the largest value. In a loop, XLA transforms the kernel before it.
+    In float32 within 1e-4 of the largest value.
     """
     _, height, width, _ = x.shape
     down, along = -(-height // STEP), -(-width // STEP)
@@ -43,14 +43,19 @@ def convolve(x, kernel):
     return _map(_transform(TO_CELLS, columns))[:, :height, :width]
 
 
+def of_kernel(kernel):
+    """(3, 3, channels in, channels out) transformed: (columns, rows, channels out, channels in)."""
+    both = np.einsum("jb,ia->jiab", OF_KERNEL, OF_KERNEL).reshape(TILE**2, -1)
+    points = both.astype(kernel.dtype) @ kernel.swapaxes(2, 3).reshape(both.shape[1], -1)
+    return points.reshape(TILE, TILE, kernel.shape[3], kernel.shape[2])
+
+
 def _products(points, kernel):
     """Over the channels in, point by point: (columns of a tile, rows, batch, down, along, out)."""
-    if MANY_TILES * kernel.shape[3] < math.prod(points.shape[2:5]):
-        return jnp.einsum("jintwc,jico->jintwo", points, _of_kernel(kernel))
-    # The kernel is turned before it is transformed, while it is a quarter of the size. Were the
-    # channels asked for at the end, einsum would put the tiles first again.
-    kernel_first = jnp.einsum("jioc,jintwc->jiontw", _of_kernel(kernel.swapaxes(2, 3)), points)
-    return jnp.moveaxis(kernel_first, 2, -1)
+    if MANY_TILES * kernel.shape[2] < math.prod(points.shape[2:5]):
+        return jnp.einsum("jintwc,jioc->jintwo", points, kernel)
+    # Were the channels asked for at the end, einsum would put the tiles first again.
+    return jnp.moveaxis(jnp.einsum("jioc,jintwc->jiontw", kernel, points), 2, -1)
 
 
 def _transform(matrix, parts):
@@ -62,13 +67,6 @@ def _tiles(x, axis, count):
     """`count` tiles along an axis, their cells as the first axis."""
     cells = [np.s_[cell : cell + STEP * (count - 1) + 1 : STEP] for cell in range(TILE)]
     return jnp.stack([x[(np.s_[:],) * axis + (cell,)] for cell in cells])
-
-
-def _of_kernel(kernel):
-    """(columns of a tile, rows, channels in, channels out), by one product: it is large."""
-    both = np.einsum("jb,ia->jiab", OF_KERNEL, OF_KERNEL).reshape(TILE**2, -1)
-    points = jnp.asarray(both, kernel.dtype) @ kernel.reshape(both.shape[1], -1)
-    return points.reshape(TILE, TILE, *kernel.shape[2:])
 
 
 def _map(tiles):

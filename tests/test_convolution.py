@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from dreamsound_jax import winograd
-from dreamsound_jax.convolution import by_product, by_xla, convolve, fastest, input_gradient
+from dreamsound_jax.convolution import (
+    by_product,
+    by_winograd,
+    by_xla,
+    convolve,
+    fastest,
+    forms_of,
+    input_gradient,
+)
 from dreamsound_jax.vgg19 import max_pool
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
@@ -16,7 +24,7 @@ on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere al
 SHAPES = {
     by_product: [((1, 1), (5, 7)), ((2, 200), (5, 7)), ((8, 16), (5, 7)), ((21, 23), (1, 7))],
     by_xla: [((13, 23), (5, 7))],
-    winograd.convolve: [((12, 24), (64, 128)), ((17, 18), (128, 64)), ((25, 50), (96, 96))],
+    by_winograd: [((12, 24), (64, 128)), ((17, 18), (128, 64)), ((25, 50), (96, 96))],
 }
 ALL_SHAPES = sum(SHAPES.values(), [])
 
@@ -36,7 +44,7 @@ def test_the_shape_decides_on_the_way(way):
 def test_the_clips_of_a_batch_decide_together():
     kernel, one = jnp.zeros((3, 3, 96, 96)), (1, 8, 16, 96)
     assert fastest(one, kernel) is by_product
-    assert fastest((4, *one[1:]), kernel) is winograd.convolve
+    assert fastest((4, *one[1:]), kernel) is by_winograd
 
     def program(clips):
         of_clip = jax.grad(lambda clip: jnp.sum(convolve(clip, kernel) ** 2))
@@ -49,7 +57,8 @@ def test_the_clips_of_a_batch_decide_together():
 def test_backwards_the_way_is_the_same():
     """However many channels the gradient has: a map of one channel has none of XLA's."""
     gradient, kernel = jnp.zeros((1, 32, 32, 64)), jnp.zeros((3, 3, 1, 64))
-    assert "conv_general" not in str(jax.make_jaxpr(input_gradient)(gradient, kernel))
+    program = jax.make_jaxpr(input_gradient)(gradient, kernel, forms_of(kernel))
+    assert "conv_general" not in str(program)
 
 
 @pytest.mark.usefixtures("x64")
@@ -84,7 +93,8 @@ def test_winograd_is_exact_to_a_ten_thousandth(side, channels):
     shapes = (1, side, side, channels), (3, 3, channels, channels)
     with jax.enable_x64(True):
         exact = np.asarray(by_xla(*(draw(shape, 0) for shape in shapes)))
-    found = winograd.convolve(*(draw(shape, 0, np.float32) for shape in shapes))
+    x, kernel = (draw(shape, 0, np.float32) for shape in shapes)
+    found = winograd.convolve(x, winograd.of_kernel(kernel))
     assert np.abs(found - exact).max() < 1e-4 * np.abs(exact).max()
 
 

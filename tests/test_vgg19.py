@@ -54,6 +54,26 @@ def test_nothing_is_computed_past_the_deepest_layer(network, layer, convolutions
     assert ("(2, 6)" in text or "f32[2,6]" in text) == (layer == "output")
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
+def test_kept_forms_of_kernels_are_used_and_change_nothing():
+    plain = VGG19(2, width=0.25, dtype=jnp.float64, rngs=nnx.Rngs(0))
+    keeping = nnx.clone(plain)
+    keeping.keep_forms()
+    x = np.random.default_rng(0).normal(size=(4, 64, 96))  # products, and Winograd's from conv4_1
+
+    def gradient(network):
+        of_x = lambda x: jnp.sum(jnp.sin(network(x, ("relu5_1",))["relu5_1"]))  # noqa: E731
+        return jax.jit(jax.grad(of_x))(x)
+
+    np.testing.assert_allclose(gradient(keeping), gradient(plain), atol=1e-12)
+    for name in ("conv4_2", "conv5_1"):
+        silent = nnx.clone(keeping)
+        convolution = getattr(silent, name)
+        convolution.forms = nnx.Cache(jax.tree.map(jnp.zeros_like, convolution.forms.get_value()))
+        assert not jnp.any(gradient(silent)), name
+
+
 def test_width_1_is_vgg19():
     size_of = functools.partial(jax.tree.reduce, lambda total, leaf: total + leaf.size)
     model = nnx.eval_shape(lambda: VGG19(8, rngs=nnx.Rngs(0)))

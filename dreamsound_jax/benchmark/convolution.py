@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from dreamsound_jax.benchmark import counts, random_network
 from dreamsound_jax.benchmark.table import Table
 from dreamsound_jax.benchmark.timing import Spread, interleaved, ratios
-from dreamsound_jax.convolution import by_xla, convolve, fastest
+from dreamsound_jax.convolution import by_xla, convolve, fastest, forms_of
 
 STEPS = 10  # up the gradient, in one loop, as in a dream
 OURS, XLA = "this project", "XLA's own"
@@ -43,8 +43,8 @@ def _row(context, cells, channels, size):
     keys = jax.random.split(jax.random.key(0))
     x = jax.random.normal(keys[0], (size, 1, *cells, channels[0]))
     kernel = jax.random.normal(keys[1], (3, 3, *channels)) / (9 * channels[0]) ** 0.5
-    ways = {OURS: convolve, XLA: by_xla}
-    functions = {name: functools.partial(_climb, x, kernel, way=way) for name, way in ways.items()}
+    ways, given = {OURS: convolve, XLA: by_xla}, (x, kernel, forms_of(kernel))
+    functions = {name: functools.partial(_climb, *given, way=way) for name, way in ways.items()}
     seconds = interleaved(functions, rounds=context.rounds)
     spreads = [Spread(*(1e3 * s / STEPS for s in Spread.of(seconds[name]))) for name in ways]
     named = fastest((size, *cells, channels[0]), kernel)
@@ -52,16 +52,16 @@ def _row(context, cells, channels, size):
         " x ".join(map(str, cells)),
         " to ".join(map(str, channels)),
         size,
-        f"{named.__module__.rpartition('.')[2]}.{named.__name__}",
+        named.__name__,
         *spreads,
         ratios(seconds, of=XLA, to=OURS),
     ]
 
 
 @functools.partial(jax.jit, static_argnames="way")
-def _climb(x, kernel, *, way):
+def _climb(x, kernel, forms, *, way):
     """Steps of a batch (clips, 1, rows, columns, channels)."""
-    gradient = jax.grad(lambda x: jnp.square(way(x, kernel)).mean())
+    gradient = jax.grad(lambda x: jnp.square(way(x, kernel, forms)).mean())
 
     def climb(x):
         return jax.lax.scan(lambda x, _: (x + gradient(x), None), x, length=STEPS)[0]
