@@ -57,6 +57,7 @@ def in_one_batch(way):
     So the choice of a way sees all clips, and no axis stands in the way of products: at four clips
     a dream is 1.05 times as fast.
     """
+    way = jax.jit(way)  # traced once a shape, not three times for each layer
     batched = jax.custom_batching.custom_vmap(way)
 
     @batched.def_vmap
@@ -183,8 +184,12 @@ def _forward(x, kernel, forms):
 
 def _backward(saved, gradient):
     x, kernel, forms = saved
-    (for_kernel,) = jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)
-    return input_gradient(gradient, kernel, forms), for_kernel, None
+    return input_gradient(gradient, kernel, forms), _kernel_gradient(gradient, x, kernel), None
+
+
+@jax.jit
+def _kernel_gradient(gradient, x, kernel):
+    return jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)[0]
 
 
 @in_one_batch

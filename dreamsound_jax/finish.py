@@ -1,5 +1,6 @@
 """What happens to dreamed clips while the device is busy with the next: sounds, pictures, files."""
 
+import importlib
 import logging
 import os
 import threading
@@ -12,6 +13,8 @@ from dreamsound_jax.errors import UserError
 log = logging.getLogger(__name__)
 
 THREADS = min(8, os.cpu_count() or 1)
+LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
+"""What takes a second to import, and is not needed before the first clip is dreamed."""
 
 
 class Dreamed(NamedTuple):
@@ -42,6 +45,7 @@ class Finishers:
         self._write, self._manifest, self._after_clip = write, manifest, after_clip
         self._room, self._lock = threading.BoundedSemaphore(most), threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="finish")
+        self._pool.map(importlib.import_module, LATE)
         self.failed, self._broken = {}, None
 
     def __enter__(self):

@@ -1,5 +1,6 @@
 """Sets JAX and the log up for a command: precision, compilation cache, plain lines."""
 
+import gc
 import logging
 import os
 import sys
@@ -17,6 +18,8 @@ STORES = ("s3", "gs", "gcs")  # as fsspec calls them
 def prepare(*, precision):
     """To be called once, before anything is computed."""
     _log_plainly()
+    # To trace makes many objects and no garbage, in search of which a start lost a second.
+    gc.set_threshold(100_000)
     ask_stores_anew()
     keep_compiled_programs()
     if precision == "float64":
@@ -35,7 +38,7 @@ def cache_folder():
 def keep_compiled_programs():
     """Has JAX keep what it compiles in `cache_folder`, and look there first."""
     jax.config.update("jax_compilation_cache_dir", cache_folder())
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
