@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 THREADS = min(8, os.cpu_count() or 1)
 LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
-"""What takes a second to import, and is not needed before the first clip is dreamed."""
+"""What takes a second to import, and is not needed before a clip is dreamed."""
 
 
 class Dreamed(NamedTuple):
@@ -45,8 +45,8 @@ class Finishers:
         self._write, self._manifest, self._after_clip = write, manifest, after_clip
         self._room, self._lock = threading.BoundedSemaphore(most), threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="finish")
-        self._pool.map(importlib.import_module, LATE)
         self.failed, self._broken = {}, None
+        threading.Thread(target=_import_late).start()
 
     def __enter__(self):
         return self
@@ -104,3 +104,8 @@ class Finishers:
     def _raise_what_broke(self):
         if self._broken:
             raise self._broken
+
+
+def _import_late():
+    for name in LATE:
+        importlib.import_module(name)

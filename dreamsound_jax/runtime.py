@@ -18,8 +18,7 @@ STORES = ("s3", "gs", "gcs")  # as fsspec calls them
 def prepare(*, precision):
     """To be called once, before anything is computed."""
     _log_plainly()
-    # To trace makes many objects and no garbage, in search of which a start lost a second.
-    gc.set_threshold(100_000)
+    look_rarely_for_garbage()
     ask_stores_anew()
     keep_compiled_programs()
     if precision == "float64":
@@ -27,6 +26,11 @@ def prepare(*, precision):
     elif precision == "float32":
         # Recent GPUs would round float32 products to 10 bits of mantissa.
         jax.config.update("jax_default_matmul_precision", "float32")
+
+
+def look_rarely_for_garbage():
+    """To trace makes many objects and no garbage, in search of which a start loses a second."""
+    gc.set_threshold(100_000)
 
 
 def cache_folder():

@@ -7,6 +7,7 @@ from dreamsound_jax import runtime
 
 # What one worker, or an earlier run, has compiled, no other compiles again.
 runtime.keep_compiled_programs()
+runtime.look_rarely_for_garbage()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def benchmark(*flags):
     return subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_records(tmp_path):
     json_path = tmp_path / "results.json"
     keep = ["--record", f"--folder={tmp_path}", f"--json={json_path}"]

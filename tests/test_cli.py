@@ -98,6 +98,7 @@ def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
     assert first == again
 
 
+@pytest.mark.slow
 def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
     choir = DATA / "ambi_choir.flac"
     flags = ("--target_class=organ", "--num_iterations=20", "--seed=1", "--output_dir=out")
@@ -119,7 +120,11 @@ def test_the_references_own_command_line_runs(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("domain", "form"), [("sound", (44100, 12076, 2)), ("mel", (22050, 6001, 1))]
+    ("domain", "form"),
+    [
+        ("sound", (44100, 12076, 2)),
+        pytest.param("mel", (22050, 6001, 1), marks=pytest.mark.slow),
+    ],
 )
 def test_a_short_stereo_recording_dreams_by_the_deepest_layer(tiny, tmp_path, domain, form):
     """0.27 s is less than the layer needs. The domain sound keeps sample rate and channels."""
@@ -220,6 +225,7 @@ def test_bad_flags_end_with_one_line_before_the_work_starts(flag, hint, tmp_path
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
     flags = (f"--checkpoint={tiny}", "--seed=5", "--batch_size=2", *QUICK)
     dream(*flags, "--input=noise", "--output_dir=alone", cwd=tmp_path)
@@ -237,6 +243,7 @@ def test_a_clip_does_not_depend_on_its_neighbours(tiny, tmp_path):
     assert other.stat().st_mtime_ns == done
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_take_two_folders(tiny, tmp_path):
     flags = (f"--checkpoint={tiny}", *QUICK)
     for process in [start(*flags, cwd=tmp_path) for _ in range(2)]:
@@ -253,6 +260,7 @@ def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_p
     assert {path.name for path in (tmp_path / "out").iterdir()} == OF_RUN
 
 
+@pytest.mark.slow
 def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path):
     flags = (f"--checkpoint={tiny}", "--domain=mel", "--detail_factor=1e30", "--output_dir=out")
     code, said = finish(start(*flags, *QUICK, "--pyramid_size=2", cwd=tmp_path))
@@ -261,6 +269,7 @@ def test_a_clip_that_overflows_is_named_and_nothing_of_it_written(tiny, tmp_path
     assert {path.name for path in (tmp_path / "out").iterdir()} == OF_RUN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flag",
     [
@@ -354,6 +363,7 @@ def test_a_killed_ouroboros_goes_on_and_ends_as_if_it_had_not_been(tiny, tmp_pat
     assert (code, "with --lr 0.02, not 0.3" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_an_ouroboros_can_end_before_it_overcooks(tiny, tmp_path):
     flags = (*OUROBOROS, "--nostabilise", "--lr=0.2", f"--checkpoint={tiny}", "--nocrossfade")
     dream(*flags, "--ouroboros_length=6", "--output_dir=out", cwd=tmp_path)

@@ -122,6 +122,7 @@ def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
     np.testing.assert_array_equal(ends.steps.objective, dreamed.steps.objective[:, [0, -1]])
 
 
+@pytest.mark.slow
 def test_a_dream_that_goes_as_far_as_it_may_is_told():
     given, model = tiny.options(domain="mel", **SHORT), models.Model(tiny.CARD, network())
     clips = [clip._replace(changes={"lr": lr}) for clip, lr in zip(pieces(), (0.1, 1e3))]

@@ -118,6 +118,7 @@ def test_batch_norm_is_folded(tmp_path):
     np.testing.assert_allclose(found["conv1_2"][0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_card_tells_where_the_weights_come_from_and_the_checkpoint_dreams(tiny_pth, tmp_path):
     folder = tmp_path / "mine"
     said = said_by("--model=mine", f"--pth={tiny_pth}", f"--output={folder}", *FLAGS, code=0)

@@ -53,6 +53,7 @@ def run(folder, tell):
     return clips
 
 
+@pytest.mark.slow
 def test_a_longer_ouroboros_takes_no_more_of_the_device(tmp_path):
     watch = Watch()
     assert len(run(tmp_path, watch)) == 2

@@ -162,7 +162,9 @@ def test_a_state_goes_on_at_another_shape(names):
     assert kept >= len(names) // 2
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adafactor", "lbfgs"])
+@pytest.mark.parametrize(
+    "optimizer", ["momentum", "adafactor", pytest.param("lbfgs", marks=pytest.mark.slow)]
+)
 def test_what_is_remembered_matters_at_the_next_level(optimizer):
     network, ends = tiny.tiny_network(), {}
     settings = Settings(

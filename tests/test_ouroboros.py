@@ -52,7 +52,7 @@ def network(dtype="float32"):
     return tiny.tiny_network(dtype=jnp.dtype(dtype))
 
 
-@pytest.mark.parametrize("domain", ["mel", "sound"])
+@pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_a_chain_without_transforms_is_repeated_single_dreams(domain, x64):
     given = asked(domain=domain, precision="float64", stabilise=False, crossfade=False)
     model, (clip, _) = models.Model(tiny.CARD, network("float64")), pieces()
@@ -88,7 +88,7 @@ def test_the_first_round_is_the_single_dream():
     np.testing.assert_array_equal(first.climb.objective, single.climb.objective)
 
 
-@pytest.mark.parametrize("domain", ["mel", "sound"])
+@pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_a_transform_happens_to_the_sound_between_two_dreams(domain):
     """Slower by a fifth, the last input length of it kept: held against librosa."""
     given = asked(domain=domain, ouroboros_transform=["time_stretch"], ouroboros_stretch=0.8)
@@ -160,6 +160,7 @@ def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
         ouroboros.dream_round(net, state._replace(number=np.zeros(2)), given, number=2)
 
 
+@pytest.mark.slow
 def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     channels = np.stack([recording("loop_amen")[:SAMPLES], recording("ambi_choir")[:SAMPLES]], 1)
     both = Recording(channels, 44100)

@@ -68,6 +68,7 @@ def test_a_sweep_is_a_grid_of_clips_that_drew_the_same(tiny, tmp_path):
     assert wavs[0].read_bytes() == wavs[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_lengths_go_into_few_buckets_and_come_back(tiny, tmp_path):
     lengths = [9000, 9100, 9200, 15000]
     for length in lengths:

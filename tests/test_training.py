@@ -151,6 +151,7 @@ def uninterrupted(tmp_path_factory):
     jax.config.update("jax_compilation_cache_dir", before)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path, uninterrupted):
     def follow(kind, save_every=1, **facts):
         options = {"steps": 9, "board": None, "measure": lambda weights: {}}
