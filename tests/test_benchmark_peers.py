@@ -28,7 +28,8 @@ def torch_peer():
 
 
 # What comes after conv2_1 would overwrite it, and the head reads its inputs in another order.
-@pytest.mark.parametrize("layer", ["conv2_1", pytest.param("output", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["conv2_1", "output"])
 def test_peers_dream_the_same(torch_peer, layer):
     task = dreams.task(random_network.model(WIDTH), context().options, layer=layer, size=2)
     channels_last = torch_peer.frozen(task, channels_last=True)

@@ -253,7 +253,7 @@ def test_two_runs_at_once_take_two_folders(tiny, tmp_path):
 
 def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(tmp_path):
     deaf = write_checkpoint(tmp_path / "deaf", bias=-1e3)
-    flags = (f"--checkpoint={deaf}", "--layers_to_use=relu2_1", "--output_dir=out")
+    flags = (f"--checkpoint={deaf}", *QUICK, "--layers_to_use=relu2_1", "--output_dir=out")
     code, said = finish(start(*flags, cwd=tmp_path))
     assert code == 2
     assert "gradient of relu2_1 is zero" in said

@@ -96,7 +96,8 @@ def test_a_journal_survives_a_torn_line(tmp_path):
     assert ("b", 0.1, 3) in Journal(path) and key in Journal(path)
 
 
-@pytest.mark.parametrize("domain", ["mel", pytest.param("sound", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", ["mel", "sound"])
 def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
     """The last step is what the dream ended with; levels before it are seen on the whole clip."""
     given = tiny.options(domain=domain, pyramid_roll=0, **{**SHORT, "num_iterations": 3})

@@ -122,7 +122,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(places):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--batch_size=64"], "32 clips do not fill one batch of 64"),
+        pytest.param(
+            ["--batch_size=64"], "32 clips do not fill one batch of 64", marks=pytest.mark.slow
+        ),
         (["--windows=20"], "--windows=20: frames, 32 or more, x epochs"),
         (["--data_dir=nowhere"], "no folder 'nowhere'"),
         (["--dataset=urbansound8k"], "no file .*UrbanSound8K.csv"),
