@@ -38,7 +38,7 @@ NOTES = (
     "for it counts once, and the rows sum to the wall clock.",
     "To compile is to trace, to lower, and to compile or to read from the cache, and for a program "
     "also what is compiled while it is traced.",
-    "What is imported only when it is needed (for loudness and pictures) counts for what needs it.",
+    "What loudness and pictures need is imported meanwhile, by a thread of its own.",
 )
 
 
