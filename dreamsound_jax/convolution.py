@@ -57,7 +57,7 @@ def in_one_batch(way):
     So the choice of a way sees all clips, and no axis stands in the way of products: at four clips
     a dream is 1.05 times as fast.
     """
-    way = jax.jit(way)  # traced once a shape, not three times for each layer
+    way = jax.jit(way)  # is traced once a shape, not three times a layer
     batched = jax.custom_batching.custom_vmap(way)
 
     @batched.def_vmap
@@ -187,7 +187,7 @@ def _backward(saved, gradient):
     return input_gradient(gradient, kernel, forms), _kernel_gradient(gradient, x, kernel), None
 
 
-@jax.jit
+@jax.jit  # is traced once a shape, not once a layer
 def _kernel_gradient(gradient, x, kernel):
     return jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)[0]
 

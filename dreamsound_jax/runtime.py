@@ -42,6 +42,7 @@ def cache_folder():
 def keep_compiled_programs():
     """Has JAX keep what it compiles in `cache_folder`, and look there first."""
     jax.config.update("jax_compilation_cache_dir", cache_folder())
+    # Those that take no time to compile take less to read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
