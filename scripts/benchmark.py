@@ -52,7 +52,7 @@ _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "4"], "clips that are drea
 _LAYERS = flags.DEFINE_list(
     "layers",
     ["relu5_4", "relu3_4", "relu1_1", "output"],
-    "by which peers dreams; the other parts dream by the first",
+    "by which peers dreams; stages and convolution go by the first",
 )
 _TORCH_COMPILE = flags.DEFINE_boolean(
     "torch_compile", True, "try it, too, to have PyTorch at its best; this takes minutes"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamsound_jax.benchmark import inversion
+from dreamsound_jax.benchmark import convolution, inversion
 from dreamsound_jax.benchmark.context import Context
 from dreamsound_jax.benchmark.machine import Limits
 from dreamsound_jax.benchmark.timing import interleaved, ratios
@@ -68,6 +68,13 @@ def tiny_context(monkeypatch):
     monkeypatch.setattr(inversion, "BATCH_SIZES", (1, 3))
     options = tiny.options(clip_length=12600)
     return Context(options, Limits(1e11, 1e10), rounds=1)
+
+
+def test_convolutions_are_those_up_to_the_first_layer(tiny_context):
+    of = {"width": 1 / 16, "batch_sizes": (1,), "layers": ("relu1_2", "relu5_4")}
+    table = convolution.measure(tiny_context._replace(**of))
+    channels = [row[1] for row in table.rows]
+    assert channels == ["1 to 4", "4 to 4"] * tiny_context.options.pyramid_size
 
 
 def test_inversion_is_compared_in_speed_and_quality(tiny_context):

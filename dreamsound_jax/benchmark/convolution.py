@@ -28,14 +28,14 @@ def measure(context):
     """The `Table` of this part."""
     shapes = dict.fromkeys(_shapes(context))
     rows = [_row(context, *shape, size) for shape in shapes for size in context.batch_sizes]
-    return Table("Convolutions of a dream up to relu5_4", COLUMNS, rows, NOTES)
+    return Table(f"Convolutions of a dream up to {context.layers[0]}", COLUMNS, rows, NOTES)
 
 
 def _shapes(context):
     """((rows, columns) of the map, channels in and out) of each convolution, at each level."""
     card = random_network.model(context.width).card
     for shape in reversed(context.options.settings().level_shapes(context.shape)):
-        for kernel, cells in counts.convolutions(card, "relu5_4", shape):
+        for kernel, cells in counts.convolutions(card, context.layers[0], shape):
             yield cells, kernel[2:]
 
 

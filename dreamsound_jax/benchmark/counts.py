@@ -72,9 +72,9 @@ def convolutions(card, layer, shape):
 
 def _weighted_layers(card, layer, shape):
     """(shape of the kernel, of what it is applied to) of each layer up to `layer`."""
-    kernels = models.weight_shapes(card)
-    seen = _activation_shapes(card, _repeated(shape, layer))
-    for name in LAYERS[: LAYERS.index(layer) + 1]:
+    kernels, layers = models.weight_shapes(card), LAYERS[: LAYERS.index(layer) + 1]
+    seen = _activation_shapes(card, layers, _repeated(shape, layer))
+    for name in layers:
         if name in kernels:
             yield kernels[name]["kernel"].shape, seen[name][1:-1]
 
@@ -87,12 +87,12 @@ def _repeated(shape, layer):
 
 
 @functools.cache
-def _activation_shapes(card, shape):
+def _activation_shapes(card, layers, shape):
     def look(spectrograms):
         size = {"width": card.width, "hidden": card.hidden}
         network = VGG19(len(card.classes), rngs=nnx.Rngs(0), **size)
         network.eval()
-        return network(spectrograms, LAYERS)
+        return network(spectrograms, layers)
 
     seen = jax.eval_shape(look, jax.ShapeDtypeStruct((1, *shape), jnp.float32))
     return {name: array.shape for name, array in seen.items()}
