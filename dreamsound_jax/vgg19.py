@@ -173,16 +173,34 @@ def max_pool(x):
     Comparing slices is faster on CPU than `reduce_window`, and free of its scatter, which is not
     deterministic on GPU.
     """
-    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    top, bottom = (
-        _first_maximum(x[:, row:height:2, 0:width:2], x[:, row:height:2, 1:width:2])
-        for row in (0, 1)
-    )
-    return _first_maximum(top, bottom)
+    height, width = x.shape[1:3]
+    return _largest(x[:, : height // 2 * 2, : width // 2 * 2])
 
 
-def _first_maximum(first, second):
-    return jnp.where(first >= second - rounding(first), first, second)
+@jax.custom_vjp
+def _largest(x):
+    return _largest_and_first(x)[0]
+
+
+def _largest_and_first(x):
+    """The largest of 2 x 2 cells, and which is the first so large: 0 to 3, row by row."""
+    cells = [x[:, row::2, column::2] for row, column in np.ndindex(2, 2)]
+    largest = functools.reduce(jnp.maximum, cells)
+    least = largest - rounding(largest)
+    first = 3
+    for place in (2, 1, 0):
+        first = jnp.where(cells[place] >= least, place, first)
+    return largest, first.astype(jnp.int8)
+
+
+def _to_first(first, gradient):
+    first, gradient = (x.repeat(2, axis=1).repeat(2, axis=2) for x in (first, gradient))
+    rows, columns = (np.arange(side) % 2 for side in first.shape[1:3])
+    place = (2 * rows[:, None] + columns)[:, :, None]
+    return (jnp.where(first == place.astype(np.int8), gradient, 0),)
+
+
+_largest.defvjp(_largest_and_first, _to_first)
 
 
 def adaptive_average_pool(x):
