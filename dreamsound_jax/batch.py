@@ -40,8 +40,11 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
         settings=options.settings(),
         after_level=after_level,
     )
-    finished = clock("resynthesis", finish(starts, clock("dream", changed)))
-    heard = clock("classes", (hear(model, before_db), hear(model, finished.mel_db)))
+    # Nothing is waited for before all is under way: it is traced while the device dreams.
+    finished = finish(starts, changed)
+    heard = hear(model, before_db), hear(model, finished.mel_db)
+    for stage, result in {"dream": changed, "resynthesis": finished, "classes": heard}.items():
+        clock(stage, result)
     return Dreams(before_db, finished, climb, heard)
 
 

@@ -68,7 +68,8 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
         axis of clips.
       clips: a `Clip` whose leaves have a leading axis of clips.
       settings: a `Settings`.
-      after_level: called with the `Climb` of each level, for a progress bar.
+      after_level: called with the `Climb` of each level, for a progress bar, as soon as it is under
+        way.
 
     Returns:
       What was changed (clips, mel bands, frames), in the domain's terms; and a `Climb` of arrays

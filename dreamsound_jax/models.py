@@ -144,7 +144,7 @@ def _card_path(folder):
 def network_from(card, weights, *, dtype=jnp.float32):
     """(graphdef, state) of the card's VGG19 with `weights`, {layer: {"kernel", "bias"}}."""
     model = _skeleton(card)
-    nnx.update(model, jax.tree.map(lambda array: jnp.asarray(array, dtype), weights))
+    nnx.update(model, jax.tree.map(lambda array: jax.device_put(array.astype(dtype)), weights))
     if jax.default_backend() == "cpu":  # elsewhere XLA wants none
         model.keep_forms()
     return nnx.split(model)

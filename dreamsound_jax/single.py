@@ -1,7 +1,6 @@
 """Dreams, one a clip: a batch from its sounds to its files."""
 
 import functools
-import itertools
 from dataclasses import replace
 
 import jax
@@ -19,11 +18,13 @@ def dream(model, batch, options, *, folder, tell):
     `tell` is called with a few words on how far it is.
     """
     del folder
-    clock, levels = Stopwatch(), itertools.count(1)
+    clock, begun = Stopwatch(), []
 
     def after_level(climb):
-        jax.block_until_ready(climb)
-        tell(f"level {next(levels)} of {options.pyramid_size}")
+        # The next level is traced, and compiled, while this one is dreamed.
+        jax.block_until_ready(begun[-1:])
+        begun.append(climb)
+        tell(f"level {len(begun)} of {options.pyramid_size}")
 
     full = filled(batch, options.batch_size)
     dreams = dream_batch(model, full, options, clock=clock, after_level=after_level)

@@ -138,7 +138,7 @@ class VGG19(nnx.Module):
         for layer in CONV_LAYERS:
             convolution = getattr(self, layer)
             forms = forms_of(np.asarray(convolution.kernel[...]))
-            convolution.forms = nnx.Cache(jax.tree.map(jnp.asarray, forms))
+            convolution.forms = nnx.Cache(jax.device_put(forms))
 
     def pool_in_linear1(self, rows, columns):
         """Has `linear1` take maps of so many cells as they are: it is linear, as `avgpool` is.
