@@ -34,7 +34,7 @@ def player(sound):
     the sound back, but for rounding.
     """
     longer = _with_one_frame_more(sound, mel.HOP)
-    spectrum = mel.stft(longer)
+    spectrum = mel.stft(longer, to_be_heard=True)
     weights = jnp.asarray(bin_weights(mel.SAMPLE_RATE), sound.dtype)
 
     def play(gain_db):
@@ -54,7 +54,7 @@ def apply(sound, gain_db, *, sample_rate):
     scale = sample_rate / mel.SAMPLE_RATE
     n_fft, hop = frame_size(sample_rate), max(1, round(mel.HOP * scale))
     longer = _with_one_frame_more(sound, hop)
-    spectrum = mel.stft(longer, n_fft=n_fft, hop=hop)
+    spectrum = mel.stft(longer, n_fft=n_fft, hop=hop, to_be_heard=True)
     frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
     at_frames = pyramid.between(gain_db, frames, axis=1)
     bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ at_frames

