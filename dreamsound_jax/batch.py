@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax import ascent, devices, mel, optimizers, pyramid
@@ -116,7 +115,7 @@ def clips(sources, options, *, names=None):
             steps=jax.tree.map(lambda *each: np.stack(each), *steps),
             detail_factor=np.array([one.detail_factor for one in asked], dtype),
             target_class=np.array([source.target or 0 for source in sources], np.int32),
-            rolls=jnp.stack(rolls),
+            rolls=np.stack(rolls),
             layer_weights=weights,
         )
     )

@@ -168,7 +168,7 @@ class Sound:
             spectrogram=spectrograms,
             sound=sounds,
             original=jnp.asarray(originals, sounds.dtype),
-            gain_range=jnp.broadcast_to(jnp.asarray(gain_range, sounds.dtype), len(sounds)),
+            gain_range=np.broadcast_to(np.asarray(gain_range, sounds.dtype), len(sounds)),
             card=card,
             sample_rate=sources[0].original.sample_rate,
         )

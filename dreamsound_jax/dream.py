@@ -86,7 +86,13 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
         )
         climbs.append(climb._replace(path=None))
         after_level(climb)
-    return reached[0], jax.tree.map(lambda *steps: jnp.stack(steps, axis=1), *climbs)
+    return reached[0], _by_level(climbs)
+
+
+@jax.jit
+def _by_level(climbs):
+    """The `Climb`s of levels, arrays (clips, steps), as one of arrays (clips, levels, steps)."""
+    return jax.tree.map(lambda *levels: jnp.stack(levels, axis=1), *climbs)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "level"))

@@ -1,6 +1,7 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -143,15 +144,16 @@ def _card_path(folder):
 
 def network_from(card, weights, *, dtype=jnp.float32):
     """(graphdef, state) of the card's VGG19 with `weights`, {layer: {"kernel", "bias"}}."""
-    model = _skeleton(card)
+    model = nnx.merge(*_skeleton(card))
     nnx.update(model, jax.tree.map(lambda array: jax.device_put(array.astype(dtype)), weights))
     if jax.default_backend() == "cpu":  # elsewhere XLA wants none
         model.keep_forms()
     return nnx.split(model)
 
 
+@functools.cache
 def _skeleton(card):
-    """The network without values, set to dream: nothing is drawn, nothing is dropped."""
+    """(graphdef, state) of the network without values, set to dream: nothing drawn, or dropped."""
 
     def build():
         size = {"width": card.width, "hidden": card.hidden}
@@ -160,12 +162,12 @@ def _skeleton(card):
     model = nnx.eval_shape(build)
     model.eval()
     model.dropout1.rngs = model.dropout2.rngs = None
-    return model
+    return nnx.split(model)
 
 
 def weight_shapes(card):
     """{layer: {"kernel", "bias"}} of the card's VGG19, as `jax.ShapeDtypeStruct`s."""
-    return nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
+    return nnx.to_pure_dict(nnx.filter_state(_skeleton(card)[1], nnx.Param))
 
 
 def _load_weights(folder, card):

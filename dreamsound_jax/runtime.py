@@ -1,5 +1,6 @@
 """Sets JAX and the log up for a command: precision, compilation cache, plain lines."""
 
+import atexit
 import gc
 import logging
 import os
@@ -29,8 +30,11 @@ def prepare(*, precision):
 
 
 def look_rarely_for_garbage():
-    """To trace makes many objects and no garbage, in search of which a start loses a second."""
+    """To trace makes many objects and no garbage, in search of which a run loses a second as it
+    starts, and another as it ends.
+    """
     gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
 
 
 def cache_folder():

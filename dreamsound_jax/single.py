@@ -48,7 +48,7 @@ def _clip(model, source, dreams, seconds, options):
         finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness
     )
     mono = inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE)
-    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))[0]
+    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))
     arrays = {"mel_db": np.stack([dreams.before_db, finished.mel_db])}
     if options.domain == "sound":
         arrays["gain_db"] = finished.change_db
@@ -60,7 +60,7 @@ def _clip(model, source, dreams, seconds, options):
             "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
             "objective_by_level": objective.tolist(),
         },
-        heard=(*dreams.heard, np.asarray(heard_again)),
+        heard=(*dreams.heard, np.asarray(heard_again)[0]),
         seconds=seconds,
     )
 

@@ -120,6 +120,7 @@ def read(job, *, options, card):
     )
 
 
+@jax.jit
 def draw_keys(seed, draw):
     """The `Keys` of a clip."""
     clip_key = jax.random.fold_in(jax.random.key(seed), draw)
