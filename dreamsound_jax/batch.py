@@ -32,6 +32,8 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
     """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
     starts, before_db = gather(model.card, sources, options)
     clock("analysis", before_db)
+    # Nothing more is waited for before all is under way: it is traced while the device computes.
+    heard = hear(model, before_db)
     changed, climb = dream(
         model.network,
         starts,
@@ -39,9 +41,8 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
         settings=options.settings(),
         after_level=after_level,
     )
-    # Nothing is waited for before all is under way: it is traced while the device dreams.
     finished = finish(starts, changed)
-    heard = hear(model, before_db), hear(model, finished.mel_db)
+    heard = heard, hear(model, finished.mel_db)
     for stage, result in {"dream": changed, "resynthesis": finished, "classes": heard}.items():
         clock(stage, result)
     return Dreams(before_db, finished, climb, heard)
