@@ -109,7 +109,7 @@ def stft(sound, *, n_fft=N_FFT, hop=HOP, frames=slice(None), to_be_heard=False):
       n_fft: samples in a frame; hop: from one to the next.
       frames: which of them, by their indices.
       to_be_heard: whether it becomes a sound again: then a fast transform does, whose rounding,
-        140 dB below a tone, is no more than that of `istft`. A level of a dream compiles for a
+        135 dB below a tone, is no more than that of `istft`. A level of a dream compiles for a
         tenth less time.
     """
     windowed = _frames(sound, n_fft, hop)[frames] * _hann(n_fft, sound.dtype)

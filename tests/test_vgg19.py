@@ -102,6 +102,15 @@ def test_of_equal_cells_the_first_gets_the_whole_gradient():
     np.testing.assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize(("apart", "first"), [(2, 1), (20, 3)])
+def test_cells_that_rounding_sets_apart_are_equal(apart, first):
+    eps = np.finfo(np.float32).eps
+    cells = jnp.asarray([[0.0, 1.0], [0.5, 1 + apart * eps]])[None, :, :, None]
+    value, gradient = jax.value_and_grad(lambda x: vgg19.max_pool(x).sum())(cells)
+    assert value == cells.max()
+    np.testing.assert_array_equal(gradient.ravel(), np.arange(4) == first)
+
+
 def test_max_pool_leaves_out_an_odd_last_row_and_column():
     x = jnp.arange(15.0).reshape(1, 3, 5, 1)
     np.testing.assert_array_equal(vgg19.max_pool(x)[0, ..., 0], [[6, 8]])
