@@ -1,7 +1,6 @@
 """Named models: a folder with `card.json` (classes, statistics, size) and `weights` (orbax)."""
 
 import contextlib
-import functools
 import json
 import os
 import tempfile
@@ -144,16 +143,15 @@ def _card_path(folder):
 
 def network_from(card, weights, *, dtype=jnp.float32):
     """(graphdef, state) of the card's VGG19 with `weights`, {layer: {"kernel", "bias"}}."""
-    model = nnx.merge(*_skeleton(card))
+    model = _skeleton(card)
     nnx.update(model, jax.tree.map(lambda array: jax.device_put(array.astype(dtype)), weights))
     if jax.default_backend() == "cpu":  # elsewhere XLA wants none
         model.keep_forms()
     return nnx.split(model)
 
 
-@functools.cache
 def _skeleton(card):
-    """(graphdef, state) of the network without values, set to dream: nothing drawn, or dropped."""
+    """The network without values, set to dream: nothing is drawn, nothing is dropped."""
 
     def build():
         size = {"width": card.width, "hidden": card.hidden}
@@ -162,12 +160,12 @@ def _skeleton(card):
     model = nnx.eval_shape(build)
     model.eval()
     model.dropout1.rngs = model.dropout2.rngs = None
-    return nnx.split(model)
+    return model
 
 
 def weight_shapes(card):
     """{layer: {"kernel", "bias"}} of the card's VGG19, as `jax.ShapeDtypeStruct`s."""
-    return nnx.to_pure_dict(nnx.filter_state(_skeleton(card)[1], nnx.Param))
+    return nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
 
 
 def _load_weights(folder, card):

@@ -195,10 +195,11 @@ def _largest_and_first(x):
 
 
 def _to_first(first, gradient):
-    first, gradient = (x.repeat(2, axis=1).repeat(2, axis=2) for x in (first, gradient))
-    rows, columns = (np.arange(side) % 2 for side in first.shape[1:3])
-    place = (2 * rows[:, None] + columns)[:, :, None]
-    return (jnp.where(first == place.astype(np.int8), gradient, 0),)
+    batch, height, width, channels = gradient.shape
+    first, gradient = (jnp.expand_dims(x, (2, 4)) for x in (first, gradient))
+    places = np.arange(4, dtype=np.int8).reshape(2, 1, 2, 1)
+    cells = jnp.where(first == places, gradient, 0)
+    return (cells.reshape(batch, 2 * height, 2 * width, channels),)
 
 
 _largest.defvjp(_largest_and_first, _to_first)
