@@ -30,8 +30,8 @@ def test_what_an_optimizer_takes_may_differ_from_clip_to_clip(name):
     def climb(steps):
         return ascend(hill, start, optimizers.chain([name], steps, total=7), steps=7)[0]
 
-    # Long steps, which overshoot: else signs alone would hardly tell. Of a standardised gradient the
-    # norm is the same at each step, and how long it is remembered would make no difference.
+    # Long steps, which overshoot: else signs alone would hardly tell. Of a standardised gradient
+    # the norm is the same at each step, and how long it is remembered would make no difference.
     how = functools.partial(tiny.steps, name, 0.7, precision="float64", standardise_gradient=False)
     asked = [{}, other, *({flag: value} for flag, value in other.items())]
     each = [how(**hyper) for hyper in asked]
