@@ -159,7 +159,7 @@ def _correlate(image, weights, *, axis):
     """Weighted sum of shifted slices.
 
     XLA:CPU would compile a kernel for each of them, were they not added in a loop, and run no
-    faster; elsewhere they are written out, and become one kernel.
+    faster; elsewhere they are written out, for the compiler to fuse.
     """
     kept = image.shape[axis] - 2 * BLUR_RADIUS
 

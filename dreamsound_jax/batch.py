@@ -32,12 +32,13 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
     """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
     starts, before_db = gather(model.card, sources, options)
     clock("analysis", before_db)
+    asked = clips(sources, options)
     # Nothing more is waited for before all is under way: it is traced while the device computes.
     heard = hear(model, before_db)
     changed, climb = dream(
         model.network,
         starts,
-        clips(sources, options),
+        asked,
         settings=options.settings(),
         after_level=after_level,
     )
