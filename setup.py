@@ -46,6 +46,7 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
+        "flatbuffers>=24.3",  # what jax.export writes
         "flax>=0.12",
         "fsspec>=2025.2",
         "jax>=0.10",

@@ -1,15 +1,18 @@
 """One batch of clips, on the device: sound, spectrogram, dream, and sound again."""
 
+import functools
 import time
 from dataclasses import replace
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax import ascent, devices, mel, optimizers, pyramid
+from dreamsound_jax import ascent, devices, mel, optimizers, programs, pyramid
 from dreamsound_jax.domains import DOMAINS, Finished
 from dreamsound_jax.dream import Clip, class_probabilities, dream, layer_weights
+from dreamsound_jax.sources import draw_keys
 
 
 class Dreams(NamedTuple):
@@ -33,6 +36,8 @@ def dream_batch(model, sources, options, *, clock, after_level=lambda climb: Non
     starts, before_db = gather(model.card, sources, options)
     clock("analysis", before_db)
     asked = clips(sources, options)
+    class_probabilities.ahead(model.network, before_db)
+    finish.ahead(starts, starts.spectrogram)
     # Nothing more is waited for before all is under way: it is traced while the device computes.
     heard = hear(model, before_db)
     changed, climb = dream(
@@ -87,13 +92,39 @@ class Stopwatch:
         return result
 
 
-analyse = jax.jit(devices.over_clips(mel.analyse))
-"""Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
+@programs.Kept
+@jax.jit
+def analyse(sounds):
+    """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
+    return devices.over_clips(mel.analyse)(sounds)
+
 
 AT_ONCE = 4  # are inverted: 1.3 times as fast as 16 on two cores
 
-finish = jax.jit(devices.over_clips(lambda start, changed: start.finish(changed), at_once=AT_ONCE))
-"""Starts in a domain, and what was changed, to `Finished` dreams."""
+
+@programs.Kept
+@jax.jit
+def finish(starts, changed):
+    """Starts in a domain, and what was changed, to `Finished` dreams."""
+    finish_one = lambda start, changed: start.finish(changed)  # noqa: E731
+    return devices.over_clips(finish_one, at_once=AT_ONCE)(starts, changed)
+
+
+@programs.Kept
+@functools.partial(jax.jit, static_argnames="size")
+def draw_rolls(keys, ratios, most, *, size):
+    """`pyramid.draw_rolls` for each of a list of keys: (clips, levels)."""
+    draw = lambda key, ratio, roll: pyramid.draw_rolls(key, size=size, ratio=ratio, roll=roll)  # noqa: E731
+    return jax.vmap(draw)(jnp.stack(keys), ratios, most)
+
+
+def draw_ahead(options):
+    """Has what draws compiled, while something else is done."""
+    if not programs.are_kept():
+        return
+    keys, numbers = draw_keys.ahead(options.seed, 0), np.zeros(options.batch_size)
+    rolls = [keys.rolls] * options.batch_size
+    draw_rolls.ahead(rolls, numbers, numbers.astype(int), size=options.pyramid_size)
 
 
 def each_asked(sources, options):
@@ -106,18 +137,17 @@ def clips(sources, options, *, names=None):
     asked, dtype = each_asked(sources, options), options.dtype()
     steps = [optimizers.steps_of(one, names) for one in asked]
     weights = np.stack([layer_weights(one.layers()) for one in asked]).astype(dtype)
-    rolls = [
-        pyramid.draw_rolls(
-            source.keys.rolls, size=one.pyramid_size, ratio=one.pyramid_ratio, roll=one.pyramid_roll
-        )
-        for source, one in zip(sources, asked)
-    ]
+    keys = [source.keys.rolls for source in sources]
+    ratios, most = (
+        [getattr(one, name) for one in asked] for name in ("pyramid_ratio", "pyramid_roll")
+    )
+    rolls = draw_rolls(keys, np.array(ratios), np.array(most), size=options.pyramid_size)
     return devices.share_out(
         Clip(
             steps=jax.tree.map(lambda *each: np.stack(each), *steps),
             detail_factor=np.array([one.detail_factor for one in asked], dtype),
             target_class=np.array([source.target or 0 for source in sources], np.int32),
-            rolls=np.stack(rolls),
+            rolls=rolls,
             layer_weights=weights,
         )
     )

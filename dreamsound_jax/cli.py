@@ -242,13 +242,14 @@ def main():
     if flags.FLAGS.list_models:
         return _list_models()
     # Only now: JAX takes its time to import, and --help needs none of it.
-    from dreamsound_jax import devices, generate, runtime
+    from dreamsound_jax import devices, generate, programs, runtime
 
     runtime.prepare(precision=flags.FLAGS.precision)
     cluster = devices.Cluster(*(flags.FLAGS[name].value for name in devices.Cluster._fields))
     if flags.FLAGS.distributed or any(value is not None for value in cluster):
         devices.join(cluster)
-    failed = generate.run(options(), command=_command())
+    with programs.keep_in(f"{runtime.cache_folder()}/traced"):
+        failed = generate.run(options(), command=_command())
     return 2 if failed else 0
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax import ascent, devices, optimizers, pyramid, windows
+from dreamsound_jax import ascent, devices, optimizers, programs, pyramid, windows
 from dreamsound_jax.objectives import CLASS_LAYER, objective
 from dreamsound_jax.vgg19 import LAYERS, POOLED, deepest, smallest_side
 
@@ -79,6 +79,8 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
     settings.level_shapes(starts.spectrogram.shape[1:])
+    if programs.are_kept():
+        _levels_ahead(network, starts, clips, settings)
     reached, climbs = None, []
     for level in range(settings.pyramid_size):
         reached, climb = dream_batch_level(
@@ -89,12 +91,23 @@ def dream(network, starts, clips, *, settings, after_level=lambda climb: None):
     return reached[0], _by_level(climbs)
 
 
+def _levels_ahead(network, starts, clips, settings):
+    """Has all levels compiled at once: one is traced while those before it compile."""
+    reached = None
+    for level in range(settings.pyramid_size):
+        reached, _ = dream_batch_level.ahead(
+            network, reached, starts, clips, settings=settings, level=level
+        )
+
+
+@programs.Kept
 @jax.jit
 def _by_level(climbs):
     """The `Climb`s of levels, arrays (clips, steps), as one of arrays (clips, levels, steps)."""
     return jax.tree.map(lambda *levels: jnp.stack(levels, axis=1), *climbs)
 
 
+@programs.Kept
 @functools.partial(jax.jit, static_argnames=("settings", "level"))
 def dream_batch_level(network, reached, starts, clips, *, settings, level):
     """`dream_level` of a batch: arguments and results have an axis of clips."""
@@ -159,6 +172,7 @@ def response(network, spectrogram, weights, target_class, *, settings):
     )
 
 
+@programs.Kept
 @jax.jit
 def class_probabilities(network, spectrograms):
     """The probability of each class, (clips, classes), of standardised (clips, bands, frames).

@@ -11,6 +11,7 @@ import jax
 from tqdm import tqdm
 
 from dreamsound_jax import devices, grid, inputs, journey, models, outputs, single, sources
+from dreamsound_jax.batch import draw_ahead
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.feed import batches, read_ahead
 from dreamsound_jax.finish import THREADS, Finishers
@@ -45,6 +46,7 @@ def run(options, *, command):
         raise UserError("several processes need a common place to write to: name an --output_dir")
     earlier = outputs.earlier_run(options.output_dir, asdict(options))
     options = replace(options, seed=devices.agree(_seed(options, earlier)))
+    draw_ahead(options)  # while the network is read
     model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     grid.check_points(options, model.card)
     _warn_of_what_is_of_no_use(options)

@@ -110,7 +110,9 @@ def load(name="gm", *, checkpoint=None, dtype=jnp.float32):
     if not (folder / "weights").exists():
         where = f"; {card.weights_from}" if card.weights_from else ""
         raise UserError(f"model {card.name} has no weights in {folder}{where}")
-    return Model(card, network_from(card, _load_weights(folder, card), dtype=dtype))
+    skeleton = _skeleton(card)
+    weights = _load_weights(folder, _shapes_of(skeleton))
+    return Model(card, _filled(skeleton, weights, dtype))
 
 
 def read_card(folder):
@@ -143,7 +145,10 @@ def _card_path(folder):
 
 def network_from(card, weights, *, dtype=jnp.float32):
     """(graphdef, state) of the card's VGG19 with `weights`, {layer: {"kernel", "bias"}}."""
-    model = _skeleton(card)
+    return _filled(_skeleton(card), weights, dtype)
+
+
+def _filled(model, weights, dtype):
     nnx.update(model, jax.tree.map(lambda array: jax.device_put(array.astype(dtype)), weights))
     if jax.default_backend() == "cpu":  # elsewhere XLA wants none
         model.keep_forms()
@@ -165,11 +170,14 @@ def _skeleton(card):
 
 def weight_shapes(card):
     """{layer: {"kernel", "bias"}} of the card's VGG19, as `jax.ShapeDtypeStruct`s."""
-    return nnx.to_pure_dict(nnx.state(_skeleton(card), nnx.Param))
+    return _shapes_of(_skeleton(card))
 
 
-def _load_weights(folder, card):
-    expected = weight_shapes(card)
+def _shapes_of(skeleton):
+    return nnx.to_pure_dict(nnx.state(skeleton, nnx.Param))
+
+
+def _load_weights(folder, expected):
     try:
         with _on_disk(folder / "weights") as weights:
             _check_shapes(folder, expected, ocp.metadata(weights).metadata)

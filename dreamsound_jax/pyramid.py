@@ -95,7 +95,6 @@ def lost_detail(original, shape, last_shape):
     return resize(original, shape) - resize(resize(original, last_shape), shape)
 
 
-@functools.partial(jax.jit, static_argnames="size")
 def draw_rolls(key, *, size, ratio, roll):
     """A shift in frames for each level, uniform in [0, round(roll * ratio ** (level - size + 1))).
 

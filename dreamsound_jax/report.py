@@ -51,12 +51,10 @@ def picture(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(_INCHES, _DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.03)
-    figure.suptitle(
-        textwrap.fill(title, 110), x=0.01, ha="left", size=15, weight="bold", parse_math=False
-    )
-    (before, after, change), (wave, new_wave, climb) = figure.subplots(2, 3, height_ratios=(1.7, 1))
+    figure = Figure(_INCHES, _DPI, facecolor="white")
+    title = textwrap.fill(title, 110)
+    objective_label = textwrap.fill(f"Objective: {objective_label}", 50, max_lines=3)
+    (before, after, change), (wave, new_wave, climb) = _panels(figure, title, objective_label)
     seconds = hop / sample_rate
     _draw_pair(figure, (before, after), before_db, after_db, seconds)
     _draw_change(figure, change, change_db, change_name, seconds)
@@ -69,8 +67,24 @@ def picture(
     wave.set_ylabel("amplitude")
     _draw_climb(climb, np.atleast_2d(objective), objective_label, level_shapes)
     file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file)
+    # Two to three times as fast as by default, for a tenth more bytes.
+    FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})
     return file.getvalue()
+
+
+def _panels(figure, title, below):
+    """The axes, (2, 3), with room for the lines of `title`, and of what is `below` the first row.
+
+    Where all is, is known: to have it found out would take longer than to draw it.
+    """
+    figure.suptitle(title, x=0.01, y=0.99, ha="left", size=15, weight="bold", parse_math=False)
+    lines, lines_below = (1 + text.count("\n") for text in (title, below))
+    height = figure.bbox.height
+    top, bottom, between = height - 45 - 24 * lines, 55, 60 + 20 * lines_below  # in pixels
+    row = (top - bottom - between) / 2
+    rows = {"top": top / height, "bottom": bottom / height, "hspace": between / row}
+    columns = {"left": 0.055, "right": 0.93, "wspace": 0.38}
+    return figure.subplots(2, 3, height_ratios=(1.7, 1), gridspec_kw=rows | columns)
 
 
 def frequency_ticks(n_mels: int, *, sample_rate: int) -> tuple[np.ndarray, list[str]]:
@@ -93,7 +107,7 @@ def _draw_pair(figure, panels, before_db, after_db, seconds):
     colours = {"cmap": "magma", "vmin": floor, "vmax": top}
     draw_spectrogram(panels[0], before_db, seconds, "Before", **colours)
     level = draw_spectrogram(panels[1], after_db, seconds, "After", **colours)
-    figure.colorbar(level, ax=panels[1], pad=0.02, aspect=30, label="level (dB)")
+    _draw_bar(figure, level, panels[1], label="level (dB)")
 
 
 def _draw_change(figure, axes, change_db, name, seconds):
@@ -102,7 +116,12 @@ def _draw_change(figure, axes, change_db, name, seconds):
     colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
     change = draw_spectrogram(axes, change_db, seconds, name, **colours)
     label = "quieter  ←  change (dB)  →  louder"
-    figure.colorbar(change, ax=axes, pad=0.02, aspect=30, extend="both", label=label)
+    _draw_bar(figure, change, axes, extend="both", label=label)
+
+
+def _draw_bar(figure, image, axes, **options):
+    """What the colours of an image stand for, beside it."""
+    figure.colorbar(image, cax=axes.inset_axes((1.02, 0, 0.04, 1)), **options)
 
 
 def draw_spectrogram(axes, db, seconds, name, **colours):
@@ -152,8 +171,7 @@ def _draw_climb(axes, objective, label, level_shapes):
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the names
     axes.locator_params(axis="x", integer=True)
-    title = textwrap.fill(f"Objective: {label}", 50, max_lines=3)
-    axes.set_title(title, loc="left", size=11, parse_math=False)
+    axes.set_title(label, loc="left", size=11, parse_math=False)
     axes.set_xlabel("step (compare values within a level only)")
     unbox(axes)
 

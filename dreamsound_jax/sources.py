@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dreamsound_jax import audio, grid, inputs, transforms
+from dreamsound_jax import audio, grid, inputs, programs, transforms
 from dreamsound_jax.errors import UserError
 from dreamsound_jax.mel import N_MELS, SAMPLE_RATE, frame_count
 
@@ -120,6 +120,7 @@ def read(job, *, options, card):
     )
 
 
+@programs.Kept
 @jax.jit
 def draw_keys(seed, draw):
     """The `Keys` of a clip."""

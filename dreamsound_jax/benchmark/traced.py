@@ -28,10 +28,10 @@ ROWS = {  # what of the product counts for which row: (module, name)
     "picture": [("report", "picture")],
 }
 PROGRAMS = {  # what is compiled in them, for itself or for what is small in it, is theirs
-    "analysis": [("batch", "analyse"), ("single", "analyse")],
-    "level {level}": [("dream", "dream_batch_level")],
-    "resynthesis": [("batch", "finish")],
-    "class probabilities": [("batch", "class_probabilities")],
+    "analyse": "analysis",
+    "dream_batch_level": "level {level}",
+    "finish": "resynthesis",
+    "class_probabilities": "class probabilities",
 }
 STAGES = {"analysis": "input", "classes": "class probabilities"}  # of `batch.Stopwatch`, as rows
 COMPILING = "/jax/core/compile/"  # to trace, to lower, and to compile or read from the cache
@@ -55,19 +55,18 @@ def run(result, began):
 def _listen():
     import jax
 
+    from dreamsound_jax import programs
     from dreamsound_jax.batch import Stopwatch
 
-    _wrap(ROWS, _timed)
-    _wrap(PROGRAMS, _as_program)
-    Stopwatch.__call__ = _timed_by_stage(Stopwatch.__call__)
-    jax.monitoring.register_event_time_span_listener(_compiled)
-
-
-def _wrap(places, how):
-    for row, functions in places.items():
+    for row, functions in ROWS.items():
         for module, name in functions:
             module = sys.modules[f"dreamsound_jax.{module}"]
-            setattr(module, name, how(row, getattr(module, name)))
+            setattr(module, name, _timed(row, getattr(module, name)))
+    for name in ("__call__", "ahead"):
+        setattr(programs.Kept, name, _of_program(getattr(programs.Kept, name)))
+    programs.ThreadPoolExecutor.submit = _for_same_program(programs.ThreadPoolExecutor.submit)
+    Stopwatch.__call__ = _timed_by_stage(Stopwatch.__call__)
+    jax.monitoring.register_event_time_span_listener(_compiled)
 
 
 def _timed(row, function):
@@ -87,22 +86,40 @@ def _timed_by_stage(wait):
     return timed
 
 
-def _as_program(name, function):
-    @functools.wraps(function)
-    def called(*args, **kwargs):
-        _here.program = name.format(level=kwargs.get("level", 0) + 1)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            _here.program = SMALL
+def _of_program(method):
+    @functools.wraps(method)
+    def called(program, *args, **kwargs):
+        row = PROGRAMS.get(program.__name__, SMALL).format(level=kwargs.get("level", 0) + 1)
+        return _do_for(row, method, program, *args, **kwargs)
 
     return called
+
+
+def _for_same_program(submit):
+    """`submit` to threads, which then work for the same program as who submits."""
+
+    def submitted(pool, work, *args, **kwargs):
+        return submit(pool, _do_for, _program(), work, *args, **kwargs)
+
+    return submitted
+
+
+def _do_for(program, work, *args, **kwargs):
+    before, _here.program = _program(), program
+    try:
+        return work(*args, **kwargs)
+    finally:
+        _here.program = before
+
+
+def _program():
+    return getattr(_here, "program", SMALL)
 
 
 def _compiled(event, began, ended, **kwargs):
     del kwargs
     if event.startswith(COMPILING):
-        _spans.append((f"compile: {getattr(_here, 'program', SMALL)}", began, ended))
+        _spans.append((f"compile: {_program()}", began, ended))
 
 
 @contextlib.contextmanager
