@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dreamsound_jax import ascent, batch, devices, domains, mel, overcooked, pyramid
+from dreamsound_jax import ascent, batch, devices, domains, mel, overcooked, programs, pyramid
 from dreamsound_jax.dream import Clip, dream
 
 
@@ -66,9 +66,10 @@ def dream_round(network, state, options, *, number):
 
     `number` is `state.number`, which the host must know to choose the program.
     """
-    settings = options.settings(number)
+    how, settings = How.of(options), options.settings(number)
+    _close.ahead(state, state.start.spectrogram, how=how)
     changed, climb = dream(network, state.start, state.clip, settings=settings)
-    state, left = _close(state, changed, how=How.of(options))
+    state, left = _close(state, changed, how=how)
     return state, left._replace(climb=climb)
 
 
@@ -93,15 +94,21 @@ class How(NamedTuple):
         )
 
 
+@programs.Kept
 @jax.jit
-@devices.over_clips
-def _begin(start, mel_db, clip, rolls_key):
+def _begin(*batch):
+    return devices.over_clips(begin_round)(*batch)
+
+
+def begin_round(start, mel_db, clip, rolls_key):
+    """The `State` of one clip before its first round."""
     sound = start.undreamed()
     input_db = mel.sound_to_mel_db(start.listen(sound))
     number = jnp.int32(0)
     return State(number, start, clip, rolls_key, input_db, mel_db, mel_db, input_db, sound)
 
 
+@programs.Kept
 @functools.partial(jax.jit, static_argnames="how")
 def _close(state, changed, *, how):
     return devices.over_clips(functools.partial(close_round, how=how))(state, changed)
