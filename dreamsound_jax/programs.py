@@ -171,12 +171,17 @@ def _read(file):
         return None
 
 
-@functools.cache
 def _surroundings():
     """What a trace depends on besides what is asked for."""
-    code = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        code.update(file.read_bytes())
     versions = [importlib.metadata.version(name) for name in TRACERS]
     options = sorted(jax.config.values.items())
-    return code.hexdigest(), platform.python_version(), versions, str(options)
+    return _code(), platform.python_version(), versions, str(options)
+
+
+@functools.cache
+def _code():
+    """A digest of this package."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -59,10 +59,12 @@ def test_what_differs_is_traced_anew(tmp_path):
     run(tmp_path)
     run(tmp_path, size=4)
     run(tmp_path, times=3)
-    with jax.enable_x64(True):
-        programs._surroundings.cache_clear()
+    jax.config.update("jax_default_matmul_precision", "highest")
+    try:
         run(tmp_path)
-    programs._surroundings.cache_clear()
+        run(tmp_path)
+    finally:
+        jax.config.update("jax_default_matmul_precision", None)
     assert traced == [2, 2, 3, 2]
 
 
@@ -74,7 +76,9 @@ def test_programs_depend_on_the_code_and_on_versions(tmp_path, monkeypatch):
     for text, version in (("a = 1", "1"), ("a = 2", "1"), ("a = 2", "2"), ("a = 2", "2")):
         code.write_text(text)
         monkeypatch.setattr(programs.importlib.metadata, "version", lambda name, v=version: v)
-        found.append(programs._surroundings.__wrapped__())
+        programs._code.cache_clear()
+        found.append(programs._surroundings())
+    programs._code.cache_clear()
     assert len(set(map(str, found[:3]))) == 3 and found[2] == found[3]
 
 
