@@ -47,6 +47,8 @@ class Page:
     def open(self, view=""):
         self.browser.get("about:blank")
         self.browser.get(self.address + view)
+        # On a busy machine the browser may say that it is there before it is drawn.
+        self.wait("return document.querySelector('#body > *, #nothing:not([hidden])')")
 
     def run(self, script, *given):
         return self.browser.execute_script(script, *given)
