@@ -33,11 +33,12 @@ class Dreams(NamedTuple):
 
 def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
     """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
+    sounds = jax.ShapeDtypeStruct((len(sources), sources[0].sound.size), options.dtype())
+    class_probabilities.ahead(model.network, analyse.ahead(sounds))
     starts, before_db = gather(model.card, sources, options)
     clock("analysis", before_db)
-    asked = clips(sources, options)
-    class_probabilities.ahead(model.network, before_db)
     finish.ahead(starts, starts.spectrogram)
+    asked = clips(sources, options)
     # Nothing more is waited for before all is under way: it is traced while the device computes.
     heard = hear(model, before_db)
     changed, climb = dream(

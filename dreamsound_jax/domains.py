@@ -25,13 +25,11 @@ class Finished(NamedTuple):
       mel_db: (mel bands, frames), what the network saw last.
       change_db: (mel bands, frames), what the dream did: to the spectrogram, or as a gain.
       sound: (channels, samples), as loud as it comes.
-      heard_db: (mel bands, frames) of that sound.
     """
 
     mel_db: jax.Array
     change_db: jax.Array
     sound: jax.Array
-    heard_db: jax.Array
 
 
 class Settle(NamedTuple):
@@ -105,12 +103,11 @@ class Mel:
         mel_db = settle.mel_db(mel_db) if settle else mel_db
         change_db = mel_db - self.card.destandardise(self.spectrogram)
         sound = mel.mel_db_to_sound(self.key, mel_db)
-        heard_db = mel.sound_to_mel_db(sound)
         if settle:
+            heard_db = mel.sound_to_mel_db(sound)
             gain_db = settle.heard_db(heard_db) - heard_db
             sound = gain.player(sound)(gain.bounded(gain_db, heard_db, gain_range=mel.TOP_DB))
-            heard_db = mel.sound_to_mel_db(sound)
-        return Finished(mel_db, change_db, sound[None], heard_db)
+        return Finished(mel_db, change_db, sound[None])
 
     def undreamed(self):
         """The input as the finished sounds are: (channels, samples)."""
@@ -239,8 +236,7 @@ class Sound:
         if settle:
             rate = self.sample_rate
             sound = gain.with_unheard_as_in(self.original, sound, sample_rate=rate)
-        sound = gain.as_loud_as(self.original, sound)
-        return Finished(mel_db, gain_db, sound, mel.sound_to_mel_db(self.listen(sound)))
+        return Finished(mel_db, gain_db, gain.as_loud_as(self.original, sound))
 
     def undreamed(self):
         """The input as the finished sounds are: (channels, samples)."""

@@ -118,13 +118,14 @@ def close_round(state, changed, *, how):
     """The end of a round of one clip: (the next `State`, `Round` without its climb)."""
     first = state.number == 0
     finished = state.start.finish(changed, _settle(state) if how.stabilise else None)
+    heard_db = mel.sound_to_mel_db(state.start.listen(finished.sound))
     fade = jnp.linspace(0, 1, finished.sound.shape[1], dtype=finished.sound.dtype)
     left = Round(
         mel_db=finished.mel_db,
         sound=state.last_sound + fade * (finished.sound - state.last_sound)
         if how.crossfade
         else finished.sound,
-        overcooked=overcooked.index(finished.heard_db, state.input_db),
+        overcooked=overcooked.index(heard_db, state.input_db),
         moved_db=jnp.sqrt(jnp.mean(jnp.square(finished.mel_db - state.last_db))),
         climb=None,
     )
@@ -137,7 +138,7 @@ def close_round(state, changed, *, how):
         input_db=state.input_db,
         last_db=finished.mel_db,
         reference_db=jnp.where(first, finished.mel_db, state.reference_db),
-        reference_heard_db=jnp.where(first, finished.heard_db, state.reference_heard_db),
+        reference_heard_db=jnp.where(first, heard_db, state.reference_heard_db),
         last_sound=finished.sound,
     ), left
 

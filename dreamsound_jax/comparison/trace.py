@@ -134,7 +134,7 @@ def finish(model, dreamed, sources, options):
         sounds,
         np.array(distances),
         np.asarray(batch.hear(model, batch.analyse(jnp.asarray(sounds, options.dtype())))),
-        np.asarray(_overcooked(dreamed.starts, finished.heard_db)),
+        np.asarray(_overcooked(dreamed.starts, finished.sound)),
     )
 
 
@@ -147,8 +147,11 @@ def _at_limit(start, changed):
 
 @jax.jit
 @jax.vmap
-def _overcooked(start, heard_db):
-    return overcooked.index(heard_db, mel.sound_to_mel_db(start.listen(start.undreamed())))
+def _overcooked(start, sound):
+    heard_db, input_db = (
+        mel.sound_to_mel_db(start.listen(each)) for each in (sound, start.undreamed())
+    )
+    return overcooked.index(heard_db, input_db)
 
 
 def rows_of(dreamed, end, place, *, target, every_step):
