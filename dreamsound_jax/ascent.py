@@ -127,8 +127,8 @@ def ascent_step(objective, ascent, transform, *, see, limit, most):
 
 def diagnose(loss, gradient, updates):
     """HEALTHY, or why there is nowhere to go: a flat gradient, or something not finite."""
-    flat = jnp.where(gradient.max() > gradient.min(), HEALTHY, ZERO_GRADIENT)
-    finite = jnp.isfinite(loss) & jnp.isfinite(gradient).all() & jnp.isfinite(updates).all()
+    flat = jnp.where((gradient != gradient[0, 0]).any(), HEALTHY, ZERO_GRADIENT)
+    finite = jnp.isfinite(loss) & (jnp.isfinite(gradient) & jnp.isfinite(updates)).all()
     return jnp.where(finite, flat, NON_FINITE_GRADIENT).astype(jnp.int32)
 
 

@@ -206,8 +206,11 @@ def _dft(frames):
 
 
 def _product(rows, matrix):
-    product = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    return sum(product(rows[:, part::PARTS], matrix[part::PARTS]) for part in range(PARTS))
+    """`rows @ matrix`, all parts at once: a product each, they would compile twice as long."""
+    short = -len(matrix) % PARTS
+    rows = jnp.pad(rows, ((0, 0), (0, short))).reshape(len(rows), -1, PARTS)
+    matrix = jnp.pad(matrix, ((0, short), (0, 0))).reshape(-1, PARTS, matrix.shape[1])
+    return sum(jnp.einsum("fsp,spb->pfb", rows, matrix, precision=jax.lax.Precision.HIGHEST))
 
 
 @functools.cache
