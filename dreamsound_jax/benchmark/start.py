@@ -37,7 +37,7 @@ NOTES = (
     "Of each moment the row is that which was begun last: what a thread does while another waits "
     "for it counts once, and the rows sum to the wall clock.",
     "To compile is to trace, to lower, and to compile or to read from the cache, and for a program "
-    "also what is compiled while it is traced.",
+    "also what is compiled while it is traced. Two compile at a time, while others are traced.",
     "What loudness and pictures need is imported meanwhile, by a thread of its own.",
 )
 
