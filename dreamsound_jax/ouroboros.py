@@ -96,8 +96,8 @@ class How(NamedTuple):
 
 @programs.Kept
 @jax.jit
-def _begin(*batch):
-    return devices.over_clips(begin_round)(*batch)
+def _begin(starts, mel_db, clips, rolls_keys):
+    return devices.over_clips(begin_round)(starts, mel_db, clips, rolls_keys)
 
 
 def begin_round(start, mel_db, clip, rolls_key):

@@ -26,7 +26,7 @@ from jax import export
 
 from dreamsound_jax.errors import reason_of
 
-TRACERS = ("flax", "jax", "jaxlib", "numpy", "optax")
+TRACERS = ("flax", "jax", "jaxlib", "numpy", "optax", "scipy")
 AT_ONCE = 2  # are compiled: one keeps XLA busy for 1.6 of two cores
 
 log = logging.getLogger(__name__)
