@@ -37,12 +37,12 @@ setup(
     },
     package_data={
         "dreamsound_jax": ["page.html", "page.css", "page_*.js"],
-        "dreamsound_jax.comparison": ["page.html"],
+        "studies.optimizers": ["page.html"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],
     },
     include_package_data=False,
-    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli:run"]},
+    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli.main:run"]},
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",

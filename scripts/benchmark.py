@@ -21,12 +21,14 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from dreamsound_jax import cli, command_line, runtime
-from dreamsound_jax.benchmark import machine, record
-from dreamsound_jax.benchmark.context import Context
-from dreamsound_jax.benchmark.table import Table
-from dreamsound_jax.errors import UserError, nearest_or_fail
-from dreamsound_jax.vgg19 import LAYERS
+from benchmarks import machine, record
+from benchmarks.context import Context
+from benchmarks.table import Table
+from dreamsound_jax.cli import main as cli
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.networks.vgg19 import LAYERS
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 PARTS = {
     "stages": "each stage of a dream, against the limits of the machine",
@@ -38,7 +40,7 @@ PARTS = {
     "scaling": "longer clips, larger batches, more devices",
     "accelerator": "what only a GPU or a TPU shows",
 }
-"""Each is the module of `dreamsound_jax.benchmark` of its name, whose `measure` takes a `Context`
+"""Each is the module of `benchmarks` of its name, whose `measure` takes a `Context`
 and returns a `Table` or a list of them.
 """
 TAKEN = ("clip_length", "num_iterations", "pyramid_size", "lr", "seed")  # of dreamsound's flags
@@ -125,7 +127,7 @@ def batch_sizes():
 def measure(part, context):
     """Measures a part; prints its tables and returns them as `record.entry` has them."""
     began = time.perf_counter()
-    found = importlib.import_module(f"dreamsound_jax.benchmark.{part}").measure(context)
+    found = importlib.import_module(f"benchmarks.{part}").measure(context)
     tables = [found] if isinstance(found, Table) else list(found)
     seconds = time.perf_counter() - began
     print(f"## {part}: {PARTS[part]} ({seconds:.0f} s)\n")

@@ -22,24 +22,20 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import (
-    audio,
-    batch,
-    cli,
-    command_line,
-    inputs,
-    measures,
-    mel,
-    models,
-    outputs,
-    runtime,
-)
-from dreamsound_jax import sources as clips
-from dreamsound_jax.comparison import real
-from dreamsound_jax.comparison.trace import activations
-from dreamsound_jax.errors import nearest_or_fail
-from dreamsound_jax.gallery import curves_picture, sounds_picture
-from dreamsound_jax.options import check
+from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.cli import main as cli
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.dreaming import batch
+from dreamsound_jax.networks import models
+from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs.gallery import curves_picture, sounds_picture
+from dreamsound_jax.run import sources as clips
+from dreamsound_jax.run.options import check
+from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import nearest_or_fail
+from studies.optimizers import real
+from studies.optimizers.trace import activations
 
 ROUNDS = 3  # of timing
 TRIES = 6  # at the learning rate that moves a sound as far as wanted

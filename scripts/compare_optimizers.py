@@ -24,13 +24,19 @@ import jax
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import audio, cli, command_line, inputs, measures, mel, models, outputs, runtime
-from dreamsound_jax.comparison import board, costs, real, report, trace, variants
-from dreamsound_jax.comparison.journal import Journal
-from dreamsound_jax.comparison.study import Dream, Plan, Study, name_of
-from dreamsound_jax.errors import UserError
-from dreamsound_jax.optimizers import OPTIMIZERS, SEARCHING
-from dreamsound_jax.options import check
+from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.cli import main as cli
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, SEARCHING
+from dreamsound_jax.networks import models
+from dreamsound_jax.outputs import outputs
+from dreamsound_jax.run.options import check
+from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import UserError
+from studies.optimizers import board, costs, real, report, trace, variants
+from studies.optimizers.journal import Journal
+from studies.optimizers.study import Dream, Plan, Study, name_of
 
 MARK = "<!-- what follows is written by scripts/compare_optimizers.py -->"
 COMPILED = "/jax/core/compile/backend_compile_duration"

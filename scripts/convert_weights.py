@@ -11,9 +11,10 @@ third is for anyone's one-channel VGG19, with or without batch norm, saved as a 
 import jax
 from absl import flags
 
-from dreamsound_jax import command_line, runtime
-from dreamsound_jax.convert import Wanted, convert, download
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.convert import Wanted, convert, download
 
 _MODEL = flags.DEFINE_string("model", None, "what --model calls it afterwards", required=True)
 _PTH = flags.DEFINE_string("pth", None, "the PyTorch file")

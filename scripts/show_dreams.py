@@ -19,10 +19,11 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import command_line, models
-from dreamsound_jax.errors import UserError
-from dreamsound_jax.gallery import layers_picture
-from dreamsound_jax.publish import write_cards
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.networks import models
+from dreamsound_jax.outputs.gallery import layers_picture
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.publish import write_cards
 
 DOMAINS = ("mel", "sound")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of each stage

@@ -26,9 +26,12 @@ import soundfile
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax import audio, command_line, inputs, measures, mel, overcooked, transforms
-from dreamsound_jax.errors import UserError
-from dreamsound_jax.gallery import curves_picture
+from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.dreaming import overcooked
+from dreamsound_jax.outputs.gallery import curves_picture
+from dreamsound_jax.spectral import measures, mel, transforms
+from dreamsound_jax.system.errors import UserError
 
 RATE = mel.SAMPLE_RATE
 DOMAINS, CURES = ("sound", "mel"), ("--stabilise", "--nostabilise")

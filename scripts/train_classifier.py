@@ -18,12 +18,13 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from dreamsound_jax import command_line, runtime
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.networks.vgg19 import smallest_side
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training import datasets, gm
 from dreamsound_jax.training.loop import Recipe
 from dreamsound_jax.training.run import Place, train_checkpoint
-from dreamsound_jax.vgg19 import smallest_side
 
 ROOT = Path(__file__).parent.parent
 WINDOWS = "128x20,256x5"

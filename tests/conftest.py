@@ -3,7 +3,7 @@ import gc
 import jax
 import pytest
 
-from dreamsound_jax import runtime
+from dreamsound_jax.system import runtime
 
 # What one worker, or an earlier run, has compiled, no other compiles again.
 runtime.keep_compiled_programs()

@@ -10,7 +10,7 @@ Ioffe and Szegedy, "Batch Normalization", 2015.
 import jax
 from flax import nnx
 
-from dreamsound_jax.vgg19 import CONV_LAYERS, VGG19
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS, VGG19
 
 NORMALISED = CONV_LAYERS + ("linear1", "linear2")  # all but the last
 MOMENTUM = 0.95  # of the running statistics: they follow the last few dozen batches

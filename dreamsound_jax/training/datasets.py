@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamsound_jax.errors import UserError, nearest_or_fail
-from dreamsound_jax.inputs import is_sound, read
-from dreamsound_jax.mel import SAMPLE_RATE
+from dreamsound_jax.audio.inputs import is_sound, read
+from dreamsound_jax.spectral.mel import SAMPLE_RATE
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 TRAIN = "train"
 

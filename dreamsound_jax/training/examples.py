@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets import TRAIN
 from dreamsound_jax.training.mel_cache import analyse_all, cache_folder
 

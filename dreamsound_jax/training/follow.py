@@ -12,7 +12,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 from tqdm import tqdm
 
-from dreamsound_jax.errors import UserError, reason_of
+from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.training.batch_norm import fold
 from dreamsound_jax.training.loop import Quiet
 

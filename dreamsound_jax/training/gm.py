@@ -12,8 +12,8 @@ import pathlib
 import numpy as np
 from scipy import signal
 
-from dreamsound_jax.errors import UserError
-from dreamsound_jax.mel import SAMPLE_RATE
+from dreamsound_jax.spectral.mel import SAMPLE_RATE
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets import Dataset, Labelled
 
 CLIP_SAMPLES = 51200

@@ -13,7 +13,7 @@ import optax
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dreamsound_jax.errors import UserError
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.augment import augment
 from dreamsound_jax.training.examples import batches
 

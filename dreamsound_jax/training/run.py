@@ -13,8 +13,7 @@ from typing import NamedTuple
 import jax
 from flax import nnx
 
-from dreamsound_jax import models
-from dreamsound_jax.publish import check_place, publish
+from dreamsound_jax.networks import models
 from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
 from dreamsound_jax.training.confusion import picture
 from dreamsound_jax.training.datasets import TRAIN
@@ -22,6 +21,7 @@ from dreamsound_jax.training.evaluate import confusion, shares
 from dreamsound_jax.training.examples import grain_or_fail, load, statistics
 from dreamsound_jax.training.follow import Follow
 from dreamsound_jax.training.loop import train
+from dreamsound_jax.weights.publish import check_place, publish
 
 log = logging.getLogger(__name__)
 

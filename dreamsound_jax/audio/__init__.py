@@ -1,0 +1,1 @@
+"""Sound files, generated sounds and loudness, on the host."""

@@ -1,0 +1,188 @@
+"""Runs a command, and reads its command line the way that users of the reference type it.
+
+Knows no flag of its own.
+"""
+
+import csv
+import io
+import os
+import signal
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
+
+BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
+QUOTE = "'"
+HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+
+
+def run(action, *, name, usage, stopped, module=None):
+    """Runs a command: parses its flags, does `action`, and ends the program.
+
+    Bad input is one line on stderr, and exit code 2; no traceback.
+
+    Args:
+      action: called without arguments; returns the exit code, or None for 0.
+      name: of the command.
+      usage: what its help says first.
+      stopped: what to say to someone who stops it.
+      module: which module's flags are its own; by default the script's.
+    """
+
+    def main(argv):
+        del argv
+        try:
+            return action()
+        except UserError as error:
+            return complain(error, code=2)
+        except KeyboardInterrupt:
+            return complain(f"stopped; {stopped}", code=130)
+
+    def parser(argv):
+        try:
+            return parse(argv, module=module or argv[0], usage=usage)
+        except UserError as error:
+            sys.exit(complain(error, code=2))
+
+    def complain(error, *, code):
+        print(f"{name}: {error}", file=sys.stderr)
+        return code
+
+    app.run(main, flags_parser=parser)
+
+
+def parse(argv, *, module, usage):
+    """Parses `argv` into absl's FLAGS; takes lists and booleans that follow a flag as words.
+
+    `--layers_to_use a b c` is `--layers_to_use=a,b,c`; `--crossfade False` is `--crossfade=False`;
+    `--flagfile=NAME` also finds the flag files that come with the package. Help is printed, and the
+    program ended, here.
+
+    Raises:
+      UserError: an unknown flag, a value that a flag does not take, or a word that belongs to none.
+    """
+    if HELP & set(argv[1:]):
+        _end_quietly_if_nobody_reads()
+        print(help_text(module, usage))
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS([argv[0], *find_flag_files(join_words(argv[1:]))])
+    except flags.Error as error:
+        raise UserError(f"{error} (--help lists the flags)") from None
+    if len(rest) > 1:
+        named = "sounds are named by --input, and " if "input" in flags.FLAGS else ""
+        raise UserError(
+            f"{' '.join(rest[1:])!r} belongs to no flag: {named}spaces around = are not allowed "
+            "(--help lists the flags)"
+        )
+    return rest
+
+
+def value_of(name, word):
+    """The value of flag `name` that `word` stands for; the items of a list are joined by `+`.
+
+    Raises:
+      UserError: it stands for none.
+    """
+    flag = flags.FLAGS[name]
+    if isinstance(flag.parser, flags.ListParser):
+        return word.split("+")
+    try:
+        return flag.parser.parse(word)
+    except ValueError as error:
+        raise UserError(f"--{name}={word}: {error}") from None
+
+
+def _end_quietly_if_nobody_reads():
+    """For `dreamsound --help | head`; Windows has no such signal."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def help_text(module, usage):
+    """The usage, then each flag that `module` defines, in its order, with its default."""
+    lines = [usage.strip(), ""]
+    for flag in flags.FLAGS.flags_by_module_dict()[module]:
+        default = "" if flag.default is None else f" (default {flag.default_as_str.strip(QUOTE)})"
+        lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", f"      {flag.help}"]
+    # Those that come along are for `dreamsound`, not for scripts.
+    ours = (
+        "" if module == sys.argv[0] else f", or from one that comes along: {', '.join(configs())}"
+    )
+    return "\n".join([*lines, "  --flagfile", f"      read flags from a file{ours}"])
+
+
+def configs():
+    """The names of the flag files that come with the package."""
+    return sorted(path.stem for path in shipped("configs").glob("*.flags"))
+
+
+def find_flag_files(arguments):
+    """Points `--flagfile=NAME` at a shipped flag file, unless a file NAME exists."""
+    return [
+        f"--flagfile={_flag_file(value)}" if name in ("--flagfile", "-flagfile") else argument
+        for argument in arguments
+        for name, _, value in [argument.partition("=")]
+    ]
+
+
+def _flag_file(name):
+    if os.path.isfile(name):
+        return name
+    ours = shipped("configs") / f"{Path(name).stem}.flags"
+    if not ours.is_file():
+        raise UserError(f"no flag file {name!r}; those that come along: {', '.join(configs())}")
+    return str(ours)
+
+
+def join_words(arguments):
+    """Joins the words that follow a flag to it with `=`: all of them for a list, else one."""
+    joined, position = [], 0
+    while position < len(arguments):
+        argument, position = arguments[position], position + 1
+        words = _words_after(arguments, position)
+        used = words[: _takes(argument, words)]
+        position += len(used)
+        joined.append(f"{argument}={_as_list(used)}" if used else argument)
+    return joined
+
+
+def _words_after(arguments, position):
+    words = []
+    for word in arguments[position:]:
+        if word.startswith("-") and not _is_number(word):
+            break
+        words.append(word)
+    return words
+
+
+def _takes(argument, words):
+    """How many of the words that follow `argument` are its value."""
+    name = argument.lstrip("-")
+    flag = flags.FLAGS[name] if argument.startswith("-") and name in flags.FLAGS else None
+    if flag is None:
+        return 1 if argument in ("--flagfile", "-flagfile") else 0
+    if flag.boolean:
+        return int(bool(words) and words[0].lower() in BOOLEANS)
+    return len(words) if isinstance(flag.parser, flags.ListParser) else min(1, len(words))
+
+
+def _as_list(words):
+    """The words as one value; a file whose name has a comma in it stays one item."""
+    if len(words) == 1 and not os.path.exists(words[0]):
+        return words[0]
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(words)
+    return row.getvalue()
+
+
+def _is_number(word):
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

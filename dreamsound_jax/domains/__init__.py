@@ -1,0 +1,1 @@
+"""What a dream changes: the spectrogram, or a gain on the sound."""

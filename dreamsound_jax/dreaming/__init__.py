@@ -1,0 +1,1 @@
+"""The algorithm: pyramid, gradient ascent, optimizers, ouroboros."""

@@ -1,0 +1,1 @@
+"""The networks that listen: architectures, responses, windows, cards and loading."""

@@ -1,0 +1,1 @@
+"""Fast convolutions for XLA:CPU; no other device runs them."""

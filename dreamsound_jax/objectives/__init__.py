@@ -1,0 +1,1 @@
+"""What a dream climbs: layers and classes."""

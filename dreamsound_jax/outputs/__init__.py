@@ -1,0 +1,1 @@
+"""What a run writes: sounds, pictures, the page of clips and the manifest."""

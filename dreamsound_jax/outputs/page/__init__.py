@@ -1,0 +1,1 @@
+"""The page of a run, on which all clips can be seen and heard."""

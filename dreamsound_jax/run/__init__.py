@@ -1,0 +1,1 @@
+"""Many clips: plan, read, batch, write, resume."""

@@ -1,0 +1,104 @@
+"""Dreams, one a clip: a batch from its sounds to its files."""
+
+import functools
+from dataclasses import replace
+
+import jax
+import numpy as np
+
+from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.dreaming import ascent
+from dreamsound_jax.dreaming.batch import Stopwatch, analyse, dream_batch, filled, hear
+from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs import picture as report
+from dreamsound_jax.run.finish import Dreamed
+from dreamsound_jax.spectral import mel
+from dreamsound_jax.system.errors import UserError
+
+
+def dream(model, batch, options, *, folder, tell):
+    """Dreams one batch; returns it as a `finish.Dreamed`.
+
+    `tell` is called with a few words on how far it is.
+    """
+    del folder
+    clock, begun = Stopwatch(), []
+
+    def after_level(climb):
+        # The next level is traced, and compiled, while this one is dreamed.
+        jax.block_until_ready(begun[-1:])
+        begun.append(climb)
+        tell(f"level {len(begun)} of {options.pyramid_size}")
+
+    full = filled(batch, options.batch_size)
+    dreams = dream_batch(model, full, options, clock=clock, after_level=after_level)
+    dreams = jax.tree.map(np.asarray, dreams)
+    makers = []
+    for row, source in enumerate(batch):
+        of_one = jax.tree.map(lambda array, row=row: array[row], dreams)
+        own = replace(options, **source.changes)
+        makers.append(functools.partial(_clip, model, source, of_one, clock.seconds, own))
+    return Dreamed(makers, close=lambda: None, busy=sum(clock.seconds.values()))
+
+
+def _clip(model, source, dreams, seconds, options):
+    """The `outputs.Clip` of one clip's `Dreams`; UserError if it stopped."""
+    stopped = ascent.why_stopped(dreams.climb, options.layers_to_use)
+    if stopped:
+        raise UserError(f"{stopped}; nothing was written for this clip")
+    dreams = _without_padding(dreams, source.kept)
+    objective, finished = dreams.climb.objective, dreams.finished
+    wav = outputs.encode(
+        finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness
+    )
+    mono = inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE)
+    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))
+    arrays = {"mel_db": np.stack([dreams.before_db, finished.mel_db])}
+    if options.domain == "sound":
+        arrays["gain_db"] = finished.change_db
+    return outputs.Clip(
+        wav=wav,
+        arrays=arrays,
+        picture=lambda written: _picture(source, dreams, written, options, model.card),
+        facts={
+            "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
+            "objective_by_level": objective.tolist(),
+        },
+        heard=(*dreams.heard, np.asarray(heard_again)[0]),
+        seconds=seconds,
+    )
+
+
+def _without_padding(dreams, kept):
+    """The `Dreams` of a clip, cut to the share `kept` of its sound and frames."""
+    if kept == 1:
+        return dreams
+    cut = lambda array: array[..., : max(1, round(kept * array.shape[-1]))]  # noqa: E731
+    finished = dreams.finished._replace(**{n: cut(a) for n, a in dreams.finished._asdict().items()})
+    return dreams._replace(before_db=cut(dreams.before_db), finished=finished)
+
+
+def _picture(source, dreams, written, options, card):
+    return report.picture(
+        title=outputs.title(source, options, card),
+        before_db=dreams.before_db,
+        after_db=dreams.finished.mel_db,
+        change_db=dreams.finished.change_db,
+        change_name="Gain on the sound" if options.domain == "sound" else "Change",
+        before_sound=source.sound[: round(source.kept * source.sound.size)],
+        after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
+        objective=dreams.climb.objective,
+        objective_label=_objective_label(options, outputs.target_name(source, card)),
+        level_shapes=options.settings().level_shapes(dreams.before_db.shape),
+        sample_rate=mel.SAMPLE_RATE,
+        hop=mel.HOP,
+    )
+
+
+def _objective_label(options, target):
+    if len(options.layers_to_use) > 1:
+        return "mean response of the layers"
+    if target is None:
+        return f"mean squared activation of {options.layers_to_use[0]}"
+    sign = "" if options.class_objective == "towards" else "minus "
+    return f"{sign}log probability of {target}"

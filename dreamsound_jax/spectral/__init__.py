@@ -1,0 +1,1 @@
+"""Sound to spectrogram and back, in JAX."""

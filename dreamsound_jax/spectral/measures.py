@@ -1,0 +1,83 @@
+"""What a dream did to a sound, as numbers: how far it moved, how it is spread, what it is like.
+
+Sounds are (samples,) at 22,050 Hz.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dreamsound_jax.spectral import mel
+
+FLOOR_DB = -80.0  # below the loudest place; what is under it counts as equal
+NEAR_SILENCE_DB = -50.0  # of a frame, below the loudest frame
+HIGH_HZ = 6000.0
+
+
+def log_spectral_distance(sound, other):
+    """How far two sounds are apart, in dB, whatever their levels.
+
+    The root mean square difference of their log spectra over bins, averaged over frames (Gray and
+    Markel, "Distance Measures for Speech Processing", 1976), after the mean difference is taken
+    away. Both are heard down to 80 dB below their loudest place, and as long as the shorter one.
+    """
+    spectra = [_power_db(each) for each in (sound, other)]
+    frames = min(db.shape[1] for db in spectra)
+    difference = spectra[0][:, :frames] - spectra[1][:, :frames]
+    difference -= difference.mean()
+    return float(jnp.sqrt(jnp.square(difference).mean(axis=0)).mean())
+
+
+def spectral_flatness(sound):
+    """How noise-like the spectrum is, frame by frame, on average: 0 (few tones) to 1 (white).
+
+    The geometric over the arithmetic mean of the power, weighted by the power of the frames.
+    """
+    power = jnp.maximum(_power(sound), mel.AMIN)
+    arithmetic = power.mean(axis=0)
+    flatness = jnp.exp(jnp.log(power).mean(axis=0)) / arithmetic
+    return float((flatness * arithmetic).sum() / arithmetic.sum())
+
+
+def frame_levels_db(sound):
+    """The level of each frame (frames,), in dB below the loudest one; not under -100."""
+    power = _power(sound).mean(axis=0)
+    return 10 * jnp.log10(jnp.maximum(power / power.max(), mel.AMIN))
+
+
+def silent_share(sound):
+    """The share of frames more than 50 dB below the loudest one."""
+    return float((frame_levels_db(sound) < NEAR_SILENCE_DB).mean())
+
+
+def high_share(sound):
+    """The share of the energy that lies above 6 kHz."""
+    power = _power(sound)
+    high = np.fft.rfftfreq(mel.N_FFT, 1 / mel.SAMPLE_RATE) > HIGH_HZ
+    return float(power[high].sum() / power.sum())
+
+
+def frechet_distance(activations, others):
+    """Between two sets of activations (examples, features), each taken for a normal distribution.
+
+    Dowson and Landau, 1982; for sound, Kilgour and others, "Fréchet Audio Distance", 2019.
+    """
+    means = [each.mean(axis=0) for each in (activations, others)]
+    covariances = [np.cov(each, rowvar=False) for each in (activations, others)]
+    # The trace of the square root of a product of covariances, by its eigenvalues.
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
+    spread = np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * roots.sum()
+    return float(np.sum((means[0] - means[1]) ** 2) + spread)
+
+
+def _power(sound):
+    return jnp.square(jnp.abs(_stft(jnp.asarray(sound))))
+
+
+def _power_db(sound):
+    power = _power(sound)
+    db = 10 * jnp.log10(jnp.maximum(power, jnp.finfo(power.dtype).tiny))
+    return jnp.maximum(db, db.max() + FLOOR_DB)
+
+
+_stft = jax.jit(mel.stft)

@@ -1,0 +1,1 @@
+"""Devices, the compilation cache, storage and errors."""

@@ -1,0 +1,1 @@
+"""Experiments and their reports: which optimizer, which domain, which ouroboros."""

@@ -1,0 +1,183 @@
+import io
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from dreamsound_jax.audio import inputs
+from dreamsound_jax.system.errors import UserError
+from tests.helpers.sounds import RATE, pitch, tone
+
+
+def encoded(sound, rate=RATE, **kind):
+    file = io.BytesIO()
+    soundfile.write(file, sound, rate, **({"format": "WAV"} | kind))
+    return file.getvalue()
+
+
+@pytest.fixture
+def stored(tmp_path):
+    def store(name, data):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return str(path)
+
+    return store
+
+
+def complaint(path):
+    with pytest.raises(UserError) as caught:
+        inputs.read(path, sample_rate=RATE)
+    message = str(caught.value)
+    assert "\n" not in message and os.path.basename(path) in message
+    return message
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
+def test_read_keeps_pitch_and_length_at_any_rate(stored, rate):
+    sound = inputs.read(stored("a.wav", encoded(tone(rate), rate)), sample_rate=RATE)
+    assert sound.dtype == np.float32 and abs(sound.size - RATE) <= 1
+    assert abs(pitch(sound) - 440) <= 1.5
+    assert np.abs(sound).max() == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"format": "FLAC"},
+        {"format": "OGG", "subtype": "VORBIS"},
+        {"format": "MP3"},
+        {"format": "AIFF"},
+        {"format": "AU"},
+        {"format": "CAF"},
+        {"format": "WAV", "subtype": "PCM_24"},
+        {"format": "WAV", "subtype": "FLOAT"},
+    ],
+    ids=lambda kind: "-".join(kind.values()),
+)
+def test_read_knows_formats_by_content(stored, kind):
+    sound = inputs.read(stored("no_suffix", encoded(tone(), **kind)), sample_rate=RATE)
+    assert abs(sound.size - RATE) < 2500 and abs(pitch(sound) - 440) <= 2
+
+
+def test_read_averages_channels(stored):
+    left, right = tone(), tone(frequency=1000)
+    path = stored("stereo.wav", encoded(np.stack([left, right], 1), subtype="FLOAT"))
+    mono = (left + right) / np.abs(left + right).max()
+    np.testing.assert_allclose(inputs.read(path, sample_rate=RATE), mono, atol=1e-5)
+
+
+def test_record_takes_a_file_as_it_is(stored):
+    stereo = np.float32(np.stack([tone(44100), 3 * tone(44100, frequency=1000)], 1))
+    path = stored("stereo.wav", encoded(stereo, 44100, subtype="FLOAT"))
+    recording = inputs.record(path)
+    assert recording.sample_rate == 44100 and recording.channels.dtype == np.float32
+    np.testing.assert_array_equal(recording.channels, stereo)
+    mono = inputs.to_mono(recording, sample_rate=RATE)
+    expected = (tone() + 3 * tone(frequency=1000)) / 2
+    np.testing.assert_allclose(mono[200:-200], expected[200:-200], atol=1e-3)
+    heard = inputs.listen(path, recording, sample_rate=RATE)
+    np.testing.assert_array_equal(heard, inputs.read(path, sample_rate=RATE))
+    mono = inputs.record(stored("mono.wav", encoded(tone())))
+    assert mono.channels.shape == (RATE, 1)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_read_joins_the_chunks_of_an_mp3_seamlessly(stored, monkeypatch, mode):
+    kind = {"format": "MP3", "bitrate_mode": mode, "compression_level": 0.3}
+    path = stored("a.mp3", encoded(tone(seconds=8) * (np.arange(8 * RATE) % 9999 > 4999), **kind))
+    whole = inputs.read(path, sample_rate=RATE)
+    monkeypatch.setattr(inputs, "_CHUNK", 5000)
+    np.testing.assert_allclose(inputs.read(path, sample_rate=RATE), whole, atol=1e-6)
+
+
+def test_read_takes_streams_of_unknown_length(stored):
+    wav, flac = bytearray(encoded(tone())), bytearray(encoded(tone(), format="FLAC"))
+    wav[4:8] = wav[40:44] = b"\xff" * 4  # as ffmpeg writes to a pipe
+    flac[21] &= 0xF0  # total samples: 0, unknown
+    flac[22:26] = bytes(4)
+    for name, data in (("a.wav", wav), ("a.flac", flac)):
+        assert inputs.read(stored(name, bytes(data)), sample_rate=RATE).size == RATE
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.6, 0.9])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "AIFF", "AU", "CAF", "W64", "RF64", "MP3"])
+def test_read_refuses_a_truncated_file(stored, kind, kept):
+    data = encoded(np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE), format=kind)
+    message = complaint(stored("cut", data[: int(len(data) * kept)]))
+    assert "cut short" in message
+
+
+def test_read_refuses_what_is_no_sound(stored, tmp_path):
+    assert "known format: wav, flac" in complaint(stored("a.txt", b"not a sound\n" * 99))
+    assert "known format" in complaint(stored("a.wav", np.random.default_rng(0).bytes(5000)))
+    assert "ffmpeg" in complaint(stored("a.m4a", b"\0\0\0 ftypM4A " + bytes(500)))
+    assert "0 bytes" in complaint(stored("b.wav", b""))
+    assert "no samples" in complaint(stored("c.wav", encoded(np.zeros(0))))
+    assert "folder" in complaint(str(tmp_path))
+    assert "Not a directory" in complaint(os.path.join(stored("d.wav", b"x"), "e.wav"))
+
+
+def test_read_refuses_silence_and_nan(stored):
+    assert "silent" in complaint(stored("a.wav", encoded(np.zeros(RATE))))
+    assert "silent" in complaint(stored("b.wav", encoded(tone() * 1e-6, subtype="FLOAT")))
+    opposed = np.stack([tone(), -tone()], 1)
+    assert "silent" in complaint(stored("c.wav", encoded(opposed, subtype="FLOAT")))
+    for bad in (np.nan, np.inf):
+        sound = tone()
+        sound[100] = bad
+        assert "NaN or infinite" in complaint(stored("d.wav", encoded(sound, subtype="FLOAT")))
+
+
+def test_read_refuses_a_missing_file_and_names_the_nearest(stored):
+    path = stored("drums.wav", b"x")
+    assert repr(path) in complaint(path.replace("drums", "drum"))
+    assert "no folder" in complaint(os.path.join(os.path.dirname(path), "nowhere", "a.wav"))
+
+
+def test_find_inputs_expands_names(stored, tmp_path, monkeypatch):
+    for name in ("b.wav", "a.FLAC", "notes.txt", ".hidden.wav", "deep/c.ogg", "deep/er/d.mp3"):
+        stored(name, b"x")
+    stored("noise", b"x")
+    root = str(tmp_path)
+    inside = lambda *names: [os.path.join(root, name) for name in names]  # noqa: E731
+    expected = {
+        "noise": ["noise"],
+        "sine": ["sine"],
+        root: inside("a.FLAC", "b.wav"),
+        f"{root}/*": inside("a.FLAC", "b.wav"),
+        f"{root}/?.wav": inside("b.wav"),
+        f"{root}/**/*": inside("a.FLAC", "b.wav", "deep/c.ogg", "deep/er/d.mp3"),
+        f"{root}/notes.txt": inside("notes.txt"),
+    }
+    for name, files in expected.items():
+        assert inputs.find_inputs([name]) == (files, [])
+    twice = inside("b.wav", "b.wav")
+    assert inputs.find_inputs(twice) == (twice, [])
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("HOME", root)
+    assert inputs.find_inputs(["./noise", "~/b.wav"])[0] == ["./noise", *inside("b.wav")]
+
+
+def test_find_inputs_takes_a_file_with_pattern_characters_literally(stored):
+    path = stored("take[1].wav", b"x")
+    assert inputs.find_inputs([path]) == ([path], [])
+
+
+def test_find_inputs_collects_every_failure(stored, tmp_path):
+    good = stored("drums.wav", b"x")
+    (tmp_path / "empty").mkdir()
+    bad = {
+        "nosie": "did you mean 'noise'?",
+        str(tmp_path / "drum.wav"): f"did you mean {good!r}?",
+        str(tmp_path / "nowhere" / "x.wav"): "there is no folder",
+        str(tmp_path / "empty"): "no sound files in the folder",
+        str(tmp_path / "*.flac"): "no sound file matches",
+        "": "accepted are 'noise'",
+    }
+    found, failures = inputs.find_inputs([*bad, good])
+    assert found == [good] and [name for name, _ in failures] == list(bad)
+    for name, message in failures:
+        assert bad[name] in message and "\n" not in message

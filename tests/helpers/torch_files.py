@@ -1,0 +1,108 @@
+"""Writes PyTorch's file format by hand, so that its reader is tested where PyTorch is not."""
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS
+from dreamsound_jax.weights.torch_weights import NORM_PARTS, NORMALISED_NAMES, TORCH_NAMES
+
+STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
+
+
+class Global:
+    """Is pickled as the name of something that need not exist here."""
+
+    def __init__(self, module, name):
+        self.name = f"{module}\n{name}\n"
+
+
+class Call:
+    """Is pickled as a call: `function`, a Global, with `arguments`."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self):
+        return self.function, self.arguments
+
+
+class Storage:
+    def __init__(self, *pid):
+        self.pid = pid
+
+
+class _Pickler(pickle._Pickler):
+    """The pickler in Python, which can be taught to write names that it cannot import."""
+
+    def save(self, obj, *args, **options):
+        if isinstance(obj, Global):
+            self.write(pickle.GLOBAL + obj.name.encode())
+        elif isinstance(obj, Call):
+            self.save(obj.function)
+            self.save(obj.arguments)
+            self.write(pickle.REDUCE)
+        elif isinstance(obj, Storage):
+            self.save(obj.pid)
+            self.write(pickle.BINPERSID)
+        else:
+            super().save(obj, *args, **options)
+
+
+def dumps(content):
+    file = io.BytesIO()
+    _Pickler(file, protocol=2).dump(content)
+    return file.getvalue()
+
+
+def tensor(key, array, *, offset=0, shape=None, strides=None, count=None):
+    """What stands for a tensor in the pickle; what is named differs from what `array` is."""
+    kind = Global("torch", STORAGES[str(array.dtype)])
+    storage = Storage("storage", kind, key, "cpu", array.size if count is None else count)
+    strides = [s // array.itemsize for s in array.strides] if strides is None else strides
+    arguments = (storage, offset, tuple(shape or array.shape), tuple(strides), False, None)
+    return Call(Global("torch._utils", "_rebuild_tensor_v2"), *arguments)
+
+
+def write_zip(path, pickled, storages=(), *, compression=zipfile.ZIP_STORED, extra=None):
+    """An archive as `torch.save` writes it, of a pickle (bytes) and {key: array}."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, content in (extra or {}).items():
+            archive.writestr(f"archive/{name}", content)
+        for key, array in dict(storages).items():
+            with archive.open(f"archive/data/{key}", "w", force_zip64=True) as member:
+                member.write(array.ravel().view(np.uint8).data if array.size else b"")
+    return path
+
+
+def write_pth(path, arrays):
+    """A state dict {name: array} as PyTorch would save it."""
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    storages = {str(number): array for number, array in enumerate(arrays.values())}
+    pickled = dumps({name: tensor(key, storages[key]) for key, name in zip(storages, arrays)})
+    return write_zip(path, pickled, storages)
+
+
+def vgg19_arrays(shapes, *, seed=0, normalised=False, dtype=np.float32):
+    """A random state dict with torchvision's names; `shapes` as `models.weight_shapes` has them.
+
+    He-normal, drawn in the order of the network, so that equal seeds give equal numbers.
+    """
+    rng, names = np.random.default_rng(seed), NORMALISED_NAMES if normalised else TORCH_NAMES
+    arrays = {}
+    for layer, name in names.items():
+        *inside, out = shapes[layer]["kernel"].shape
+        shape = (out, inside[-1], 3, 3) if layer in CONV_LAYERS else (out, *inside)
+        scale = dtype(np.sqrt(2 / np.prod(inside)))
+        arrays[f"{name}.weight"] = rng.standard_normal(shape, dtype) * scale
+        arrays[f"{name}.bias"] = rng.standard_normal(out, dtype) * dtype(0.05)
+        if normalised and layer in CONV_LAYERS:
+            features, position = name.split(".")
+            norm = f"{features}.{int(position) + 1}"
+            parts = [rng.uniform(0.5, 1.5, out).astype(dtype) for _ in NORM_PARTS]
+            arrays |= {f"{norm}.{part}": values for part, values in zip(NORM_PARTS, parts)}
+            arrays[f"{norm}.num_batches_tracked"] = np.array(7)
+    return arrays

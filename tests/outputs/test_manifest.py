@@ -1,0 +1,74 @@
+import json
+import multiprocessing
+
+import pytest
+from etils import epath
+
+from dreamsound_jax.outputs.manifest import Manifest
+from dreamsound_jax.system.errors import UserError
+
+
+def record(number, **more):
+    return {"number": number, "name": f"{number:05d}-a", **more}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(9):
+        (tmp_path / f"{number:05d}-a.json").write_text("{}")
+    return epath.Path(tmp_path)
+
+
+def test_what_is_recorded_is_done_while_its_files_are_there(folder):
+    manifest = Manifest(folder)
+    for each in (record(3), record(1, error="silent"), record(0)):
+        manifest.add(each)
+    again = Manifest(folder)
+    assert list(again.records()) == [0, 1, 3]
+    assert again.done() == {0, 3}
+    (folder / "00003-a.json").unlink()
+    assert again.done() == {0}
+
+
+def test_a_line_that_was_cut_short_says_nothing_and_harms_no_other(folder):
+    Manifest(folder).add(record(0))
+    with open(folder / "manifest-000.jsonl", "a") as file:
+        file.write(json.dumps(record(1))[:-4])
+    assert Manifest(folder).done() == {0}
+    Manifest(folder).add(record(2))
+    Manifest(folder).add(record(1))
+    assert Manifest(folder).done() == {0, 1, 2}
+
+
+def test_a_clip_that_failed_and_then_came_out_is_done_and_stays_so(folder):
+    for process, each in (
+        (0, record(4, error="cut short")),
+        (1, record(4)),
+        (2, record(4, error="x")),
+    ):
+        Manifest(folder, process=process).add(each)
+    assert Manifest(folder).done() == {4}
+    assert {path.name for path in folder.glob("manifest*")} == {
+        f"manifest-00{process}.jsonl" for process in range(3)
+    }
+
+
+def add_many(folder, process):
+    for number in range(50):
+        Manifest(epath.Path(folder), process=process).add(record(2 * number + process))
+
+
+def test_processes_write_side_by_side(folder):
+    context = multiprocessing.get_context("spawn")
+    running = [context.Process(target=add_many, args=(str(folder), each)) for each in range(2)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert list(Manifest(folder).records()) == list(range(100))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "manifest-000.jsonl").mkdir()
+    with pytest.raises(UserError, match="cannot write .*manifest-000.jsonl': Is a directory"):
+        Manifest(epath.Path(tmp_path)).add(record(0))

@@ -1,0 +1,70 @@
+import threading
+import time
+
+import pytest
+
+from dreamsound_jax.run.feed import MOST_WAITING, READERS, batches, read_ahead
+from dreamsound_jax.system.errors import UserError
+
+
+def test_what_is_read_ahead_comes_in_order_and_failures_with_it():
+    def read(job):
+        time.sleep(0.02 * (job % 3 == 0))
+        if job == 4:
+            raise UserError("no sound")
+        return -job
+
+    found = list(read_ahead(range(10), read, ahead=3))
+    assert [job for job, _ in found] == list(range(10))
+    assert [str(sound) if job == 4 else sound for job, sound in found] == [
+        *(0, -1, -2, -3, "no sound", -5, -6, -7, -8, -9)
+    ]
+
+
+def test_no_more_is_read_than_asked_for():
+    """Neither in threads at a time, nor in jobs ahead of the one that is taken."""
+    begun, running, most = [], [], []
+    lock = threading.Lock()
+
+    def read(job):
+        with lock:
+            begun.append(job)
+            running.append(job)
+            most.append(len(running))
+        time.sleep(0.01)
+        with lock:
+            running.remove(job)
+
+    for job, _ in read_ahead(range(40), read, ahead=5):
+        time.sleep(0.002)
+        assert max(begun) <= job + 6
+    assert 1 < max(most) <= READERS
+    left = read_ahead(range(1000), read, ahead=5)
+    next(left)
+    left.close()
+    assert len(begun) <= 40 + 6
+
+
+def test_other_errors_are_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(read_ahead([1, 0], lambda job: 1 / job, ahead=2))
+
+
+def test_like_goes_with_like_and_all_come_once():
+    found = list(batches("abaacbbaa", 2, alike=str))
+    assert ["".join(group) for group in found] == ["aa", "bb", "aa", "c", "b", "a"]
+
+
+def test_where_few_are_alike_no_more_than_some_batches_wait():
+    taken = []
+
+    def sources():
+        for number in range(200):
+            taken.append(number)
+            yield number
+
+    given = 0
+    for group in batches(sources(), 2, alike=lambda number: number):
+        given += len(group)
+        assert len(taken) - given <= 2 * MOST_WAITING
+    assert given == 200

@@ -1,0 +1,282 @@
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_file import open_state_dict
+from tests.helpers.torch_files import Call, Global, dumps, tensor, write_pth, write_zip
+
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "features.0.weight": RNG.normal(size=(7, 2, 3, 3)).astype(np.float32),
+    "features.0.bias": RNG.normal(size=7),
+    "features.1.num_batches_tracked": np.array(5),
+    "empty": np.zeros((0, 3)),
+}
+
+
+def read_all(path):
+    with open_state_dict(path) as tensors:
+        return {name: stored.read() for name, stored in tensors.items()}
+
+
+def refusal(path):
+    with pytest.raises(UserError) as caught:
+        read_all(path)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def test_tensors_come_back_whole_and_in_blocks(tmp_path):
+    path = write_pth(tmp_path / "a.pth", ARRAYS)
+    with open_state_dict(path) as tensors:
+        assert list(tensors) == list(ARRAYS)
+        for name, stored in tensors.items():
+            assert stored.dtype == ARRAYS[name].dtype and stored.shape == ARRAYS[name].shape
+            np.testing.assert_array_equal(stored.read(), ARRAYS[name])
+        blocks = list(tensors["features.0.weight"].blocks(3))
+        assert [start for start, _ in blocks] == [0, 3, 6]
+        np.testing.assert_array_equal(
+            np.concatenate([block for _, block in blocks]), ARRAYS["features.0.weight"]
+        )
+
+
+def test_views_share_a_storage(tmp_path):
+    array = np.arange(24.0)
+    content = {
+        "turned": tensor("0", array, shape=(4, 6), strides=(1, 4)),
+        "inside": tensor("0", array, offset=5, shape=(2, 3), strides=(3, 1)),
+        "spread": tensor("0", array, offset=2, shape=(5,), strides=(0,)),
+    }
+    found = read_all(write_zip(tmp_path / "a.pth", dumps(content), {"0": array}))
+    np.testing.assert_array_equal(found["turned"], array.reshape(6, 4).T)
+    np.testing.assert_array_equal(found["inside"], array[5:11].reshape(2, 3))
+    np.testing.assert_array_equal(found["spread"], np.full(5, 2))
+    with open_state_dict(tmp_path / "a.pth") as tensors:
+        turned = np.concatenate([block for _, block in tensors["turned"].blocks(3)])
+    np.testing.assert_array_equal(turned, array.reshape(6, 4).T)
+
+
+def test_what_was_written_on_a_big_endian_machine_is_turned(tmp_path):
+    array = np.arange(6.0)
+    pickled = dumps({"a": tensor("0", array)})
+    extra = {"byteorder": b"big"}
+    path = write_zip(tmp_path / "a.pth", pickled, {"0": array.byteswap()}, extra=extra)
+    np.testing.assert_array_equal(read_all(path)["a"], array)
+
+
+@pytest.mark.parametrize("wrapping", ["state_dict", "model_state_dict", "model"])
+def test_wrapped_and_parallel_state_dicts_are_unwrapped(tmp_path, wrapping):
+    array = np.arange(6.0)
+    inner = {"module.a": tensor("0", array), "module.b": tensor("0", array)}
+    pickled = dumps({"epoch": 3, wrapping: inner})
+    assert list(read_all(write_zip(tmp_path / "a.pth", pickled, {"0": array}))) == ["a", "b"]
+
+
+def malicious(marker):
+    """Pickles that would make the file `marker`, each in its own way."""
+    command = f"touch {marker}"
+    system = Call(Global("os", "system"), command)
+    python = f"open({str(marker)!r}, 'w')"
+    module, name = b"\x8c\x08builtins", b"\x8c\x04exec"
+    code = python.encode()
+    stacked = b"\x80\x04" + module + name + b"\x93\x8c" + bytes([len(code)]) + code + b"\x85R."
+    zeros = np.zeros(4)
+    rebuild, ordered = Global("torch._utils", "_rebuild_tensor_v2"), ("collections", "OrderedDict")
+    return {
+        "os.system": dumps(system),
+        "posix.system": dumps(Call(Global("posix", "system"), command)),
+        "eval": dumps(Call(Global("builtins", "eval"), python)),
+        "exec, protocol 4": stacked,
+        "subprocess": dumps(Call(Global("subprocess", "Popen"), ("touch", str(marker)))),
+        "in a value": dumps({"a": tensor("0", zeros), "b": {"c": [system]}}),
+        "in a key": dumps(Call(Global(*ordered), [(Call(Global("os", "getcwd")), 1), (system, 2)])),
+        "in an argument": dumps({"a": Call(rebuild, system, 0, (4,), (1,), False, None)}),
+        "getattr": dumps(Call(Global("builtins", "getattr"), rebuild, "__globals__")),
+        "partial": dumps(Call(Global("functools", "partial"), Global("os", "system"))),
+        "dotted": b"\x80\x04\x8c\x0ctorch._utils\x8c\x09os.system\x93\x8c"
+        + bytes([len(command)]) + command.encode() + b"\x85R.",
+        "instance": b"(S'" + command.encode() + b"'\nios\nsystem\n.",
+        "torch's own": dumps(Call(Global("torch.storage", "_load_from_bytes"), b"")),
+        "a class": dumps(Call(Global("torchvision.models.vgg", "VGG"))),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(malicious("")))
+def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, kind):
+    marker = tmp_path / "marker"
+    pickled = malicious(marker)[kind]
+    said = refusal(write_zip(tmp_path / "a.pth", pickled, {"0": np.zeros(4)}))
+    assert "was not run" in said or "damaged" in said
+    assert not marker.exists()
+
+
+def test_the_malicious_pickles_are_real(tmp_path):
+    """Python's own unpickler would run them."""
+    for kind in ("os.system", "eval", "exec, protocol 4", "instance", "in a value"):
+        marker = tmp_path / kind.replace(" ", "_")
+        with_storage = malicious(marker)[kind]
+        unpickler = type("Any", (pickle.Unpickler,), {"persistent_load": lambda self, pid: None})
+        unpickler.find_class = lambda self, module, name: (
+            str if module.startswith("torch") else pickle.Unpickler.find_class(self, module, name)
+        )
+        try:
+            unpickler(__import__("io").BytesIO(with_storage)).load()
+        except TypeError:
+            continue  # `str` takes not what a tensor is made of
+        assert marker.exists(), kind
+
+
+def test_nothing_of_ours_can_be_altered(tmp_path):
+    """BUILD sets attributes of what is on the stack: here, of the reader's own stand-ins."""
+    for name in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
+        for state in (b"}(U\x04evilK\x01u", b"N}(U\x08__call__K\x01u\x86"):
+            refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
+    assert read_all(write_pth(tmp_path / "b.pth", ARRAYS)).keys() == ARRAYS.keys()
+
+
+def test_a_pickle_cannot_take_all_memory_or_crash_python(tmp_path):
+    nested = b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s."  # hashing it overflows C's stack
+    memo = b"\x80\x02}r\xff\xff\xff\x7f."  # a place for two thousand million objects
+    for pickled in (nested, memo):
+        assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled))
+
+
+def test_a_pickle_cannot_hide_what_it_holds(tmp_path):
+    """An OrderedDict whose own `items` was replaced is read as what it is."""
+    array = np.zeros(4)
+    hidden = dumps({"a": tensor("0", array)})
+    ordered = b"\x80\x02ccollections\nOrderedDict\n)R}U\x05itemsK\x01sb."
+    assert "no state dict" in refusal(write_zip(tmp_path / "a.pth", ordered))
+    assert list(read_all(write_zip(tmp_path / "b.pth", hidden, {"0": array}))) == ["a"]
+
+
+def test_a_name_cannot_write_on_the_terminal(tmp_path):
+    pickled = b"\x80\x04\x8c\x04evil\x8c\x07\x1b[2Jx\n!\x93."
+    assert "\x1b" not in refusal(write_zip(tmp_path / "a.pth", pickled))
+
+
+def test_what_is_more_than_a_plain_tensor_is_refused(tmp_path):
+    """PyTorch marks a tensor that is to be negated, say, in a last argument."""
+    array = np.zeros(4)
+    call = tensor("0", array)
+    call.arguments = (*call.arguments, {"neg": True})
+    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
+
+
+LIES = {
+    "offset": {"offset": 20},
+    "stride": {"shape": (4, 6), "strides": (100, 1)},
+    "negative": {"shape": (-4, -6), "strides": (6, 1)},
+    "huge": {"shape": (10**12,), "strides": (1,)},
+    "negative stride": {"offset": 23, "shape": (24,), "strides": (-1,)},
+    "ranks": {"shape": (24,), "strides": (6, 1)},
+    "count": {"count": 25},
+    "more than there is": {"shape": (10**12,), "strides": (0,)},
+    "empty, but huge": {"shape": (0, 2**62, 2**62), "strides": (1, 1, 1)},
+    "axes": {"shape": (1,) * 1000, "strides": (1,) * 1000},
+    "no number": {"shape": ("4", "6"), "strides": (6, 1)},
+}
+
+
+@pytest.mark.parametrize("lie", list(LIES))
+def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, lie):
+    array = np.zeros((4, 6))
+    pickled = dumps({"a": tensor("0", array, **LIES[lie])})
+    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
+
+
+def other_files(path, kind):
+    content = {
+        "an LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+        "a page": b"<!DOCTYPE html><html>Not found</html>",
+        "nothing": b"",
+        "old": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+    }
+    if kind in content:
+        path.write_bytes(content[kind])
+    elif kind == "cut short":
+        write_pth(path, ARRAYS)
+        path.write_bytes(path.read_bytes()[:-200])
+    elif kind == "a bit that fell over":
+        write_pth(path, ARRAYS)
+        data, needle = path.read_bytes(), ARRAYS["features.0.weight"].tobytes()[:16]
+        path.write_bytes(data.replace(needle, bytes(16)))
+    elif kind == "no storage":
+        write_zip(path, dumps({"a": tensor("9", np.zeros(4))}))
+    elif kind == "another archive":
+        write_zip(path, b"")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("word/document.xml", "<xml/>")
+    elif kind == "compressed":
+        array, method = np.zeros(1000), zipfile.ZIP_DEFLATED
+        write_zip(path, dumps({"a": tensor("0", array)}), {"0": array}, compression=method)
+    elif kind == "a program":
+        write_zip(path, dumps({}), extra={"constants.pkl": b"", "code/a.py": b""})
+    elif kind == "numbers":
+        write_zip(path, dumps({"epoch": 3, "loss": 0.5}))
+    elif kind == "a long pickle":
+        write_zip(path, bytes(17 * 2**20))
+    elif kind == "half a pickle":
+        write_zip(path, dumps({"a": 1})[:-3])
+    elif kind == "a folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("an LFS pointer", "git lfs pull"),
+        ("a page", "is no PyTorch file"),
+        ("nothing", "it is empty"),
+        ("old", "torch.save(torch.load("),
+        ("cut short", "damaged or cut short"),
+        ("a bit that fell over", "damaged: Bad CRC-32"),
+        ("no storage", "damaged"),
+        ("another archive", "no data.pkl"),
+        ("compressed", "is compressed"),
+        ("a program", "torch.save(model.state_dict()"),
+        ("numbers", "epoch, loss are no tensors"),
+        ("a long pickle", "17825792 bytes"),
+        ("half a pickle", "damaged"),
+        ("a folder", "Is a directory"),
+        ("missing", "No such file"),
+    ],
+)
+def test_other_files_are_refused_in_one_line(tmp_path, kind, words):
+    assert words in refusal(other_files(tmp_path / "a.pth", kind))
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="writes the files that are read here")
+
+
+def test_files_of_pytorch_are_read(torch, tmp_path):
+    values = {
+        "float": torch.randn(3, 5, 3, 3),
+        "half": torch.randn(4).half(),
+        "bfloat16": torch.randn(4, 6).bfloat16().t(),
+        "double": torch.randn(4).double(),
+        "last": torch.randn(3, 5, 4, 2).to(memory_format=torch.channels_last),
+        "view": torch.arange(20)[3:9],
+        "scalar": torch.tensor(3),
+        "parameter": torch.nn.Parameter(torch.randn(3)),
+    }
+    torch.save(values, tmp_path / "a.pth")
+    for name, array in read_all(tmp_path / "a.pth").items():
+        expected = values[name].detach().to(torch.float64).numpy()
+        np.testing.assert_array_equal(np.float64(array), expected, err_msg=name)
+
+
+def test_whole_models_and_old_files_of_pytorch_are_explained(torch, tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    torch.save(model, tmp_path / "whole.pth")
+    said = refusal(tmp_path / "whole.pth")
+    assert "torch.nn.modules.container.Sequential" in said and "model.state_dict()" in said
+    torch.save(model.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert "old format" in refusal(tmp_path / "old.pth")

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from dreamsound_jax.networks import models
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_weights import NORMALISED_NAMES, TORCH_NAMES, from_torch
+from tests.helpers.tiny import CARD
+from tests.helpers.torch_files import vgg19_arrays
+
+SHAPES = models.weight_shapes(CARD)
+
+
+def test_names_are_torchvisions():
+    assert TORCH_NAMES["conv1_2"] == "features.2"
+    assert TORCH_NAMES["conv3_1"] == "features.10"
+    assert TORCH_NAMES["conv5_4"] == "features.34"
+    assert TORCH_NAMES["output"] == "classifier.6"
+    assert NORMALISED_NAMES["conv1_2"] == "features.3"
+    assert NORMALISED_NAMES["conv3_1"] == "features.14"
+    assert NORMALISED_NAMES["conv5_4"] == "features.49"
+    assert len(TORCH_NAMES) == len(NORMALISED_NAMES) == 19
+
+
+def test_axes_are_turned_and_linear1_reads_height_width_channel():
+    arrays = vgg19_arrays(SHAPES)
+    converted = dict(from_torch(arrays, SHAPES))
+    assert converted["conv1_2"]["kernel"][1, 2, 0, 3] == arrays["features.2.weight"][3, 0, 1, 2]
+    channels, (channel, row, column) = 32, (11, 3, 5)
+    theirs = arrays["classifier.0.weight"][4, 49 * channel + 7 * row + column]
+    ours = channels * (7 * row + column) + channel
+    assert converted["linear1"]["kernel"][ours, 4] == theirs
+    np.testing.assert_array_equal(converted["output"]["bias"], arrays["classifier.6.bias"])
+
+
+def test_another_size_is_refused_with_all_shapes_that_differ():
+    arrays = vgg19_arrays(SHAPES)
+    wider = models.Card("wider", ("a", "b"), 0.0, 1.0, width=CARD.width, hidden=64)
+    with pytest.raises(UserError) as caught:
+        from_torch(arrays, models.weight_shapes(wider))
+    for words in ("classifier.3.weight is (32, 32), not (64, 64)", "classifier.6.bias is (6,)"):
+        assert words in str(caught.value)
+    assert "missing" not in str(caught.value) and "features" not in str(caught.value)
