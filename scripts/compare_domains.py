@@ -22,17 +22,17 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files, find
 from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import batch
-from dreamsound_jax.networks import models
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.networks import loading
+from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.outputs.gallery import curves_picture, sounds_picture
 from dreamsound_jax.run import sources as clips
 from dreamsound_jax.run.options import check
 from dreamsound_jax.spectral import measures, mel
-from dreamsound_jax.system import runtime
+from dreamsound_jax.system import runtime, storage
 from dreamsound_jax.system.errors import nearest_or_fail
 from studies.optimizers import real
 from studies.optimizers.trace import activations
@@ -76,7 +76,7 @@ def main():
     options, page = replace(cli.options(), layers_to_use=["output"]), Path(_PAGE.value)
     runtime.prepare(precision=options.precision)
     check(options)
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     model.card.class_index(_SHOWN_CLASS.value)
     found, failed = clips.collect(replace(options, domain="sound"), model.card, options.seed or 0)
     if failed:
@@ -87,10 +87,10 @@ def main():
         c.name: compare(model, c, options) for c in tqdm(found, desc="inputs", disable=None)
     }
     page.parent.mkdir(parents=True, exist_ok=True)
-    audio.write_whole(page.with_suffix(".png"), draw_sounds(model, shown, compared))
+    storage.write_whole(page.with_suffix(".png"), draw_sounds(model, shown, compared))
     steps = page.with_name(f"{page.stem}_steps.png")
-    audio.write_whole(steps, draw_steps(model, long, options))
-    audio.write_whole(page, write_page(model, found, compared, real_ones, page).encode())
+    storage.write_whole(steps, draw_steps(model, long, options))
+    storage.write_whole(page, write_page(model, found, compared, real_ones, page).encode())
     return 0
 
 
@@ -148,10 +148,10 @@ def dream(model, source, targets, options):
     dreams = batch.dream_batch(model, wanted, options, clock=clock)
     rate, how = wanted[0].sample_rate, options.loudness
     wavs = [
-        outputs.encode(np.asarray(sound).T, sample_rate=rate, loudness=how)
+        encode(np.asarray(sound).T, sample_rate=rate, loudness=how)
         for sound in dreams.finished.sound
     ]
-    sounds = [inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
+    sounds = [files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
     return dreams, sounds, (clock.seconds["dream"] + clock.seconds["resynthesis"]) / len(wanted)
 
 
@@ -239,7 +239,7 @@ def _table(model, found, compared):
         f"| {source.name[6:]} | {' | '.join(map(_cell, compared[source.name].values()))} |"
         for source in found
     ]
-    recorded = [compared[s.name] for s in found if s.path not in inputs.GENERATED]
+    recorded = [compared[s.name] for s in found if s.path not in find.GENERATED]
     means = [np.mean([ways[way].right() for ways in recorded]) for way in WAYS]
     mean = f"| *recordings, on average* | {' | '.join(f'{m:.1f}' for m in means)} |"
     note = (

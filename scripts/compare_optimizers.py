@@ -24,15 +24,15 @@ import jax
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files, find
 from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, SEARCHING
-from dreamsound_jax.networks import models
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.networks import loading
+from dreamsound_jax.outputs.folder import earlier_run, make_folder, write_params
 from dreamsound_jax.run.options import check
-from dreamsound_jax.spectral import measures, mel
-from dreamsound_jax.system import runtime
+from dreamsound_jax.spectral import measures, mel, stft
+from dreamsound_jax.system import runtime, storage
 from dreamsound_jax.system.errors import UserError
 from studies.optimizers import board, costs, real, report, trace, variants
 from studies.optimizers.journal import Journal
@@ -75,9 +75,9 @@ def main():
     runtime.prepare(precision=options.precision)
     compiled = count_programs()
     settings, compared = check_all(options)
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     sounds, listened = read(options), real_activations(model)
-    folder = Path(make_folder(options))
+    folder = Path(folder_of_run(options))
     plan = plan_of(options, settings, compared, write_inputs(sounds, folder / "inputs"))
     with tqdm(total=0, unit="dream", disable=None) as bar:
         study = Study(model, plan, Journal(folder / "dreams.jsonl"), folder=folder, bar=bar)
@@ -100,7 +100,7 @@ def check_all(options):
     if not learning_rates() or min([options.lr, *learning_rates()]) <= 0:
         raise UserError("--lr and --lrs: accepted are learning rates over 0")
     settings, compared = variants.settings(options), variants.parse(_OPTIMIZERS.value)
-    shape = (mel.N_MELS, mel.frame_count(options.clip_length))
+    shape = (mel.N_MELS, stft.frame_count(options.clip_length))
     for each in settings.values():
         each.settings().level_shapes(shape)
         for variant in compared:
@@ -130,7 +130,7 @@ def write(study, chosen, rows, spent, facts):
     """All that is left behind."""
     clips = listen(study, chosen, rows)
     whole, each, pictures = report.write(study.folder, rows, spent, clips, facts=facts)
-    audio.write_whole(study.folder / "costs.json", (json.dumps(spent, indent=2) + "\n").encode())
+    storage.write_whole(study.folder / "costs.json", (json.dumps(spent, indent=2) + "\n").encode())
     if _TENSORBOARD.value:
         board.write_board(_TENSORBOARD.value, rows, spent, clips, baseline=variants.BASELINE)
     if _PAGE.value:
@@ -149,7 +149,7 @@ def count_programs():
     return lambda: f"{len(seconds)} in {sum(seconds):.0f} s"
 
 
-def make_folder(options):
+def folder_of_run(options):
     """The folder of this run, or of an earlier one with the same flags, which goes on."""
     given = {
         **asdict(options),
@@ -159,10 +159,10 @@ def make_folder(options):
         "num_seeds": _NUM_SEEDS.value,
         "tuning_seeds": _TUNING_SEEDS.value,
     }
-    goes_on = outputs.earlier_run(options.output_dir, given)
-    folder = outputs.make_folder(options.output_dir)
+    goes_on = earlier_run(options.output_dir, given)
+    folder = make_folder(options.output_dir)
     if not goes_on:
-        outputs.write_params(folder, flags=given, command=shlex.join(sys.argv), targets={})
+        write_params(folder, flags=given, command=shlex.join(sys.argv), targets={})
     return folder
 
 
@@ -171,7 +171,7 @@ def read(options):
 
     Sounds that are alike in length, channels and rate can be dreamed side by side.
     """
-    found, missing = inputs.find_inputs(options.input)
+    found, missing = find.find_inputs(options.input)
     if missing:
         raise UserError(missing[0][1])
     sounds = {name_of(path): _beginning(path, options.clip_length) for path in found}
@@ -181,9 +181,9 @@ def read(options):
 
 
 def _beginning(path, samples):
-    if path in inputs.GENERATED:
+    if path in find.GENERATED:
         return None
-    sound = inputs.read(path, sample_rate=mel.SAMPLE_RATE)
+    sound = files.read(path, sample_rate=mel.SAMPLE_RATE)
     if sound.size < samples:
         raise UserError(
             f"{path!r} is too short: {sound.size} samples at {mel.SAMPLE_RATE} Hz; accepted is a "
@@ -197,8 +197,8 @@ def write_inputs(sounds, folder):
     folder.mkdir(exist_ok=True)
     paths = {name: folder / f"{name}.wav" for name, sound in sounds.items() if sound is not None}
     for name, path in paths.items():
-        wav = audio.encode_wav(sounds[name][:, None], sample_rate=mel.SAMPLE_RATE, subtype="FLOAT")
-        audio.write_whole(path, wav)
+        wav = files.encode_wav(sounds[name][:, None], sample_rate=mel.SAMPLE_RATE, subtype="FLOAT")
+        storage.write_whole(path, wav)
     return [str(paths.get(name, name)) for name in sounds]
 
 
@@ -234,7 +234,7 @@ def time_steps(model, study, setting):
     path = study.folder / "timing.json"
     if not path.exists():
         timed = costs.measure(model, *study.example(setting))
-        audio.write_whole(path, json.dumps(timed).encode())
+        storage.write_whole(path, json.dumps(timed).encode())
     return json.loads(path.read_text())
 
 
@@ -243,7 +243,7 @@ def distance(model, study, setting, name, lr, listened):
     if listened is None:
         return None
     paths = [study.sound_of(dream) for dream in study.tests(setting, name, lr)]
-    sounds = [inputs.to_mono(inputs.record(str(p)), sample_rate=mel.SAMPLE_RATE) for p in paths]
+    sounds = [files.to_mono(files.record(str(p)), sample_rate=mel.SAMPLE_RATE) for p in paths]
     return measures.frechet_distance(trace.activations(model, sounds), listened)
 
 

@@ -20,7 +20,7 @@ from absl import flags
 from tqdm import tqdm
 
 from dreamsound_jax.cli import parsing as command_line
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.outputs.gallery import layers_picture
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.publish import write_cards
@@ -42,7 +42,7 @@ def main():
 
 def show(folder):
     """Dreams, and adds the table and the picture to the checkpoint in `folder`."""
-    classes, entries = models.read_card(folder).classes, models.read_entries(folder)
+    classes, entries = read_card(folder).classes, read_entries(folder)
     wanted = [(domain, name) for domain in DOMAINS for name in classes]
     rows = [_row(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
     seed = f"--seed={_SEED.value}"

@@ -26,11 +26,12 @@ import soundfile
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files, find
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import overcooked
 from dreamsound_jax.outputs.gallery import curves_picture
 from dreamsound_jax.spectral import measures, mel, transforms
+from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError
 
 RATE = mel.SAMPLE_RATE
@@ -60,12 +61,12 @@ class Course(NamedTuple):
 
 def main():
     page = Path(_PAGE.value)
-    harmless, spoiled = judge(inputs.find_inputs([_SOUNDS.value])[0])
+    harmless, spoiled = judge(find.find_inputs([_SOUNDS.value])[0])
     runs = list(itertools.product(DOMAINS, _LAYERS.value, CURES))
     courses = {run: dream(*run) for run in tqdm(runs, desc="runs", disable=None)}
     page.parent.mkdir(parents=True, exist_ok=True)
-    audio.write_whole(page.with_suffix(".png"), draw(courses))
-    audio.write_whole(page, write_page(page, harmless, spoiled, courses).encode())
+    storage.write_whole(page.with_suffix(".png"), draw(courses))
+    storage.write_whole(page, write_page(page, harmless, spoiled, courses).encode())
 
 
 def dream(domain, layer, cure):
@@ -91,7 +92,7 @@ def course(path):
     rounds = json.loads(path.read_text())["rounds"]
     channels, rate = soundfile.read(path.with_suffix(".wav"), dtype="float32", always_2d=True)
     clips = np.split(channels, len(rounds) + 1)
-    sounds = [inputs.to_mono(inputs.Recording(clip, rate), sample_rate=RATE) for clip in clips]
+    sounds = [files.to_mono(files.Recording(clip, rate), sample_rate=RATE) for clip in clips]
     return Course(
         index=np.array([each["overcooked_db"] for each in rounds]),
         moved=np.array([each["moved_db"] for each in rounds]),
@@ -104,7 +105,7 @@ def judge(paths):
     """({name: indices of sounds changed in a harmless way}, the same of spoiled ones), in dB."""
     harmless, spoiled = {}, {}
     for path in paths:
-        sound = inputs.read(path, sample_rate=RATE)
+        sound = files.read(path, sample_rate=RATE)
         for found, changes in ((harmless, HARMLESS), (spoiled, SPOILED)):
             for name, change in changes.items():
                 pair = (_levels(np.float32(change(sound))), _levels(sound))

@@ -255,9 +255,9 @@ def main():
 
 
 def _list_models():
-    from dreamsound_jax.networks import models
+    from dreamsound_jax.networks import catalogue
 
-    print(models.overview())
+    print(catalogue.overview())
     return 0
 
 

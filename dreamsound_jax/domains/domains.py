@@ -16,7 +16,7 @@ import numpy as np
 from flax import struct
 
 from dreamsound_jax.dreaming import ascent, pyramid
-from dreamsound_jax.spectral import gain, mel, transforms
+from dreamsound_jax.spectral import gain, interpolate, inversion, mel, transforms
 
 
 class Finished(NamedTuple):
@@ -69,7 +69,7 @@ class Mel:
 
     def enter(self, current, shapes, level, detail_factor):
         """Brings the dream so far to its next level, and gives back what shrinking had lost."""
-        entered = pyramid.resize(current, shapes[level])
+        entered = interpolate.resize(current, shapes[level])
         if level == 0:
             return entered
         lost = pyramid.lost_detail(self.spectrogram, shapes[level], shapes[level - 1])
@@ -84,7 +84,7 @@ class Mel:
         """What the network would see of the dream so far, of any level, on the whole clip."""
         shape = self.spectrogram.shape
         lost = pyramid.lost_detail(self.spectrogram, shape, changed.shape)
-        return pyramid.resize(changed, shape) + detail_factor * lost
+        return interpolate.resize(changed, shape) + detail_factor * lost
 
     def balance(self, seen):
         """What of `seen` the objective's gradient heeds: all of it."""
@@ -103,7 +103,7 @@ class Mel:
         mel_db = self.card.destandardise(changed)
         mel_db = settle.mel_db(mel_db) if settle else mel_db
         change_db = mel_db - self.card.destandardise(self.spectrogram)
-        sound = mel.mel_db_to_sound(self.key, mel_db)
+        sound = inversion.mel_db_to_sound(self.key, mel_db)
         if settle:
             heard_db = mel.sound_to_mel_db(sound)
             gain_db = settle.heard_db(heard_db) - heard_db
@@ -178,17 +178,17 @@ class Sound:
     def enter(self, current, shapes, level, detail_factor):
         """Brings the gain so far to its next level. The sound itself has kept its detail."""
         del detail_factor
-        return pyramid.spread(current, shapes[level])
+        return interpolate.spread(current, shapes[level])
 
     def eye(self, shape):
         """A function: what the network sees, at the shape of a level, of the sound with a gain."""
         play = gain.player(self.sound)
-        frames = pyramid.nearest(self.spectrogram.shape[1], shape[1])
+        frames = interpolate.nearest(self.spectrogram.shape[1], shape[1])
 
         def see(changed):
             # At a coarse level most frames would be left out again: they are not analysed at all.
             mel_db = mel.analyse(play(self.gain_db(changed)), frames=frames)
-            return pyramid.resize(self.card.standardise(mel_db), shape)
+            return interpolate.resize(self.card.standardise(mel_db), shape)
 
         return see
 
@@ -213,7 +213,7 @@ class Sound:
 
     def gain_db(self, changed):
         """The gain in dB, (mel bands, frames), that `changed`, of any level's shape, stands for."""
-        spread = pyramid.spread(changed, self.spectrogram.shape)
+        spread = interpolate.spread(changed, self.spectrogram.shape)
         return self._bounded(spread * self.card.std)
 
     def _bounded(self, gain_db):

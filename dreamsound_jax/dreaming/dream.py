@@ -14,6 +14,7 @@ from dreamsound_jax.dreaming import ascent, optimizers, pyramid
 from dreamsound_jax.networks import windows
 from dreamsound_jax.networks.vgg19 import LAYERS, POOLED, deepest, smallest_side
 from dreamsound_jax.objectives.combine import CLASS_LAYER, objective
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system import devices, programs
 
 
@@ -130,7 +131,7 @@ def dream_level(network, reached, start, clip, *, settings, level):
     end, climb = ascent.ascend(
         lambda seen: response(
             network,
-            start.balance(pyramid.roll_time(seen, roll)),
+            start.balance(interpolate.roll_time(seen, roll)),
             clip.layer_weights,
             clip.target_class,
             settings=settings,
@@ -152,7 +153,7 @@ def prepared(network, shape, layers):
     Where maps have fewer cells than `avgpool`, `linear1` is made smaller.
     """
     least = smallest_side(deepest(layers))
-    bands, frames = shape[0], shape[1] * pyramid.repeats(shape[1], at_least=least)
+    bands, frames = shape[0], shape[1] * interpolate.repeats(shape[1], at_least=least)
     cells = [side // smallest_side("avgpool") for side in (bands, frames)]
     reached = LAYERS.index(deepest(layers)) >= LAYERS.index("linear1")
     if not reached or "avgpool" in layers or math.prod(cells) >= POOLED**2:
@@ -164,7 +165,7 @@ def prepared(network, shape, layers):
 
 def response(network, spectrogram, weights, target_class, *, settings):
     """The objective of one spectrogram (mel bands, frames), with the `layer_weights` of a clip."""
-    heard = pyramid.repeat_time(spectrogram, at_least=smallest_side(deepest(settings.layers)))
+    heard = interpolate.repeat_time(spectrogram, at_least=smallest_side(deepest(settings.layers)))
     responses = windows.respond(network, heard, settings.layers)
     return objective(
         responses,
@@ -181,7 +182,7 @@ def class_probabilities(network, spectrograms):
 
     A spectrogram too short for the network is heard as if it were repeated.
     """
-    heard = pyramid.repeat_time(spectrograms, at_least=smallest_side(CLASS_LAYER))
+    heard = interpolate.repeat_time(spectrograms, at_least=smallest_side(CLASS_LAYER))
     of_clip = lambda clip: windows.respond(network, clip, (CLASS_LAYER,))[CLASS_LAYER]  # noqa: E731
     logits = jax.vmap(of_clip)(heard)
     return jax.nn.softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))

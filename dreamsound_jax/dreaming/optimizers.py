@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dreamsound_jax.dreaming import pyramid
-from dreamsound_jax.dreaming.ascent import smooth, standardise
+from dreamsound_jax.dreaming.gradients import smooth, standardise
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 TRIALS = 4  # of a line search, at most; each halves the step
@@ -183,7 +183,7 @@ def _if(wanted, transform):
 
 
 def _roll(frames):
-    return optax.stateless(lambda gradient, params: pyramid.roll_time(gradient, frames))
+    return optax.stateless(lambda gradient, params: interpolate.roll_time(gradient, frames))
 
 
 def carried(state, fresh, *, wanted):
@@ -197,7 +197,7 @@ def carried(state, fresh, *, wanted):
         if old.ndim != new.ndim:
             return new
         if old.shape != new.shape:
-            old = pyramid.spread(old, new.shape).astype(new.dtype)
+            old = interpolate.spread(old, new.shape).astype(new.dtype)
         return jnp.where(wanted, old, new)
 
     return (*fresh[:-1], jax.tree.map(leaf, state[-1], fresh[-1]))

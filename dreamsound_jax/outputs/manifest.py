@@ -10,8 +10,8 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from dreamsound_jax.audio.audio import is_cloud, write_whole
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import is_cloud, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.audio import audio
+from dreamsound_jax.system import storage
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +125,11 @@ class Unfinished:
         return self._folder / f"{self._name}-{what}.npz"
 
     def _write(self, path, arrays):
-        if not audio.is_cloud(path):
+        if not storage.is_cloud(path):
             self._folder.mkdir(exist_ok=True)
         file = io.BytesIO()
         np.savez(file, **arrays)
-        audio.write_whole(path, file.getvalue())
+        storage.write_whole(path, file.getvalue())
 
 
 def _plain(leaf):

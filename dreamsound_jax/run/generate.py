@@ -10,11 +10,12 @@ from dataclasses import asdict, replace
 import jax
 from tqdm import tqdm
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio import find
 from dreamsound_jax.dreaming.batch import draw_ahead
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.objectives.combine import CLASS_LAYER
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs.clip import write_clip
+from dreamsound_jax.outputs.folder import earlier_run, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.unfinished import FOLDER, numbers_of_batches
 from dreamsound_jax.run import grid, journey, single, sources
@@ -48,13 +49,13 @@ def run(options, *, command):
     check(options)
     if jax.process_count() > 1 and options.output_dir is None:
         raise UserError("several processes need a common place to write to: name an --output_dir")
-    earlier = outputs.earlier_run(options.output_dir, asdict(options))
+    earlier = earlier_run(options.output_dir, asdict(options))
     options = replace(options, seed=devices.agree(_seed(options, earlier)))
     draw_ahead(options)  # while the network is read
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     grid.check_points(options, model.card)
     _warn_of_what_is_of_no_use(options)
-    found, missing = inputs.find_inputs(options.input)
+    found, missing = find.find_inputs(options.input)
     for _, message in missing:
         log.error("%s", message)
     jobs = grid.jobs(found, options)
@@ -79,7 +80,7 @@ class _Run:
 
     def __init__(self, model, options, command, goes_on):
         self._model, self._options, self._command = model, options, command
-        self._folder = outputs.make_folder(options.output_dir) if goes_on else None
+        self._folder = make_folder(options.output_dir) if goes_on else None
         self._goes_on, self._unread, self._busy = goes_on, [], 0.0
         self._size = -(-options.batch_size // devices.count()) * devices.count()
         self._kind = journey if options.create_ouroboros else single
@@ -106,7 +107,7 @@ class _Run:
         started = time.perf_counter()
         with self._bar(mine, before) as bar:
             write = functools.partial(
-                outputs.write_clip, self._folder, options=self._options, card=self._model.card
+                write_clip, self._folder, options=self._options, card=self._model.card
             )
             most = 2 * self._size + THREADS
             with Finishers(write, manifest, most=most, after_clip=bar.update) as finishers:
@@ -116,7 +117,7 @@ class _Run:
                 self._fail_unread(finishers)
         self._summarise(finishers.failed, mine - before, time.perf_counter() - started)
         records = manifest.records()
-        outputs.write_index(self._folder, records, command=self._command, seed=self._options.seed)
+        write_index(self._folder, records, command=self._command, seed=self._options.seed)
         left = self._folder / FOLDER
         if len(records) == count and left.exists():  # and nobody is writing there any more
             left.rmtree()
@@ -124,10 +125,10 @@ class _Run:
 
     def _begin(self, jobs):
         if not self._folder:
-            self._folder = outputs.make_folder(self._options.output_dir)
+            self._folder = make_folder(self._options.output_dir)
         if not self._goes_on and not jax.process_index():
             targets = sources.classes_of(jobs, self._options, self._model.card)
-            outputs.write_params(
+            write_params(
                 self._folder,
                 flags=asdict(self._options),
                 command=self._command,

@@ -8,11 +8,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.dreaming.batch import Stopwatch, analyse, filled, hear
 from dreamsound_jax.dreaming.ouroboros import begin, dream_round
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs.clip import Clip, encode, title
 from dreamsound_jax.outputs.gallery import journey_picture
 from dreamsound_jax.outputs.unfinished import Rounds, Unfinished
 from dreamsound_jax.run.finish import Dreamed
@@ -137,7 +137,7 @@ def _failure(rounds, options):
 
 
 def _clip(model, source, before_db, before_sound, read, seconds, options):
-    """The `outputs.Clip` of one clip; UserError if not even its first round came out."""
+    """The `Clip` of one clip; UserError if not even its first round came out."""
     rounds = read()
     count = lasting(rounds, options)
     if not count:
@@ -146,12 +146,12 @@ def _clip(model, source, before_db, before_sound, read, seconds, options):
     rounds = Rounds(*(array[:count] for array in rounds))
     sound = np.concatenate([before_sound, *rounds.sound], axis=1)
     rate, card = source.sample_rate, model.card
-    wav = outputs.encode(sound.T, sample_rate=rate, loudness=options.loudness)
-    last = audio.decode(wav).channels[-before_sound.shape[1] :]
-    mono = inputs.to_mono(inputs.Recording(last, rate), sample_rate=mel.SAMPLE_RATE)
+    wav = encode(sound.T, sample_rate=rate, loudness=options.loudness)
+    last = files.decode(wav).channels[-before_sound.shape[1] :]
+    mono = files.to_mono(files.Recording(last, rate), sample_rate=mel.SAMPLE_RATE)
     heard = [*hear(model, np.stack([before_db, rounds.mel_db[-1]]))]
     heard += [*hear(model, analyse(mono[None].astype(options.dtype())))]
-    return outputs.Clip(
+    return Clip(
         wav=wav,
         arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
         picture=functools.partial(_picture, source, rounds, options, card),
@@ -183,11 +183,11 @@ def _facts(rounds, options):
 
 
 def _picture(source, rounds, options, card, written):
-    mono = inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE)
+    mono = files.to_mono(written, sample_rate=mel.SAMPLE_RATE)
     count = len(rounds.overcooked)
     pieces = mono[: mono.size // (count + 1) * (count + 1)].reshape(count + 1, -1)
     return journey_picture(
-        title=f"Ouroboros of {outputs.title(source, options, card)}",
+        title=f"Ouroboros of {title(source, options, card)}",
         mel_db=np.concatenate([_levels(piece) for piece in pieces], axis=1),
         seconds=mono.size / mel.SAMPLE_RATE,
         overcooked=rounds.overcooked,

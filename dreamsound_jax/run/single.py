@@ -6,11 +6,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.dreaming.batch import Stopwatch, analyse, dream_batch, filled, hear
-from dreamsound_jax.outputs import outputs
 from dreamsound_jax.outputs import picture as report
+from dreamsound_jax.outputs.clip import Clip, encode, target_name, title
 from dreamsound_jax.run.finish import Dreamed
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system.errors import UserError
@@ -42,21 +42,19 @@ def dream(model, batch, options, *, folder, tell):
 
 
 def _clip(model, source, dreams, seconds, options):
-    """The `outputs.Clip` of one clip's `Dreams`; UserError if it stopped."""
+    """The `Clip` of one clip's `Dreams`; UserError if it stopped."""
     stopped = ascent.why_stopped(dreams.climb, options.layers_to_use)
     if stopped:
         raise UserError(f"{stopped}; nothing was written for this clip")
     dreams = _without_padding(dreams, source.kept)
     objective, finished = dreams.climb.objective, dreams.finished
-    wav = outputs.encode(
-        finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness
-    )
-    mono = inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE)
+    wav = encode(finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness)
+    mono = files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE)
     heard_again = hear(model, analyse(mono[None].astype(options.dtype())))
     arrays = {"mel_db": np.stack([dreams.before_db, finished.mel_db])}
     if options.domain == "sound":
         arrays["gain_db"] = finished.change_db
-    return outputs.Clip(
+    return Clip(
         wav=wav,
         arrays=arrays,
         picture=lambda written: _picture(source, dreams, written, options, model.card),
@@ -80,15 +78,15 @@ def _without_padding(dreams, kept):
 
 def _picture(source, dreams, written, options, card):
     return report.picture(
-        title=outputs.title(source, options, card),
+        title=title(source, options, card),
         before_db=dreams.before_db,
         after_db=dreams.finished.mel_db,
         change_db=dreams.finished.change_db,
         change_name="Gain on the sound" if options.domain == "sound" else "Change",
         before_sound=source.sound[: round(source.kept * source.sound.size)],
-        after_sound=inputs.to_mono(written, sample_rate=mel.SAMPLE_RATE),
+        after_sound=files.to_mono(written, sample_rate=mel.SAMPLE_RATE),
         objective=dreams.climb.objective,
-        objective_label=_objective_label(options, outputs.target_name(source, card)),
+        objective_label=_objective_label(options, target_name(source, card)),
         level_shapes=options.settings().level_shapes(dreams.before_db.shape),
         sample_rate=mel.SAMPLE_RATE,
         hop=mel.HOP,

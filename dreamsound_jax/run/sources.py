@@ -8,10 +8,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files, find, generated
 from dreamsound_jax.run import grid
 from dreamsound_jax.spectral import transforms
-from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE, frame_count
+from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE
+from dreamsound_jax.spectral.stft import frame_count
 from dreamsound_jax.system import programs
 from dreamsound_jax.system.errors import UserError
 
@@ -48,7 +49,7 @@ class Source(NamedTuple):
     number: int
     path: str
     sound: np.ndarray
-    original: inputs.Recording | None
+    original: files.Recording | None
     keys: Keys
     target: int | None
     changes: dict = {}
@@ -86,7 +87,7 @@ def collect(options, card, seed):
     """
     options = replace(options, seed=seed)
     grid.check_points(options, card)
-    found, missing = inputs.find_inputs(options.input)
+    found, missing = find.find_inputs(options.input)
     sources, failures = [], [message for _, message in missing]
     for job in grid.jobs(found, options):
         try:
@@ -107,7 +108,7 @@ def read(job, *, options, card):
     options = replace(options, **job.changes)
     keys = draw_keys(options.seed, job.draw)
     recording, kept = _in_a_bucket(_recording(job.path, options, keys.noise), options)
-    sound = inputs.listen(job.path, recording, sample_rate=SAMPLE_RATE)
+    sound = files.listen(job.path, recording, sample_rate=SAMPLE_RATE)
     _check_length(job.path, sound, options)
     if options.create_ouroboros:
         _check_journey(job.path, sound, recording, options)
@@ -174,15 +175,15 @@ def _in_a_bucket(recording, options):
 
 
 def _recording(path, options, key):
-    if path not in inputs.GENERATED:
-        return inputs.record(path)
+    if path not in find.GENERATED:
+        return files.record(path)
     if path == "noise":
-        sound = audio.noise(key, samples=options.clip_length)
+        sound = generated.noise(key, samples=options.clip_length)
     else:
-        sound = audio.sine(
+        sound = generated.sine(
             samples=options.clip_length, frequency=options.sine_freq, sample_rate=SAMPLE_RATE
         )
-    return inputs.Recording(sound[:, None], SAMPLE_RATE)
+    return files.Recording(sound[:, None], SAMPLE_RATE)
 
 
 def _check_length(path, sound, options):

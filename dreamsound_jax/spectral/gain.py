@@ -9,8 +9,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.dreaming import pyramid
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import interpolate, mel, stft
 
 
 def bounded(gain_db, mel_db, *, gain_range):
@@ -35,12 +34,12 @@ def player(sound):
     the sound back, but for rounding.
     """
     longer = _with_one_frame_more(sound, mel.HOP)
-    spectrum = mel.stft(longer, to_be_heard=True)
+    spectrum = stft.stft(longer, to_be_heard=True)
     weights = jnp.asarray(bin_weights(mel.SAMPLE_RATE), sound.dtype)
 
     def play(gain_db):
         bins_db = jnp.pad(weights @ gain_db, ((0, 0), (0, 1)), mode="edge")
-        played = mel.istft(spectrum * db_to_amplitude(bins_db), samples=longer.size)
+        played = stft.istft(spectrum * db_to_amplitude(bins_db), samples=longer.size)
         return played[: sound.size]
 
     return play
@@ -55,12 +54,12 @@ def apply(sound, gain_db, *, sample_rate):
     scale = sample_rate / mel.SAMPLE_RATE
     n_fft, hop = frame_size(sample_rate), max(1, round(mel.HOP * scale))
     longer = _with_one_frame_more(sound, hop)
-    spectrum = mel.stft(longer, n_fft=n_fft, hop=hop, to_be_heard=True)
+    spectrum = stft.stft(longer, n_fft=n_fft, hop=hop, to_be_heard=True)
     frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
-    at_frames = pyramid.between(gain_db, frames, axis=1)
+    at_frames = interpolate.between(gain_db, frames, axis=1)
     bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ at_frames
     amplified = spectrum * db_to_amplitude(bins_db)
-    return mel.istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
+    return stft.istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
 
 
 def frame_size(sample_rate):

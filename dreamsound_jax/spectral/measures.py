@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import mel, stft
 
 FLOOR_DB = -80.0  # below the loudest place; what is under it counts as equal
 NEAR_SILENCE_DB = -50.0  # of a frame, below the loudest frame
@@ -80,4 +80,4 @@ def _power_db(sound):
     return jnp.maximum(db, db.max() + FLOOR_DB)
 
 
-_stft = jax.jit(mel.stft)
+_stft = jax.jit(stft.stft)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.fft
 
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import mel, stft
 from dreamsound_jax.system.errors import UserError
 
 N_FFT, HOP = 2048, 512  # librosa's, of the phase vocoder
@@ -27,10 +27,10 @@ def time_stretch(sound, rate, *, sample_rate):
     A phase vocoder, as `librosa.effects.time_stretch`: Flanagan and Golden, "Phase Vocoder", 1966.
     """
     del sample_rate
-    spectrum = phase_vocoder(mel.stft(sound, n_fft=N_FFT, hop=HOP), rate)
+    spectrum = phase_vocoder(stft.stft(sound, n_fft=N_FFT, hop=HOP), rate)
     samples = max(1, round(sound.size / rate))
     longest = max(samples, (spectrum.shape[1] - 1) * HOP)
-    return mel.istft(spectrum, n_fft=N_FFT, hop=HOP, samples=longest)[:samples]
+    return stft.istft(spectrum, n_fft=N_FFT, hop=HOP, samples=longest)[:samples]
 
 
 def phase_vocoder(spectrum, rate):
@@ -91,7 +91,7 @@ def mel_shift(sound, bands, *, sample_rate):
     its phase turns faster by the difference: Laroche and Dolson, "New Phase-Vocoder Techniques for
     Pitch-Shifting, Harmonizing and Other Exotic Effects", 1999.
     """
-    spectrum = mel.stft(sound, n_fft=N_FFT, hop=HOP)
+    spectrum = stft.stft(sound, n_fft=N_FFT, hop=HOP)
     bins = np.arange(spectrum.shape[0])
     sources = np.round(_moved(bins * sample_rate / N_FFT, -bands) * N_FFT / sample_rate).astype(int)
     heard = (sources >= 0) & (sources < bins.size)
@@ -101,7 +101,7 @@ def mel_shift(sound, bands, *, sample_rate):
     turned = spectrum[np.where(heard, sources, 0)] * jnp.asarray(
         heard[:, None] * np.exp(2j * np.pi * turns), spectrum.dtype
     )
-    return mel.istft(turned, n_fft=N_FFT, hop=HOP, samples=sound.size)
+    return stft.istft(turned, n_fft=N_FFT, hop=HOP, samples=sound.size)
 
 
 def _moved(hz, bands):

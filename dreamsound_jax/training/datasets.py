@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamsound_jax.audio.inputs import is_sound, read
+from dreamsound_jax.audio.files import read
+from dreamsound_jax.audio.find import is_sound
 from dreamsound_jax.spectral.mel import SAMPLE_RATE
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE, frame_count, sound_to_mel_db
+from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE, sound_to_mel_db
+from dreamsound_jax.spectral.stft import frame_count
 from dreamsound_jax.system.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)

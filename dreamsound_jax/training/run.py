@@ -13,7 +13,8 @@ from typing import NamedTuple
 import jax
 from flax import nnx
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
 from dreamsound_jax.training.confusion import picture
 from dreamsound_jax.training.datasets import TRAIN
@@ -73,8 +74,8 @@ def train_checkpoint(dataset, recipe, place, *, width, hidden, rebuild):
     held_out = {split: splits[split] for split in dataset.held_out}
     mean, std = statistics(splits[TRAIN])
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", len(splits[TRAIN]), mean, std)
-    card = models.Card(place.output.name, dataset.classes, mean, std, width, hidden)
-    weights = sum(4 * leaf.size for leaf in jax.tree.leaves(models.weight_shapes(card)))
+    card = Card(place.output.name, dataset.classes, mean, std, width, hidden)
+    weights = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_place(place.output, size=COPIES * weights)
     model = _train(splits, held_out, card, recipe, place)
     weights = jax.device_get(fold(model))
@@ -116,7 +117,7 @@ def _train(splits, held_out, card, recipe, place):
 
 def measure(weights, held_out, card):
     """{split: confusion matrix} of the plain network with these weights."""
-    network = models.network_from(card, weights)
+    network = loading.network_from(card, weights)
     options = {"mean": card.mean, "std": card.std, "classes": len(card.classes)}
     return {split: confusion(network, clips, **options) for split, clips in held_out.items()}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jax
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import catalogue, loading
+from dreamsound_jax.networks.card import Card, read_entries
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.shipped import shipped
@@ -72,8 +73,8 @@ class Wanted:
 def _published():
     """{name: card} of the models whose weights are published, and known by their hash."""
     found = {}
-    for name in models.model_names():
-        card = models.read_entries(shipped("checkpoints") / name)
+    for name in catalogue.model_names():
+        card = read_entries(shipped("checkpoints") / name)
         source = card.pop("published", card.get("source", {}))
         if "url" in source:
             found[name] = card | {"source": source}
@@ -126,9 +127,9 @@ def convert(path, wanted):
       UserError: a file that is no such network, or not the published one; no room to write.
     """
     entries = wanted.entries()
-    known = {field.name for field in fields(models.Card)}
-    card = models.Card(**{key: value for key, value in entries.items() if key in known})
-    shapes = models.weight_shapes(card)
+    known = {field.name for field in fields(Card)}
+    card = Card(**{key: value for key, value in entries.items() if key in known})
+    shapes = loading.weight_shapes(card)
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(shapes))
     check_place(wanted.folder, size=size)
     _keep_what_was_trained(wanted.folder)
@@ -140,7 +141,7 @@ def convert(path, wanted):
 
 
 def _keep_what_was_trained(folder):
-    if (folder / "card.json").exists() and "rebuild" in models.read_entries(folder):
+    if (folder / "card.json").exists() and "rebuild" in read_entries(folder):
         raise UserError(f"{folder} has a network that was trained; choose another name or --output")
 
 

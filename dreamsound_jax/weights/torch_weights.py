@@ -38,7 +38,7 @@ def from_torch(tensors, shapes, *, dtype=np.float32):
 
     Args:
       tensors: {torch name: np.ndarray or StoredTensor}.
-      shapes: of the network's weights, as `models.weight_shapes` gives them.
+      shapes: of the network's weights, as `loading.weight_shapes` gives them.
       dtype: of the result.
 
     Returns:

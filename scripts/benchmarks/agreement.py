@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import dreams, random_network
-from dreamsound_jax.dreaming.pyramid import nearest
+from dreamsound_jax.spectral.interpolate import nearest
 
 NARROW = 1 / 16
 FEW = 3  # steps at each level

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from benchmarks.machine import Limits
 from dreamsound_jax.run.options import Options
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import mel, stft
 
 
 class Context(NamedTuple):
@@ -33,7 +33,7 @@ class Context(NamedTuple):
     @property
     def shape(self):
         """(mel bands, frames) of a clip."""
-        return (mel.N_MELS, mel.frame_count(self.options.clip_length))
+        return (mel.N_MELS, stft.frame_count(self.options.clip_length))
 
     @property
     def seconds_of_sound(self):

@@ -13,10 +13,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dreamsound_jax.dreaming import pyramid
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS, VGG19, smallest_side
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import interpolate, inversion, mel
 
 BYTES = 4
 
@@ -74,7 +73,7 @@ def convolutions(card, layer, shape):
 
 def _weighted_layers(card, layer, shape):
     """(shape of the kernel, of what it is applied to) of each layer up to `layer`."""
-    kernels, layers = models.weight_shapes(card), LAYERS[: LAYERS.index(layer) + 1]
+    kernels, layers = loading.weight_shapes(card), LAYERS[: LAYERS.index(layer) + 1]
     seen = _activation_shapes(card, layers, _repeated(shape, layer))
     for name in layers:
         if name in kernels:
@@ -82,9 +81,9 @@ def _weighted_layers(card, layer, shape):
 
 
 def _repeated(shape, layer):
-    """As `pyramid.repeat_time` repeats what is too short for the layer."""
+    """As `interpolate.repeat_time` repeats what is too short for the layer."""
     like = jax.ShapeDtypeStruct(shape, jnp.float32)
-    repeat = functools.partial(pyramid.repeat_time, at_least=smallest_side(layer))
+    repeat = functools.partial(interpolate.repeat_time, at_least=smallest_side(layer))
     return jax.eval_shape(repeat, like).shape
 
 
@@ -110,13 +109,13 @@ def analysis(frames):
 def least_squares(frames):
     """The `Cost` of mel bands to Fourier bins: each iteration a product with the Gram matrix."""
     bins = mel.N_FFT // 2 + 1
-    flops = 2 * frames * (mel.N_MELS * bins + mel.NNLS_ITERATIONS * bins * bins)
+    flops = 2 * frames * (mel.N_MELS * bins + inversion.NNLS_ITERATIONS * bins * bins)
     return Cost(flops, BYTES * frames * (mel.N_MELS + bins))
 
 
 def griffin_lim(frames):
     """The `Cost` of finding phases: in each iteration a transform there, and one back."""
-    transforms = 2 * mel.GRIFFIN_LIM_ITERATIONS + 1
+    transforms = 2 * inversion.GRIFFIN_LIM_ITERATIONS + 1
     moved = BYTES * frames * (mel.N_FFT // 2 + 1 + mel.HOP)
     return Cost(frames * transforms * _transform(), moved)
 

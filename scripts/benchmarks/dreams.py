@@ -9,7 +9,7 @@ import numpy as np
 
 from dreamsound_jax.dreaming import batch
 from dreamsound_jax.dreaming.dream import Clip, Settings, dream, response
-from dreamsound_jax.networks.models import Model
+from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run import sources
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from benchmarks.stages import griffin_lim, least_squares
 from benchmarks.table import Table
 from benchmarks.timing import Spread, interleaved, ratios
-from dreamsound_jax.audio import audio
+from dreamsound_jax.audio import generated
 from dreamsound_jax.dreaming import batch
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import inversion, mel
 from dreamsound_jax.system import devices
 
 OURS, LIBROSA = "this project", "librosa"
@@ -29,7 +29,7 @@ NOTES = (
     "that of the sound, over the clips of the batch; of librosa's first clip.",
 )
 
-invert = jax.jit(devices.over_clips(mel.mel_db_to_sound, at_once=batch.AT_ONCE))
+invert = jax.jit(devices.over_clips(inversion.mel_db_to_sound, at_once=batch.AT_ONCE))
 """Keys and (clips, mel bands, frames) in dB to sounds (clips, samples)."""
 
 mel_db_of = jax.jit(devices.over_clips(mel.sound_to_mel_db))
@@ -81,8 +81,8 @@ def _sounds(name, keys, options):
     """(clips, samples)."""
     samples = options.clip_length
     if name == "noise":
-        return np.stack([audio.noise(key, samples=samples) for key in keys])
-    sine = audio.sine(samples=samples, frequency=options.sine_freq, sample_rate=mel.SAMPLE_RATE)
+        return np.stack([generated.noise(key, samples=samples) for key in keys])
+    sine = generated.sine(samples=samples, frequency=options.sine_freq, sample_rate=mel.SAMPLE_RATE)
     return np.stack([sine] * len(keys))
 
 

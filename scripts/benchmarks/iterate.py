@@ -14,7 +14,7 @@ from benchmarks import whole
 from benchmarks.table import Table
 from benchmarks.timing import once
 from dreamsound_jax.dreaming import dream, ouroboros
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS
 
 WAYS = {"a program for each stage (as here)": True, "a program for each layer": False}
@@ -25,7 +25,7 @@ NOTES = ("Compiling: what the first time took longer than the second, of one cli
 def measure(context, layers=LAYERS):
     """The `Table` of both ways, over the last `layers` of the network."""
     options = replace(context.options, create_ouroboros=True, layers_to_use=["iterate"])
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     state = ouroboros.begin(model.card, whole.noises(model, options, 1), options)
     title = f"One round by each of {len(layers)} layers, {options.pyramid_size} levels"
     with _without_a_cache():

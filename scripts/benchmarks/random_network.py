@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.vgg19 import HIDDEN, VGG19
 
 CLASSES = 10  # as UrbanSounds8k has
@@ -17,7 +18,7 @@ def card(width):
     """The `Card` of a network of this width."""
     classes = tuple(f"class {index}" for index in range(CLASSES))
     hidden = max(1, round(HIDDEN * width))
-    return models.Card("random", classes, mean=MEAN, std=STD, width=width, hidden=hidden)
+    return Card("random", classes, mean=MEAN, std=STD, width=width, hidden=hidden)
 
 
 @functools.lru_cache(maxsize=2)
@@ -32,4 +33,4 @@ def model(width, *, seed=0, dtype=jnp.float32):
         return nnx.to_pure_dict(nnx.state(drawn, nnx.Param))
 
     weights = draw(jax.random.key(seed))
-    return models.Model(of, models.network_from(of, weights, dtype=dtype))
+    return loading.Model(of, loading.network_from(of, weights, dtype=dtype))

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from benchmarks.table import Table
-from dreamsound_jax.audio import audio
+from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError, reason_of
 from studies.optimizers.tables import number
 
@@ -49,7 +49,7 @@ def read(path):
 
 def write_json(path, results):
     """Writes the results, whole or not at all."""
-    audio.write_whole(str(path), (json.dumps(results, indent=1) + "\n").encode())
+    storage.write_whole(str(path), (json.dumps(results, indent=1) + "\n").encode())
 
 
 def results_path(folder):
@@ -71,7 +71,7 @@ def update(folder, part, kind, found, *, parts):
     results.setdefault(part, {})[kind] = found
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, results)
-    audio.write_whole(str(Path(folder) / "BENCHMARKS.md"), page(results, parts).encode())
+    storage.write_whole(str(Path(folder) / "BENCHMARKS.md"), page(results, parts).encode())
 
 
 def page(results, parts):

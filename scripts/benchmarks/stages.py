@@ -14,8 +14,8 @@ from dreamsound_jax.domains.domains import DOMAINS
 from dreamsound_jax.dreaming import batch
 from dreamsound_jax.dreaming.dream import dream_batch_level
 from dreamsound_jax.objectives.combine import CLASS_LAYER
-from dreamsound_jax.outputs import outputs
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.outputs.clip import encode
+from dreamsound_jax.spectral import inversion, mel
 from dreamsound_jax.system import devices
 
 COLUMNS = ["stage", "clips in a batch", "s/clip", "limit (s/clip)", "share of the limit"]
@@ -27,10 +27,10 @@ NOTES = (
     "A step is one of a dream's steps at that level; its limit is that of the network's gradient.",
 )
 
-least_squares = jax.jit(devices.over_clips(mel.mel_db_to_magnitude, at_once=batch.AT_ONCE))
+least_squares = jax.jit(devices.over_clips(inversion.mel_db_to_magnitude, at_once=batch.AT_ONCE))
 """(clips, mel bands, frames) in dB to magnitudes (clips, bins, frames)."""
 
-griffin_lim = jax.jit(devices.over_clips(mel.griffin_lim, at_once=batch.AT_ONCE))
+griffin_lim = jax.jit(devices.over_clips(inversion.griffin_lim, at_once=batch.AT_ONCE))
 """Keys and magnitudes (clips, bins, frames) to sounds (clips, samples)."""
 
 
@@ -128,4 +128,4 @@ def _after(task, shape):
 
 def _encode(sounds):
     for sound in sounds:
-        outputs.encode(sound, sample_rate=mel.SAMPLE_RATE, loudness="safe")
+        encode(sound, sample_rate=mel.SAMPLE_RATE, loudness="safe")

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.torch_network import network
-from dreamsound_jax.dreaming.ascent import BLUR_RADIUS, BLUR_SCALES, CLAMP
+from dreamsound_jax.dreaming.ascent import CLAMP
+from dreamsound_jax.dreaming.gradients import BLUR_RADIUS, BLUR_SCALES
 from dreamsound_jax.objectives.combine import CLASS_LAYER
 
 torch.backends.cudnn.allow_tf32 = False  # this project's float32 is whole, too

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from dreamsound_jax.audio import audio
-from dreamsound_jax.networks import models
+from dreamsound_jax.audio.loudness import measure_loudness
+from dreamsound_jax.networks import loading
 from dreamsound_jax.spectral import mel
+from dreamsound_jax.system.shipped import shipped
 from tests.helpers.sounds import original, tone
 from tests.helpers.tiny import write_checkpoint
 
@@ -58,7 +59,7 @@ def check_clip(wav, *, frames, form):
     sound, rate = soundfile.read(wav, always_2d=True)
     assert (rate, *sound.shape) == form
     assert np.sqrt(np.mean(sound**2)) > 1e-3
-    loudness = audio.measure(sound, sample_rate=rate)
+    loudness = measure_loudness(sound, sample_rate=rate)
     assert loudness.true_peak_dbtp < -1
     assert loudness.lufs == pytest.approx(-23, abs=0.3)
     facts = facts_of(wav)
@@ -91,7 +92,7 @@ def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
     assert np.abs(mel.analyse(jnp.asarray(sound)) - dreamed).mean() < 0.02
     facts = facts_of(folder / "00000-noise.wav")
     assert facts["objective"]["last"] > facts["objective"]["first"]
-    assert set(facts["class_probabilities"]["written_sound"]) == set(models.load().card.classes)
+    assert set(facts["class_probabilities"]["written_sound"]) == set(loading.load().card.classes)
 
     words = shlex.split(json.loads((folder / "params.json").read_text())["command"])
     assert words[0] == "dreamsound"
@@ -317,7 +318,7 @@ def test_an_ouroboros_leaves_its_whole_journey(tiny, tmp_path):
         first, last = (part[:, channel] for part in (sound[: len(two)], sound[-len(two) :]))
         assert np.corrcoef(first, two[:, channel])[0, 1] > 0.999
         assert np.corrcoef(last, two[:, channel])[0, 1] < 0.5
-    loudness = audio.measure(sound, sample_rate=rate)
+    loudness = measure_loudness(sound, sample_rate=rate)
     assert loudness.lufs == pytest.approx(-23, abs=0.3) or loudness.true_peak_dbtp > -1.2
     assert loudness.true_peak_dbtp < -1
     facts = facts_of(wav)
@@ -405,7 +406,7 @@ def test_list_models_shows_each_with_classes_place_and_layers(tmp_path):
     assert code == 0
     for words in (
         "16 classes:\n    piano, chromatic_percussion",
-        f"checkpoint: {models.shipped('checkpoints') / 'gm'}",
+        f"checkpoint: {shipped('checkpoints') / 'gm'}",
         "convert_weights.py --model=fma-small --download",
         "layers of each, shallow to deep:\n    conv1_1, relu1_1",
     ):

@@ -3,15 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.audio.inputs import Recording
+from dreamsound_jax.audio import files
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.domains import domains
 from dreamsound_jax.dreaming import dream, pyramid
 from dreamsound_jax.dreaming.batch import analyse, finish
 from dreamsound_jax.dreaming.dream import Settings
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.run.sources import Keys, Source
-from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.spectral import interpolate, measures, mel, stft
 from tests.helpers import tiny
 from tests.helpers.sounds import RATE, original
 from tests.helpers.tiny import CARD, tiny_network
@@ -23,7 +23,7 @@ def gather(recordings, *, card=CARD, gain_range=24.0, dtype=jnp.float32):
     """A batch of recordings, to be dreamed on in the domain sound."""
     keys = Keys(*jax.random.split(jax.random.key(0), 4))
     sources = [
-        Source(number, "a.wav", inputs.listen("a.wav", each, sample_rate=RATE), each, keys, 0)
+        Source(number, "a.wav", files.listen("a.wav", each, sample_rate=RATE), each, keys, 0)
         for number, each in enumerate(recordings)
     ]
     sounds = jnp.asarray(np.stack([source.sound for source in sources]), dtype)
@@ -84,7 +84,7 @@ def test_the_sound_keeps_its_form_level_and_gain_range_without_a_new_program(net
         assert (climb.fault == 0).all()
         assert finished.sound.shape == sounds.shape
         np.testing.assert_allclose(rms(finished.sound), rms(sounds), rtol=1e-4)
-        assert finished.change_db.shape == (2, mel.N_MELS, mel.frame_count(RATE * 6 // 10))
+        assert finished.change_db.shape == (2, mel.N_MELS, stft.frame_count(RATE * 6 // 10))
         lowest, highest = finished.change_db.min(), finished.change_db.max()
         assert (lowest, highest) == pytest.approx((-gain_range, gain_range))
         assert np.abs(finished.sound - sounds).max() > 0.1
@@ -107,7 +107,7 @@ def test_a_clip_is_the_same_alone_and_whatever_is_beside_it(network):
 @pytest.mark.usefixtures("x64")
 def test_what_the_network_saw_last_is_the_sound_that_is_written():
     """At its own rate and in mono, to the last digits; the level that it is given back is none."""
-    crow = inputs.to_mono(original("misc_crow"), sample_rate=RATE)
+    crow = files.to_mono(original("misc_crow"), sample_rate=RATE)
     quiet = 2**-6 * crow / np.abs(crow).max()  # by a power of two, so that nothing is rounded
     starts = gather([Recording(quiet[:, None], RATE)], dtype=jnp.float64)
     changed = np.random.default_rng(0).normal(scale=1.5, size=starts.spectrogram.shape)
@@ -121,7 +121,7 @@ def test_before_the_first_step_the_network_sees_the_input():
     start = jax.tree.map(lambda leaf: leaf[0], starts)
     shape = (64, 33)
     seen = jax.jit(lambda start: start.eye(shape)(jnp.zeros(shape)))(start)
-    expected = np.asarray(pyramid.resize(start.spectrogram, shape))
+    expected = np.asarray(interpolate.resize(start.spectrogram, shape))
     audible = expected > start.spectrogram.min()  # the floor may be that of the level alone
     assert audible.mean() > 0.9
     np.testing.assert_allclose(seen[audible], expected[audible], atol=1e-3)
@@ -163,7 +163,7 @@ def test_the_reference_gives_back_the_detail_that_a_level_lost():
     np.testing.assert_allclose(start.enter(none, shapes, 1, 0.5), 0.5 * lost, atol=1e-6)
     assert not start.enter(none, shapes, 1, 0).any()
     entered = start.enter(spectrogram, shapes, 0, 1.0)
-    np.testing.assert_array_equal(entered, pyramid.resize(spectrogram, shapes[0]))
+    np.testing.assert_array_equal(entered, interpolate.resize(spectrogram, shapes[0]))
 
 
 def test_the_reference_repaints_the_spectrogram_and_says_what_it_changed():
@@ -183,15 +183,15 @@ def long_dream(model, recording, *, gain_range=24.0):
     starts = gather([recording], card=model.card, gain_range=gain_range)
     changed, climb = dream.dream(model.network, starts, clips, settings=settings)
     sound = np.asarray(finish(starts, changed).sound[0])
-    mono = inputs.to_mono(Recording(sound.T, recording.sample_rate), sample_rate=RATE)
+    mono = files.to_mono(Recording(sound.T, recording.sample_rate), sample_rate=RATE)
     return mono, climb.objective[0]
 
 
 @pytest.mark.slow
 def test_a_long_dream_does_not_drain(monkeypatch):
     """It did, into a few loud places, before the gradient was balanced and the gain bounded."""
-    model, drums = models.load("gm"), original("loop_amen")
-    silent = measures.silent_share(inputs.to_mono(drums, sample_rate=RATE))
+    model, drums = loading.load("gm"), original("loop_amen")
+    silent = measures.silent_share(files.to_mono(drums, sample_rate=RATE))
     sound, objective = long_dream(model, drums)
     assert measures.silent_share(sound) <= silent + 0.01
     assert objective[-1, -1] > 2 * objective[-1, 0]

@@ -7,7 +7,7 @@ import optax
 import pytest
 from scipy.ndimage import correlate
 
-from dreamsound_jax.dreaming import ascent, optimizers
+from dreamsound_jax.dreaming import ascent, gradients, optimizers
 from tests.helpers import tiny
 
 SHAPE = (16, 24)
@@ -41,7 +41,7 @@ def test_blur_is_the_mean_of_three_gaussians_over_9_x_9_cells(sigma):
     kernel = np.mean([k / k.sum() for k in kernels], axis=0)
     # SciPy's mirror is what others call reflect: the edge itself is not repeated.
     expected = correlate(noise(), kernel, mode="mirror")
-    np.testing.assert_allclose(ascent.blur(jnp.asarray(noise()), sigma), expected, atol=1e-12)
+    np.testing.assert_allclose(gradients.blur(jnp.asarray(noise()), sigma), expected, atol=1e-12)
 
 
 @pytest.mark.usefixtures("x64")
@@ -51,7 +51,7 @@ def test_the_chain_smooths_more_each_step_then_standardises_then_scales():
     state = transform.init(gradient)
     for step in range(4):
         updates, state = transform.update(gradient, state, gradient)
-        smooth = np.asarray(ascent.blur(gradient, 2 * (step + 1) / 4 + 0.5))
+        smooth = np.asarray(gradients.blur(gradient, 2 * (step + 1) / 4 + 0.5))
         expected = -0.02 * (smooth - smooth.mean()) / smooth.std(ddof=1)
         np.testing.assert_allclose(updates, expected, atol=1e-12)
 

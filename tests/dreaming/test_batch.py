@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.dreaming import batch
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.system import devices
 from tests.dreaming.test_ouroboros import SHORT, network, pieces
 from tests.helpers import tiny
@@ -15,7 +15,7 @@ from tests.helpers import tiny
 def test_a_clip_is_the_same_in_a_batch_of_any_size(domain):
     """But for rounding, of which float64 has little: to 1e-3 dB."""
     given = tiny.options(domain=domain, precision="float64", **SHORT)
-    model = models.Model(tiny.CARD, network("float64"))
+    model = loading.Model(tiny.CARD, network("float64"))
 
     def dreamed(clips):
         dreams = batch.dream_batch(model, clips, given, clock=batch.Stopwatch())

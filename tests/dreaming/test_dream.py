@@ -8,9 +8,10 @@ import pytest
 from flax import nnx
 
 from dreamsound_jax.domains import domains
-from dreamsound_jax.dreaming import ascent, dream, pyramid
+from dreamsound_jax.dreaming import ascent, dream
 from dreamsound_jax.dreaming.dream import Settings
-from dreamsound_jax.networks import models, windows
+from dreamsound_jax.networks import loading, windows
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system.errors import UserError
 from tests.helpers import tiny
 from tests.helpers.tiny import CARD, tiny_network
@@ -88,7 +89,7 @@ def test_detail_is_given_back_unless_told_otherwise(network):
     still = clips(1, learning_rate=0.0)._replace(rolls=jnp.zeros((1, 2), int))
     without = dataclasses.replace(SETTINGS, replace_detail=False)
     coarse, _ = dream.dream(network, starts(batch), still, settings=without)
-    expected = pyramid.resize(pyramid.resize(batch[0], (32, 32)), SHAPE)
+    expected = interpolate.resize(interpolate.resize(batch[0], (32, 32)), SHAPE)
     np.testing.assert_allclose(coarse[0], expected, atol=1e-6)
     half = still._replace(detail_factor=jnp.full(1, 0.5))
     between, _ = dream.dream(network, starts(batch), half, settings=SETTINGS)
@@ -96,7 +97,7 @@ def test_detail_is_given_back_unless_told_otherwise(network):
 
 
 def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
-    network = models.load().network
+    network = loading.load().network
     batch = spectrograms(1)
     before = dream.class_probabilities(network, batch)[0]
     moved, target = {}, int(jnp.argsort(before)[-2])
@@ -123,7 +124,7 @@ def test_towards_raises_the_probability_of_a_class_and_away_lowers_it():
 def test_a_network_prepared_for_a_shape_responds_the_same(shape, layers, smaller):
     network = tiny_network(dtype=jnp.float64)
     image = jnp.asarray(np.random.default_rng(0).normal(size=shape))
-    heard = pyramid.repeat_time(image, at_least=32)
+    heard = interpolate.repeat_time(image, at_least=32)
     prepared = dream.prepared(network, shape, layers)
     kernels = [nnx.merge(*each).linear1.kernel[...].size for each in (network, prepared)]
     assert (kernels[1] < kernels[0]) == smaller

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamsound_jax.dreaming import ascent, optimizers, pyramid
+from dreamsound_jax.dreaming import ascent, gradients, optimizers
 from dreamsound_jax.dreaming.dream import Settings, dream
 from dreamsound_jax.dreaming.optimizers import OPTIMIZERS
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system.errors import UserError
 from tests.dreaming.test_ascent import ascend, chain, hill, noise
 from tests.dreaming.test_dream import spectrograms, starts
@@ -121,9 +122,9 @@ def test_a_clip_that_is_rolled_is_smoothed_as_it_is_seen():
         optimizers.chain(["sgd"], tiny.steps(), total=3, roll=frames) for frames in (roll, 0)
     )
     moved, _ = rolled.update(gradient, rolled.init(gradient), gradient)
-    seen = pyramid.roll_time(gradient, roll)
+    seen = interpolate.roll_time(gradient, roll)
     expected, _ = plain.update(seen, plain.init(seen), seen)
-    np.testing.assert_allclose(pyramid.roll_time(moved, roll), expected, atol=1e-5)
+    np.testing.assert_allclose(interpolate.roll_time(moved, roll), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("wanted", [(True, False), (False, True), (False, False)])
@@ -134,7 +135,7 @@ def test_smoothing_and_standardising_can_be_left_out(wanted):
     )
     transform, gradient = optimizers.chain(["sgd"], steps, total=1), jnp.asarray(noise())
     update, _ = transform.update(gradient, transform.init(gradient), gradient)
-    expected = ascent.blur(gradient, 2.5) if smoothing else gradient
+    expected = gradients.blur(gradient, 2.5) if smoothing else gradient
     if standardising:
         expected = (expected - expected.mean()) / expected.std(ddof=1)
     np.testing.assert_allclose(-update, expected, atol=1e-5)

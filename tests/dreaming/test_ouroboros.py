@@ -9,11 +9,11 @@ import librosa
 import numpy as np
 import pytest
 
-from dreamsound_jax.audio import audio, inputs
-from dreamsound_jax.audio.inputs import Recording
+from dreamsound_jax.audio import files, generated
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.dreaming import batch, ouroboros
 from dreamsound_jax.dreaming import dream as dreams
-from dreamsound_jax.networks import models, vgg19
+from dreamsound_jax.networks import loading, vgg19
 from dreamsound_jax.run import sources
 from dreamsound_jax.spectral import mel
 from tests.helpers import tiny
@@ -28,7 +28,7 @@ def source_of(sound, number=0):
     key = jax.random.fold_in(jax.random.key(0), number)
     keys = sources.Keys(*jax.random.split(key, 4))
     original = Recording(np.asarray(sound)[:, None], RATE)
-    heard = inputs.listen("a.wav", original, sample_rate=RATE)
+    heard = files.listen("a.wav", original, sample_rate=RATE)
     return sources.Source(number, "a.wav", heard, original, keys, 0)
 
 
@@ -59,7 +59,7 @@ def network(dtype="float32"):
 @pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_a_chain_without_transforms_is_repeated_single_dreams(domain, x64):
     given = asked(domain=domain, precision="float64", stabilise=False, crossfade=False)
-    model, (clip, _) = models.Model(tiny.CARD, network("float64")), pieces()
+    model, (clip, _) = loading.Model(tiny.CARD, network("float64")), pieces()
     rounds, _ = run(model.network, [clip], given, 3)
     keys = clip.keys
     start, mel_db = batch.gather(model.card, [clip], given)
@@ -86,7 +86,7 @@ def test_a_chain_without_transforms_is_repeated_single_dreams(domain, x64):
 def test_the_first_round_is_the_single_dream():
     given, clips = asked(crossfade=False), pieces()
     (first,), _ = run(network(), clips, given, 1)
-    model = models.Model(tiny.CARD, network())
+    model = loading.Model(tiny.CARD, network())
     single = batch.dream_batch(model, clips, given, clock=batch.Stopwatch())
     np.testing.assert_allclose(first.sound, single.finished.sound, atol=1e-5)
     np.testing.assert_array_equal(first.climb.objective, single.climb.objective)
@@ -168,7 +168,7 @@ def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
 def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     channels = np.stack([recording("loop_amen")[:SAMPLES], recording("ambi_choir")[:SAMPLES]], 1)
     both = Recording(channels, 44100)
-    sound = inputs.listen("a.wav", both, sample_rate=RATE)
+    sound = files.listen("a.wav", both, sample_rate=RATE)
     clip = source_of(channels[:, 0])._replace(original=both, sound=sound)
     given = asked(ouroboros_transform=["resample"])
     rounds, state = run(network(), [clip], given, 2)
@@ -176,7 +176,7 @@ def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     # What the device hears of it is what a file of it would be heard as.
     heard = state.start.sound[0]
     original = Recording(np.asarray(state.start.original[0]).T, 44100)
-    again = inputs.listen("a.wav", original, sample_rate=RATE)
+    again = files.listen("a.wav", original, sample_rate=RATE)
     assert np.linalg.norm(heard - again) / np.linalg.norm(again) < 0.02
     level = lambda x: np.sqrt(np.mean(np.square(x)))  # noqa: E731
     assert level(original.channels) == pytest.approx(level(channels), rel=0.01)
@@ -184,7 +184,7 @@ def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
 
 @pytest.mark.parametrize("domain", [pytest.param("mel", marks=pytest.mark.slow), "sound"])
 def test_stabilise_holds_the_index_and_lets_the_detail_go_on(domain):
-    noise = audio.noise(jax.random.key(1), samples=SAMPLES)
+    noise = generated.noise(jax.random.key(1), samples=SAMPLES)
     clips = [source_of(noise), *pieces(1)]
     strong = {"domain": domain, "lr": 0.05, "layers_to_use": ["relu3_2"], "num_iterations": 5}
     courses = {}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.dreaming import pyramid
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system.errors import UserError
 
 
@@ -30,7 +31,7 @@ def test_only_the_bands_of_the_smallest_level_have_to_suffice():
 @pytest.mark.parametrize(("at_least", "frames"), [(1, 5), (5, 5), (6, 10), (10, 10), (31, 35)])
 def test_a_short_clip_is_repeated_whole_until_it_is_long_enough(at_least, frames):
     image = np.arange(30).reshape(2, 3, 5)
-    repeated = pyramid.repeat_time(image, at_least=at_least)
+    repeated = interpolate.repeat_time(image, at_least=at_least)
     assert repeated.shape == (2, 3, frames)
     np.testing.assert_array_equal(repeated, np.tile(image, frames // 5))
 
@@ -42,12 +43,12 @@ def test_resize_takes_the_cell_at_floor_of_i_times_in_over_out(shape):
         [image[int(i * 6 / shape[0]), int(j * 7 / shape[1])] for j in range(shape[1])]
         for i in range(shape[0])
     ]
-    np.testing.assert_array_equal(pyramid.resize(image, shape), expected)
+    np.testing.assert_array_equal(interpolate.resize(image, shape), expected)
 
 
 def test_lost_detail_is_what_the_way_through_a_smaller_level_lost():
     image = np.random.default_rng(0).normal(size=(16, 32))
-    again = pyramid.resize(pyramid.resize(image, (8, 16)), (16, 32))
+    again = interpolate.resize(interpolate.resize(image, (8, 16)), (16, 32))
     lost = pyramid.lost_detail(image, (16, 32), (8, 16))
     np.testing.assert_allclose(again + lost, image)
     assert np.abs(lost).max() > 0.1
@@ -69,9 +70,9 @@ def test_rolls_fill_their_ranges_and_a_range_of_0_means_none():
 
 def test_rolling_wraps_in_time_and_back_again():
     image = np.arange(12.0).reshape(2, 6)
-    rolled = pyramid.roll_time(image, 2)
+    rolled = interpolate.roll_time(image, 2)
     np.testing.assert_array_equal(rolled[0], [4, 5, 0, 1, 2, 3])
-    np.testing.assert_array_equal(pyramid.roll_time(rolled, -2), image)
+    np.testing.assert_array_equal(interpolate.roll_time(rolled, -2), image)
 
 
 @pytest.mark.parametrize("shape", [(5, 37), (3, 4, 90), (8,)])
@@ -79,10 +80,10 @@ def test_spreading_is_linear_interpolation_as_jax_does_it(x64, shape):
     image = jnp.asarray(np.random.default_rng(0).normal(size=shape))
     wider = (*shape[:-1], 2 * shape[-1] + 1)
     expected = jax.image.resize(image, wider, "linear")
-    np.testing.assert_allclose(pyramid.spread(image, wider), expected, atol=1e-5)
+    np.testing.assert_allclose(interpolate.spread(image, wider), expected, atol=1e-5)
 
 
 def test_spreading_takes_memory_for_the_frames_and_not_for_all_pairs_of_them():
-    spread = jax.jit(lambda image: pyramid.spread(image, (8, 40_000)))
+    spread = jax.jit(lambda image: interpolate.spread(image, (8, 40_000)))
     compiled = spread.lower(jax.ShapeDtypeStruct((4, 20_000), jnp.float32)).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 20 * 8 * 40_000

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from etils import epath
 
-from dreamsound_jax.audio import audio
+from dreamsound_jax.audio import files
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.system import runtime
 from tests.cli.test_cli import QUICK, finish, start
@@ -83,7 +83,7 @@ def _sounds():
     sounds = {
         name: tone(seconds=0.4, frequency=hertz) for name, hertz in (("low", 220), ("high", 880))
     }
-    encoded = {name: audio.encode_wav(each, sample_rate=22050) for name, each in sounds.items()}
+    encoded = {name: files.encode_wav(each, sample_rate=22050) for name, each in sounds.items()}
     return {BAD: encoded["low"][:9000]} | encoded
 
 

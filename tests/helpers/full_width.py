@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from tests.helpers.sounds import DATA
 from tests.helpers.torch_files import vgg19_arrays
 
-CARD = models.Card("full", tuple("abcdefgh"), mean=-24.0, std=17.0)
+CARD = Card("full", tuple("abcdefgh"), mean=-24.0, std=17.0)
 STORED = DATA / "torch_full_width.npz"
 GRADIENTS = ("conv2_1", "relu3_4", "mp5", "output")
 CORNER = 12
@@ -14,7 +15,7 @@ CORNER = 12
 
 def arrays():
     """The state dict, float32, with torchvision's names."""
-    return vgg19_arrays(models.weight_shapes(CARD), seed=0)
+    return vgg19_arrays(loading.weight_shapes(CARD), seed=0)
 
 
 def spectrogram():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio import files
 
 RATE = 22050
 DATA = Path(__file__).parents[1] / "data"
@@ -25,9 +25,9 @@ def white_noise(samples=51200, seed=0):
 
 def recording(name):
     """One of the recordings in `data`, float64."""
-    return np.float64(inputs.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
+    return np.float64(files.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
 
 
 def original(name):
     """One of the recordings in `data` as its file has it, a `Recording`."""
-    return inputs.record(str(DATA / f"{name}.flac"))
+    return files.record(str(DATA / f"{name}.flac"))

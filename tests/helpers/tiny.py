@@ -17,11 +17,12 @@ from dreamsound_jax.dreaming import (
     pyramid,  # noqa: F401 (cli defines the flags)
 )
 from dreamsound_jax.dreaming.dream import Clip, layer_weights
-from dreamsound_jax.networks import models  # noqa: F401 (cli defines the flags)
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.vgg19 import VGG19
 from dreamsound_jax.run.options import Options
 
-CARD = models.Card(
+CARD = Card(
     name="tiny",
     classes=tuple(f"class_{index}" for index in range(6)),
     mean=-24.0,
@@ -45,8 +46,8 @@ def random_weights(card=CARD, *, seed=0):
 
 
 def tiny_network(*, seed=0, dtype=jnp.float32):
-    """(graphdef, state), as `models.load` gives it."""
-    return models.network_from(CARD, random_weights(seed=seed), dtype=dtype)
+    """(graphdef, state), as `loading.load` gives it."""
+    return loading.network_from(CARD, random_weights(seed=seed), dtype=dtype)
 
 
 def options(**changes):

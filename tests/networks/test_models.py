@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import catalogue, loading
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
 from tests.helpers.tiny import CARD, random_weights, write_checkpoint
 
 
@@ -27,7 +29,7 @@ def message_of(call, *args, **options):
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_a_checkpoint_comes_back_as_it_was(checkpoint, dtype):
-    model = models.load(checkpoint=checkpoint, dtype=dtype)
+    model = loading.load(checkpoint=checkpoint, dtype=dtype)
     assert model.card == CARD
     loaded = nnx.to_pure_dict(nnx.state(nnx.merge(*model.network), nnx.Param))
     written = jax.tree.map(lambda array: jnp.asarray(np.float32(array), dtype), random_weights())
@@ -36,12 +38,12 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint, dtype):
 
 def test_weights_are_as_free_to_move_as_what_is_computed(checkpoint):
     """Were they tied to a device, so were dreams of them, and to hear these compiled twice."""
-    _, state = models.load(checkpoint=checkpoint).network
+    _, state = loading.load(checkpoint=checkpoint).network
     assert not any(leaf.committed for leaf in jax.tree.leaves(state))
 
 
 def test_the_embedded_model_is_the_default_and_plain_vgg19():
-    model = models.load()
+    model = loading.load()
     assert model.card.name == "gm"
     assert len(model.card.classes) == 16
     assert model.card.width == 0.25
@@ -50,10 +52,7 @@ def test_the_embedded_model_is_the_default_and_plain_vgg19():
 
 
 def test_every_shipped_card_is_readable_and_the_reference_has_its_statistics():
-    cards = {
-        name: models.read_card(models.shipped("checkpoints") / name)
-        for name in models.model_names()
-    }
+    cards = {name: read_card(shipped("checkpoints") / name) for name in catalogue.model_names()}
     assert set(cards) >= {"gm", "fma-small", "UrbanSounds8k"}
     assert (cards["fma-small"].mean, cards["fma-small"].std) == (-24.1847, 16.8729)
     assert (cards["UrbanSounds8k"].mean, cards["UrbanSounds8k"].std) == (-23.5891, 16.3979)
@@ -75,9 +74,9 @@ def test_classes_go_by_name_and_by_number():
 
 def test_a_checkpoint_may_be_named_from_where_one_stands(checkpoint, monkeypatch):
     monkeypatch.chdir(checkpoint.parent)
-    assert models.load(checkpoint=checkpoint.name).card == CARD
+    assert loading.load(checkpoint=checkpoint.name).card == CARD
     monkeypatch.setenv("HOME", str(checkpoint.parent))
-    assert models.load(checkpoint=f"~/{checkpoint.name}").card == CARD
+    assert loading.load(checkpoint=f"~/{checkpoint.name}").card == CARD
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def copy(checkpoint, tmp_path):
 def test_weights_that_do_not_match_the_card_are_all_named(copy):
     wider = dataclasses.replace(CARD, width=1 / 8, hidden=16)
     (copy / "card.json").write_text(json.dumps(dataclasses.asdict(wider)))
-    said = message_of(models.load, checkpoint=copy)
+    said = message_of(loading.load, checkpoint=copy)
     assert "conv1_1/kernel is (3, 3, 1, 4), not (3, 3, 1, 8)" in said
     assert "output/kernel" in said
 
@@ -97,13 +96,13 @@ def test_a_half_written_checkpoint_is_refused(copy):
     for path in (copy / "weights").rglob("*"):
         if path.is_file() and path.stat().st_size > 10000:
             path.write_bytes(path.read_bytes()[:500])
-    assert "damaged" in message_of(models.load, checkpoint=copy)
+    assert "damaged" in message_of(loading.load, checkpoint=copy)
     shutil.rmtree(copy / "weights")
-    assert "no weights" in message_of(models.load, checkpoint=copy)
+    assert "no weights" in message_of(loading.load, checkpoint=copy)
     (copy / "card.json").write_text('{"name": "x"}')
-    assert "not a model card" in message_of(models.load, checkpoint=copy)
+    assert "not a model card" in message_of(loading.load, checkpoint=copy)
     (copy / "card.json").unlink()
-    assert "no card.json" in message_of(models.load, checkpoint=copy)
+    assert "no card.json" in message_of(loading.load, checkpoint=copy)
 
 
 def test_a_new_folder_with_a_card_is_a_new_model_and_a_broken_card_hides_no_other(
@@ -112,9 +111,10 @@ def test_a_new_folder_with_a_card_is_a_new_model_and_a_broken_card_hides_no_othe
     write_checkpoint(tmp_path / "mine")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/card.json").write_text("{")
-    monkeypatch.setattr(models, "shipped", lambda folder: tmp_path)
-    assert models.load("mine").card == CARD
-    listed = models.overview()
+    for module in (catalogue, loading):
+        monkeypatch.setattr(module, "shipped", lambda folder: tmp_path)
+    assert loading.load("mine").card == CARD
+    listed = catalogue.overview()
     assert f"checkpoint: {tmp_path / 'mine'}" in listed and "class_5" in listed
     assert "broken\n  cannot be used: " in listed
-    assert "did you mean mine?" in message_of(models.load, "mien")
+    assert "did you mean mine?" in message_of(loading.load, "mien")

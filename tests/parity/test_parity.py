@@ -18,9 +18,10 @@ import pytest
 from flax import nnx
 
 from dreamsound_jax.domains import domains
-from dreamsound_jax.dreaming import dream, pyramid
-from dreamsound_jax.networks import models
+from dreamsound_jax.dreaming import dream
+from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS
+from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.weights.torch_weights import from_torch
 from tests.helpers import tiny
 from tests.helpers.tiny import CARD
@@ -67,8 +68,8 @@ def seeded_weights():
 @functools.cache
 def golden_network(dtype):
     full = dataclasses.replace(CARD, classes=tuple("abcdefgh"), width=1.0, hidden=4096)
-    weights = from_torch(seeded_weights(), models.weight_shapes(full), dtype=np.float64)
-    return models.network_from(full, dict(weights), dtype=dtype)
+    weights = from_torch(seeded_weights(), loading.weight_shapes(full), dtype=np.float64)
+    return loading.network_from(full, dict(weights), dtype=dtype)
 
 
 def golden_mel_db():
@@ -172,7 +173,7 @@ def test_the_first_step_meets_the_reference_in_float32(name):
     @jax.jit
     def first_step(network):
         _, climb = dream.dream_level(network, None, start, clip, settings=one_step, level=0)
-        return pyramid.roll_time(climb.path[0] - entered, clip.rolls[0])
+        return interpolate.roll_time(climb.path[0] - entered, clip.rolls[0])
 
     expected = stored["first_update_level0"]
     update = first_step(golden_network("float32"))
@@ -184,10 +185,10 @@ def test_the_first_step_meets_the_reference_in_float32(name):
 def pair(x64):
     """A tiny network, here and in PyTorch."""
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
-    shapes = models.weight_shapes(CARD)
+    shapes = loading.weight_shapes(CARD)
     weights = vgg19_arrays(shapes, dtype=np.float64)
     converted = dict(from_torch(weights, shapes, dtype=np.float64))
-    network = models.network_from(CARD, converted, dtype=jnp.float64)
+    network = loading.network_from(CARD, converted, dtype=jnp.float64)
     return network, {name: torch.tensor(array) for name, array in weights.items()}
 
 

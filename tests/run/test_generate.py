@@ -5,8 +5,7 @@ import json
 import jax
 import pytest
 
-from dreamsound_jax.networks import models
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.networks import loading
 from dreamsound_jax.run import generate, single
 from dreamsound_jax.run.finish import Dreamed
 from dreamsound_jax.system.errors import UserError
@@ -18,8 +17,8 @@ FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs with `dream` in place of a dream; returns how many failed, and the batches' sizes."""
-    monkeypatch.setattr(models, "load", lambda *_, **__: models.Model(tiny.CARD, ()))
-    monkeypatch.setattr(outputs, "write_clip", lambda folder, source, clip, **_: clip)
+    monkeypatch.setattr(loading, "load", lambda *_, **__: loading.Model(tiny.CARD, ()))
+    monkeypatch.setattr(generate, "write_clip", lambda folder, source, clip, **_: clip)
 
     def go(dream, **changes):
         sizes = []

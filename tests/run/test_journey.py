@@ -4,7 +4,7 @@ import pytest
 from etils import epath
 
 from dreamsound_jax.dreaming import ascent
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.outputs import unfinished
 from dreamsound_jax.outputs.unfinished import Rounds
 from dreamsound_jax.run import journey
@@ -49,7 +49,7 @@ class Watch:
 def run(folder, tell):
     """Two clips, of eight rounds: {name: their sound and arrays}."""
     given = asked(ouroboros_length=8, save_every=0.0, pyramid_size=1, batch_size=2)
-    model, folder = models.Model(tiny.CARD, network()), epath.Path(folder)
+    model, folder = loading.Model(tiny.CARD, network()), epath.Path(folder)
     dreamed = journey.dream(model, pieces(), given, folder=folder, tell=tell)
     clips = [make() for make in dreamed.makers]
     dreamed.close()

@@ -3,7 +3,7 @@ import operator
 import jax
 import numpy as np
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio import files
 from dreamsound_jax.run.feed import batches
 from dreamsound_jax.run.sources import Keys, Source
 
@@ -12,7 +12,7 @@ SHAPE = operator.attrgetter("shape")
 
 def source(number, *, rate, channels, keep):
     """Of one second, whatever the rate."""
-    recording = inputs.Recording(np.ones((rate, channels), np.float32), rate)
+    recording = files.Recording(np.ones((rate, channels), np.float32), rate)
     keys = Keys(*jax.random.split(jax.random.key(0), 4))
     original = recording if keep else None
     return Source(number, "a.wav", np.ones(22050, np.float32), original, keys, None)

@@ -7,9 +7,9 @@ import pytest
 import soxr
 from scipy.ndimage import gaussian_filter
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio import files
 from dreamsound_jax.dreaming.batch import analyse
-from dreamsound_jax.spectral import gain, mel
+from dreamsound_jax.spectral import gain, mel, stft
 from tests.helpers.sounds import RATE, original, recording, tone, white_noise
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -20,7 +20,7 @@ play = jax.jit(lambda sound, gain_db: gain.player(sound)(gain_db))
 
 
 def frames_of(samples, rate=RATE):
-    return mel.frame_count(round(samples * RATE / rate))
+    return stft.frame_count(round(samples * RATE / rate))
 
 
 def smooth_gain(frames, *, most_db=12, cells=2):
@@ -99,8 +99,8 @@ def drums():
     """(mono at 44,100 Hz, with a gain; mono as the network hears it; the gain in dB)."""
     with jax.enable_x64(True):
         recorded = original("loop_amen")
-        heard = jnp.asarray(inputs.to_mono(recorded, sample_rate=RATE), float)
-        gain_db = smooth_gain(mel.frame_count(heard.size))
+        heard = jnp.asarray(files.to_mono(recorded, sample_rate=RATE), float)
+        gain_db = smooth_gain(stft.frame_count(heard.size))
         channels = jnp.asarray(recorded.channels.T, float)
         played = [apply(channel, gain_db, sample_rate=44100) for channel in channels]
         return channels.mean(0), np.mean(played, axis=0), heard, gain_db
@@ -134,8 +134,8 @@ def test_what_is_above_the_networks_hearing_follows_the_highest_band(drums):
 def test_the_phase_stays():
     """Within 0.1 rad where it is loud: a gain that changes in time or pitch smears it a little."""
     sound = jnp.asarray(recording("loop_amen"))
-    gain_db = smooth_gain(mel.frame_count(sound.size), cells=4)
-    before, after = (np.asarray(mel.stft(each)) for each in (sound, play(sound, gain_db)))
+    gain_db = smooth_gain(stft.frame_count(sound.size), cells=4)
+    before, after = (np.asarray(stft.stft(each)) for each in (sound, play(sound, gain_db)))
     turned = np.abs(np.angle(after * before.conj()))[np.abs(before) > 0.01 * np.abs(before).max()]
     assert turned.size > 1e4
     assert np.percentile(turned, 99) < 0.1

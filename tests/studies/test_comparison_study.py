@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.dreaming import batch, optimizers
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.system.errors import UserError
 from studies.optimizers import choose, trace, variants
 from studies.optimizers.journal import Journal
@@ -102,7 +102,7 @@ def test_a_journal_survives_a_torn_line(tmp_path):
 def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
     """The last step is what the dream ended with; levels before it are seen on the whole clip."""
     given = tiny.options(domain=domain, pyramid_roll=0, **{**SHORT, "num_iterations": 3})
-    model, names = models.Model(tiny.CARD, network()), ("sgd", "adam")
+    model, names = loading.Model(tiny.CARD, network()), ("sgd", "adam")
     first, second = pieces()
     clips = [first, second._replace(changes={"optimizer": "adam", "lr": 0.2})]
     dreamed = trace.dream_batch(model, clips, given, optimizers=names, every_step=True)
@@ -126,7 +126,7 @@ def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
 
 @pytest.mark.slow
 def test_a_dream_that_goes_as_far_as_it_may_is_told():
-    given, model = tiny.options(domain="mel", **SHORT), models.Model(tiny.CARD, network())
+    given, model = tiny.options(domain="mel", **SHORT), loading.Model(tiny.CARD, network())
     clips = [clip._replace(changes={"lr": lr}) for clip, lr in zip(pieces(), (0.1, 1e3))]
     dreamed = trace.dream_batch(model, clips, given, optimizers=("sgd",), every_step=False)
     assert dreamed.at_limit[0] < 0.1 < 0.9 < dreamed.at_limit[1]
@@ -140,7 +140,7 @@ def test_a_dream_that_goes_as_far_as_it_may_is_told():
 def test_a_dream_without_a_gradient_is_told():
     given = tiny.options(domain="mel", **SHORT)
     deaf = jax.tree.map(jnp.zeros_like, network()[1])
-    model = models.Model(tiny.CARD, (network()[0], deaf))
+    model = loading.Model(tiny.CARD, (network()[0], deaf))
     dreamed = trace.dream_batch(model, pieces(), given, optimizers=("sgd",), every_step=False)
     end = trace.finish(model, dreamed, pieces(), given)
     (row,) = trace.rows_of(dreamed, end, 0, target=3, every_step=False)

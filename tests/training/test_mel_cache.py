@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral import mel, stft
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training import mel_cache
 from dreamsound_jax.training.datasets import Dataset
@@ -40,7 +40,7 @@ def test_long_sounds_are_cut_and_silent_pieces_dropped(tmp_path):
         return sound
 
     kept, _ = mel_cache.analyse_all(tmp_path, sounds(read), ["long"])
-    assert [piece.shape[1] for piece in kept["long"]] == [mel.frame_count(100 * RATE // 3)] * 2
+    assert [piece.shape[1] for piece in kept["long"]] == [stft.frame_count(100 * RATE // 3)] * 2
     assert min(piece.max() for piece in kept["long"]) > -30, "each piece has a peak of 1"
 
 
@@ -82,7 +82,7 @@ def test_what_a_killed_run_had_done_is_kept(tmp_path, monkeypatch):
     )
     assert seen == ["whole"]
     assert [kept[name][0].shape[1] for name in names] == [
-        mel.frame_count(LENGTHS[name]) for name in names
+        stft.frame_count(LENGTHS[name]) for name in names
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_part_of_the_cache_is_made_anew(tmp_path, caplog):
     data.write_bytes(data.read_bytes()[:1000])
     kept, _ = mel_cache.analyse_all(tmp_path, sounds(), ["short"])
     assert "damaged part of the cache" in caplog.text
-    assert kept["short"][0].shape == (128, mel.frame_count(LENGTHS["short"]))
+    assert kept["short"][0].shape == (128, stft.frame_count(LENGTHS["short"]))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):

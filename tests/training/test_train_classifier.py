@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks.card import read_entries
 from tests.helpers.sounds import RATE, tone, white_noise
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tm
     folder, said = trained
     assert re.search(r"skipped: .*broken.wav", said) and "1 of 41 sounds were skipped" in said
     assert "Traceback" not in said and "epoch 16: held_out" in said
-    entries = models.read_entries(folder)
+    entries = read_entries(folder)
     assert entries["classes"] == ["noise", "tone"]
     assert entries["accuracy"]["held_out"] > 0.8
     assert set(entries["per_class"]) == {"noise", "tone"}

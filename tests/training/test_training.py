@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.augment import augment
 from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold
@@ -21,7 +22,7 @@ from dreamsound_jax.training.follow import Follow
 from dreamsound_jax.training.loop import Quiet, Recipe, train
 
 EPOCHS = 12
-CARD = models.Card("tiny", ("low", "high"), -30.0, 17.0, width=1 / 16, hidden=8)
+CARD = Card("tiny", ("low", "high"), -30.0, 17.0, width=1 / 16, hidden=8)
 
 
 def two_classes(count, seed=0, frames=48):
@@ -74,7 +75,7 @@ def test_it_learns(trained):
 
 def test_the_plain_network_names_clips_it_never_saw(trained):
     model, _, standard = trained
-    network = models.network_from(CARD, fold(model))
+    network = loading.network_from(CARD, fold(model))
     counts = confusion(network, two_classes(60, seed=1), classes=2, **standard)
     share, of_classes = shares(counts)
     assert counts.sum(1).tolist() == [30, 30]
@@ -84,7 +85,7 @@ def test_the_plain_network_names_clips_it_never_saw(trained):
 
 def test_clips_of_any_length_are_named(trained):
     model, _, standard = trained
-    network = models.network_from(CARD, fold(model))
+    network = loading.network_from(CARD, fold(model))
     lengths = [20, 48, 300, 700]
     examples = [two_classes(40, seed=2, frames=frames) for frames in lengths]
     mel_db = [clip for found in examples for clip in found.mel_db]
@@ -98,7 +99,7 @@ def test_the_folded_network_is_the_trained_one(trained):
     layers = ("conv1_1", "relu3_4", "conv5_4", "linear1", "output")
     spectrogram = np.random.default_rng(0).normal(size=(2, 32, 48)).astype(np.float32)
     model.eval()
-    plain = models.network_from(CARD, fold(model))
+    plain = loading.network_from(CARD, fold(model))
     expected, got = (_activations(net, spectrogram, layers) for net in (nnx.split(model), plain))
     for layer in layers:
         scale = np.abs(expected[layer]).max()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import catalogue, loading
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights import convert
@@ -37,7 +37,7 @@ FLAGS += [f"--width={CARD.width}", f"--hidden={CARD.hidden}"]
 
 @functools.cache
 def tiny_arrays(normalised=False):
-    return vgg19_arrays(models.weight_shapes(CARD), normalised=normalised)
+    return vgg19_arrays(loading.weight_shapes(CARD), normalised=normalised)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_full_width_network_computes_what_pytorch_does(tmp_path):
         assert int(run.stdout) * 1024 < 1.5 * path.stat().st_size
     path.unlink()
     with jax.enable_x64(True):
-        model = models.load(checkpoint=folder, dtype=jnp.float64)
+        model = loading.load(checkpoint=folder, dtype=jnp.float64)
         found = full_width.numbers(*compute(model.network, full_width.spectrogram()))
     stored = np.load(full_width.STORED)
     assert set(found) == set(stored.files)
@@ -105,7 +105,7 @@ def test_batch_norm_is_folded(tmp_path):
     arrays = tiny_arrays(normalised=True)
     path = write_pth(tmp_path / "bn.pth", arrays)
     convert.convert(path, convert.Wanted("bn", GIVEN, output=tmp_path / "bn"))
-    model = nnx.merge(*models.load(checkpoint=tmp_path / "bn").network)
+    model = nnx.merge(*loading.load(checkpoint=tmp_path / "bn").network)
     x = np.random.default_rng(0).normal(size=(32, 48)).astype(np.float32)
     found = model(x[None], ("conv1_1", "relu1_1", "conv1_2"))
     conv, norm = NORMALISED_NAMES["conv1_2"], "features.4"
@@ -129,7 +129,7 @@ def test_the_card_tells_where_the_weights_come_from_and_the_checkpoint_dreams(ti
         "file": "tiny.pth",
         "sha256": hashlib.sha256(tiny_pth.read_bytes()).hexdigest(),
     }
-    assert models.read_card(folder) == dataclasses.replace(CARD, name="mine")
+    assert card.read_card(folder) == dataclasses.replace(CARD, name="mine")
     assert card["source"]["sha256"] in (folder / "README.md").read_text()
     dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}", "--pyramid_size=1"]
     dream += ["--layers_to_use=relu2_2", f"--output_dir={tmp_path / 'dream'}"]
@@ -151,7 +151,7 @@ def published(tmp_path, tiny_pth, monkeypatch):
     card = {"name": "tiny", "description": "For a test.", **GIVEN, "source": source}
     card["weights_from"] = "run the converter"
     (checkpoints / "tiny/card.json").write_text(json.dumps(card))
-    for module in (convert, models):
+    for module in (convert, catalogue, loading):
         monkeypatch.setattr(module, "shipped", lambda folder: checkpoints)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
@@ -166,13 +166,13 @@ def set_url(folder, url):
 
 def test_a_published_model_is_found_by_its_name(published, tiny_pth):
     with pytest.raises(UserError, match="has no weights in .*; run the converter"):
-        models.load("tiny")
-    assert "no weights here: run the converter" in models.overview()
+        loading.load("tiny")
+    assert "no weights here: run the converter" in catalogue.overview()
     before = json.loads((published / "card.json").read_text())
     assert "--model=tiny" in convert.convert(tiny_pth, convert.Wanted("tiny", {}))
     assert json.loads((published / "card.json").read_text()) == before
-    assert models.load("tiny").card.name == "tiny"
-    assert f"checkpoint: {published}" in models.overview()
+    assert loading.load("tiny").card.name == "tiny"
+    assert f"checkpoint: {published}" in catalogue.overview()
 
 
 def test_another_file_than_the_published_one_needs_noverify_hash(published, tmp_path):
@@ -193,7 +193,7 @@ def test_a_network_that_was_trained_is_not_replaced(tiny_pth, tmp_path):
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(UserError, match="has a network that was trained"):
         convert.convert(tiny_pth, convert.Wanted("mine", GIVEN, output=folder))
-    models.load(checkpoint=folder)
+    loading.load(checkpoint=folder)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -232,7 +232,7 @@ def test_a_download_is_verified_and_kept(published, server, capsys):
     assert first == again and server.asked == ["/tiny.pth"]
     assert "100%" in capsys.readouterr().err
     convert.convert(first, wanted)
-    assert models.load("tiny").card.classes == CARD.classes
+    assert loading.load("tiny").card.classes == CARD.classes
 
 
 def test_a_download_goes_through_the_proxy(published, server, monkeypatch):
@@ -329,6 +329,6 @@ def test_a_conversion_that_is_killed_leaves_the_old_checkpoint(tiny_pth, tmp_pat
         time.sleep(0.002)
     process.kill()
     process.communicate()
-    models.load(checkpoint=folder)
+    loading.load(checkpoint=folder)
     convert.convert(tiny_pth, wanted)
     assert {path.name for path in tmp_path.iterdir()} == {"tiny.pth", "mine"}

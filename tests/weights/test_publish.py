@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights import publish as publishing
 from dreamsound_jax.weights.publish import publish
@@ -38,7 +38,7 @@ def publish_tiny(folder, bias, **options):
 
 def test_a_published_checkpoint_is_loaded_by_its_folder(tmp_path):
     publish_tiny(tmp_path / "tiny", 3.0, pictures={"confusion.png": b"picture"})
-    model = models.load(checkpoint=tmp_path / "tiny")
+    model = loading.load(checkpoint=tmp_path / "tiny")
     assert model.card == CARD
     np.testing.assert_array_equal(nnx.merge(*model.network).output.bias[...], np.full(6, 3))
     assert (tmp_path / "tiny/confusion.png").read_bytes() == b"picture"
@@ -58,7 +58,7 @@ def test_large_weights_are_streamed_and_read_back(tmp_path, monkeypatch):
     monkeypatch.setattr(publishing, "STREAMED", 0)
     monkeypatch.setattr(publishing, "PIECE", 4096)
     publish_tiny(tmp_path / "tiny", 3.0)
-    loaded = models.load(checkpoint=tmp_path / "tiny").network[1]
+    loaded = loading.load(checkpoint=tmp_path / "tiny").network[1]
     expected = random_weights()["linear1"]["kernel"].astype(np.float32)
     np.testing.assert_array_equal(loaded["linear1"]["kernel"][...], expected)
 

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from dreamsound_jax.networks import models
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.torch_weights import NORMALISED_NAMES, TORCH_NAMES, from_torch
 from tests.helpers.tiny import CARD
 from tests.helpers.torch_files import vgg19_arrays
 
-SHAPES = models.weight_shapes(CARD)
+SHAPES = loading.weight_shapes(CARD)
 
 
 def test_names_are_torchvisions():
@@ -34,9 +35,9 @@ def test_axes_are_turned_and_linear1_reads_height_width_channel():
 
 def test_another_size_is_refused_with_all_shapes_that_differ():
     arrays = vgg19_arrays(SHAPES)
-    wider = models.Card("wider", ("a", "b"), 0.0, 1.0, width=CARD.width, hidden=64)
+    wider = Card("wider", ("a", "b"), 0.0, 1.0, width=CARD.width, hidden=64)
     with pytest.raises(UserError) as caught:
-        from_torch(arrays, models.weight_shapes(wider))
+        from_torch(arrays, loading.weight_shapes(wider))
     for words in ("classifier.3.weight is (32, 32), not (64, 64)", "classifier.6.bias is (6,)"):
         assert words in str(caught.value)
     assert "missing" not in str(caught.value) and "features" not in str(caught.value)

@@ -4,7 +4,7 @@ import functools
 
 from tqdm import tqdm
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio import files, find
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training import gm
@@ -21,10 +21,10 @@ def sounds(names):
     """
     if names == [PHRASES]:
         return phrases(COUNT)
-    found, missing = inputs.find_inputs(names)
+    found, missing = find.find_inputs(names)
     if missing:
         raise UserError(missing[0][1])
-    return [inputs.read(path, sample_rate=mel.SAMPLE_RATE) for path in found]
+    return [files.read(path, sample_rate=mel.SAMPLE_RATE) for path in found]
 
 
 def phrases(count):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from dreamsound_jax.audio import audio
+from dreamsound_jax.system import storage
 from studies.optimizers import page, plots, tables
 from studies.optimizers.statistics import overall, summarise
 from studies.optimizers.variants import BASELINE
@@ -45,10 +45,10 @@ def write(folder, rows, costs, clips, *, facts):
         clips=clips,
     )
     for name, png in pictures.items():
-        audio.write_whole(folder / f"{name}.png", png)
-    audio.write_whole(folder / "results.csv", tables.write_csv(rows).encode())
-    audio.write_whole(folder / "tables.md", tables.markdown([*whole, *each]).encode())
-    audio.write_whole(folder / "index.html", html.encode())
+        storage.write_whole(folder / f"{name}.png", png)
+    storage.write_whole(folder / "results.csv", tables.write_csv(rows).encode())
+    storage.write_whole(folder / "tables.md", tables.markdown([*whole, *each]).encode())
+    storage.write_whole(folder / "index.html", html.encode())
     return whole, each, pictures
 
 
@@ -67,8 +67,8 @@ def write_page(path, whole, each, pictures, *, facts, mark):
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in ("trade", "climb"):
         picture = path.with_name(f"{path.stem}_{name}.png")
-        audio.write_whole(picture, pictures[name])
-    audio.write_whole(path, (written + text).encode())
+        storage.write_whole(picture, pictures[name])
+    storage.write_whole(path, (written + text).encode())
 
 
 def facts_of_run(command, **others):

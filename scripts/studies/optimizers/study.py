@@ -8,11 +8,12 @@ by side, by one program.
 from dataclasses import replace
 from typing import NamedTuple
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import find
 from dreamsound_jax.dreaming.batch import filled
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.run import grid, sources
 from dreamsound_jax.spectral import mel
+from dreamsound_jax.system import storage
 from studies.optimizers import choose, trace
 from studies.optimizers.rows import counted_gains, median
 from studies.optimizers.variants import BASELINE, names_of, programs
@@ -58,7 +59,7 @@ class Study:
     """Dreams what a `Plan` wants and is not yet in the journal.
 
     Args:
-      model: a `models.Model`.
+      model: a `loading.Model`.
       plan: a `Plan`.
       journal: a `journal.Journal` of rows by `Dream`.
       folder: a path; what is heard of the dreams is written into its folder `sounds`.
@@ -94,12 +95,12 @@ class Study:
     def input_of(self, dream):
         """The file of what a test dream began with."""
         path = self.folder / "inputs" / f"{name_of(dream.input)}.wav"
-        if dream.input in inputs.GENERATED:
+        if dream.input in find.GENERATED:
             path = path.with_stem(f"{path.stem}-{dream.seed}")
             options = self.plan.settings[dream.setting]
             sound = self._source(dream, options, {}).sound[:, None]
-            wav = outputs.encode(sound, sample_rate=mel.SAMPLE_RATE, loudness=options.loudness)
-            audio.write_whole(path, wav)
+            wav = encode(sound, sample_rate=mel.SAMPLE_RATE, loudness=options.loudness)
+            storage.write_whole(path, wav)
         return path
 
     def example(self, setting):
@@ -191,7 +192,7 @@ class Study:
             if dream in self._journal:
                 continue
             if test:
-                audio.write_whole(self.sound_of(dream), end.wavs[place])
+                storage.write_whole(self.sound_of(dream), end.wavs[place])
             told = {**dream._asdict(), "input": name_of(dream.input)}
             target = _target(source, options, self._model)
             rows = trace.rows_of(dreamed, end, place, target=target, every_step=test)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.audio import files
 from dreamsound_jax.dreaming import ascent, batch, overcooked
 from dreamsound_jax.dreaming.dream import class_probabilities, dream, response
-from dreamsound_jax.outputs import outputs
+from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.spectral import measures, mel
 
 LISTENED = "relu5_4"  # whose activations are compared with those on real sounds
@@ -120,13 +120,11 @@ def finish(model, dreamed, sources, options):
     """The `End` of a dreamed batch, heard as it would be written, 16 bit and all."""
     finished = batch.finish(dreamed.starts, dreamed.changed)
     wavs = [
-        outputs.encode(
-            np.asarray(sound).T, sample_rate=source.sample_rate, loudness=options.loudness
-        )
+        encode(np.asarray(sound).T, sample_rate=source.sample_rate, loudness=options.loudness)
         for sound, source in zip(finished.sound, sources)
     ]
     sounds = np.stack(
-        [inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
+        [files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
     )
     distances = [
         measures.log_spectral_distance(sound, source.sound)

@@ -1,15 +1,11 @@
-"""Sound files in: what a name on the command line stands for, and reading it.
+"""Sound files: reading, decoding and encoding them.
 
 Paths may be local, gs:// or s3://.
 """
 
-import difflib
-import glob
 import io
-import itertools
 import os
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,18 +13,9 @@ import soundfile
 import soxr
 from etils import epath
 
+from dreamsound_jax.audio.find import _TO_CONVERT, READABLE, _missing
+from dreamsound_jax.audio.loudness import _finite
 from dreamsound_jax.system.errors import UserError, reason_of
-
-GENERATED = ("noise", "sine")
-READABLE = ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf"]
-# libsndfile cannot decode these; a folder still lists them, so that none is passed over in silence.
-_TO_CONVERT = ["m4a", "mp4", "aac", "wma", "webm", "mka", "ape", "wv", "amr", "ac3"]
-_MORE = ["aif", "aifc", "oga", "w64", "rf64", "snd"]
-_SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *_TO_CONVERT, *_MORE)}
-_SILENT = 10 ** (-100 / 20)
-_CLOUD = "://"
-_CHUNK = 2**20  # frames read at once
-_WRONG_SIZE = r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
 
 
 class Recording(NamedTuple):
@@ -38,25 +25,29 @@ class Recording(NamedTuple):
     sample_rate: int
 
 
-def find_inputs(names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The inputs that `names` stand for, and what is wrong with the others.
+def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
+    """A WAV file of a sound, in memory. Integer subtypes clip what is beyond [-1, 1].
 
-    Args:
-      names: each 'noise', 'sine', a sound file, a folder (its sound files, not those in its
-        subfolders) or a pattern with `*`, `?`, `[...]`, and, for local files, `**`. What a folder
-        or a pattern gives is sorted, without hidden files; a file named twice is there twice.
-
-    Returns:
-      (found, failures): 'noise', 'sine' and paths for `read`; and a (name, message) for each name
-      that stands for nothing.
+    Raises:
+      ValueError: a sample is NaN or infinite.
     """
-    found, failures = [], []
-    for name in names:
-        try:
-            found += _expand(name)
-        except UserError as error:
-            failures.append((name, str(error)))
-    return found, failures
+    file = io.BytesIO()
+    soundfile.write(file, _finite(sound), sample_rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def decode(data: bytes) -> Recording:
+    """The sound of a file, from its bytes."""
+    return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
+
+
+_SILENT = 10 ** (-100 / 20)
+
+
+_CHUNK = 2**20  # frames read at once
+
+
+_WRONG_SIZE = r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
 
 
 def read(path: str, *, sample_rate: int) -> np.ndarray:
@@ -99,74 +90,6 @@ def to_mono(recording: Recording, *, sample_rate: int) -> np.ndarray:
     """The mean of the channels, float32 (samples,) at `sample_rate` Hz."""
     mono = recording.channels.mean(axis=1, dtype=np.float64).astype(np.float32)
     return soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
-
-
-def _expand(name):
-    if name in GENERATED:
-        return [name]
-    # Not str(Path(name)): it would turn './noise', a file, into 'noise'.
-    name = os.path.expanduser(name)
-    path = epath.Path(name)
-    try:
-        if name and path.is_dir():
-            return _in_folder(name, path)
-        if name and path.exists():
-            return [name]
-        if glob.has_magic(name):
-            return _matching(name)
-    except UserError:
-        raise
-    except Exception as error:  # each cloud client has its own family of errors
-        raise UserError(f"cannot look for {name!r}: {reason_of(error)}") from error
-    raise UserError(_missing(name, path))
-
-
-def _in_folder(name, folder):
-    files = sorted(file.name for file in folder.iterdir() if is_sound(file.name))
-    if not files:
-        raise UserError(
-            f"no sound files in the folder {name!r} (accepted are {', '.join(READABLE)}); "
-            f"for those in its subfolders, ask for {os.path.join(name, '**', '*.wav')!r}"
-        )
-    return [os.path.join(name, file) for file in files]
-
-
-def _matching(pattern):
-    if _CLOUD in pattern:
-        fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
-        root = "/".join(fixed)
-        if "**" in pattern:
-            raise UserError(f"{pattern!r}: '**' works for local files only; accepted here is '*'")
-        try:
-            files = [str(file) for file in epath.Path(root).glob(pattern[len(root) + 1 :])]
-        except FileNotFoundError:  # what gcsfs raises, and s3fs does not, if there is no bucket
-            files = []
-    else:
-        files = [file for file in glob.glob(pattern, recursive=True) if not os.path.isdir(file)]
-    files = sorted(filter(is_sound, files))
-    if not files:
-        raise UserError(f"no sound file matches {pattern!r} (accepted: {', '.join(READABLE)})")
-    return files
-
-
-def is_sound(name):
-    """Whether a file called `name` is taken for a sound, by its suffix; hidden ones are not."""
-    base = os.path.basename(name).lower()
-    return not base.startswith(".") and os.path.splitext(base)[1] in _SUFFIXES
-
-
-def _missing(name, path):
-    """Says that nothing is called `name`, and what near it there is."""
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    if "/" not in name:
-        siblings += GENERATED
-    near = difflib.get_close_matches(path.name, siblings, n=1)
-    folder = os.path.dirname(name)
-    if near:
-        return f"no file {name!r}; did you mean {os.path.join(folder, near[0])!r}?"
-    if folder and not path.parent.is_dir():
-        return f"no file {name!r}: there is no folder {folder!r}"
-    return f"no file {name!r}; accepted are 'noise', 'sine', a sound file, a folder or a pattern"
 
 
 def _read_bytes(path):
