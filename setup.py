@@ -42,7 +42,7 @@ setup(
         "dreamsound_jax.checkpoints": ["**/*"],
     },
     include_package_data=False,
-    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli.main:run"]},
+    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli.main:run_command"]},
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",

@@ -1,6 +1,6 @@
-"""Runs a command, and reads its command line the way that users of the reference type it.
+"""Runs a command, and parses its command line as absl does and as users of the reference type it.
 
-Knows no flag of its own.
+The flags themselves are defined elsewhere.
 """
 
 import csv
@@ -8,6 +8,8 @@ import io
 import os
 import signal
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import app, flags
@@ -17,20 +19,23 @@ from dreamsound_jax.system.shipped import shipped
 
 BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
 QUOTE = "'"
+INDENT = " " * 6
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
 
-def run(action, *, name, usage, stopped, module=None):
-    """Runs a command: parses its flags, does `action`, and ends the program.
+def run(
+    action: Callable[[], int | None], *, name: str, usage: str, stopped: str, module=None
+) -> None:
+    """Runs a command: parses its flags, calls `action`, and ends the program.
 
-    Bad input is one line on stderr, and exit code 2; no traceback.
+    A UserError is printed as one line on stderr, with exit code 2.
 
     Args:
-      action: called without arguments; returns the exit code, or None for 0.
+      action: returns the exit code, or None for 0.
       name: of the command.
-      usage: what its help says first.
-      stopped: what to say to someone who stops it.
-      module: which module's flags are its own; by default the script's.
+      usage: the first part of its help.
+      stopped: the end of the line that is printed when the user stops it.
+      module: the module that defines the command's own flags; by default the script.
     """
 
     def main(argv):
@@ -55,15 +60,15 @@ def run(action, *, name, usage, stopped, module=None):
     app.run(main, flags_parser=parser)
 
 
-def parse(argv, *, module, usage):
-    """Parses `argv` into absl's FLAGS; takes lists and booleans that follow a flag as words.
+def parse(argv: list[str], *, module: str, usage: str) -> list[str]:
+    """Parses `argv` into absl's FLAGS; a flag's values may also follow it as words.
 
     `--layers_to_use a b c` is `--layers_to_use=a,b,c`; `--crossfade False` is `--crossfade=False`;
-    `--flagfile=NAME` also finds the flag files that come with the package. Help is printed, and the
-    program ended, here.
+    `--flagfile=NAME` also finds the flag files that come with the package. `--help` prints the help
+    and ends the program.
 
     Raises:
-      UserError: an unknown flag, a value that a flag does not take, or a word that belongs to none.
+      UserError: a flag is unknown, or cannot have its value, or a word belongs to no flag.
     """
     if HELP & set(argv[1:]):
         _end_quietly_if_nobody_reads()
@@ -74,19 +79,19 @@ def parse(argv, *, module, usage):
     except flags.Error as error:
         raise UserError(f"{error} (--help lists the flags)") from None
     if len(rest) > 1:
-        named = "sounds are named by --input, and " if "input" in flags.FLAGS else ""
+        hint = "give sounds by --input, and " if "input" in flags.FLAGS else ""
         raise UserError(
-            f"{' '.join(rest[1:])!r} belongs to no flag: {named}spaces around = are not allowed "
+            f"{' '.join(rest[1:])!r} belongs to no flag: {hint}put no spaces around = "
             "(--help lists the flags)"
         )
     return rest
 
 
-def value_of(name, word):
-    """The value of flag `name` that `word` stands for; the items of a list are joined by `+`.
+def value_of(name: str, word: str):
+    """Returns the value of a flag that a word stands for; the items of a list are joined by `+`.
 
     Raises:
-      UserError: it stands for none.
+      UserError: the flag cannot have this value.
     """
     flag = flags.FLAGS[name]
     if isinstance(flag.parser, flags.ListParser):
@@ -98,30 +103,29 @@ def value_of(name, word):
 
 
 def _end_quietly_if_nobody_reads():
-    """For `dreamsound --help | head`; Windows has no such signal."""
+    """Ends without a traceback for `dreamsound --help | head`; Windows has no such signal."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
-def help_text(module, usage):
-    """The usage, then each flag that `module` defines, in its order, with its default."""
+def help_text(module: str, usage: str) -> str:
+    """Returns the usage, then each flag that `module` defines, in its order, with its default."""
     lines = [usage.strip(), ""]
     for flag in flags.FLAGS.flags_by_module_dict()[module]:
-        default = "" if flag.default is None else f" (default {flag.default_as_str.strip(QUOTE)})"
-        lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", f"      {flag.help}"]
-    # Those that come along are for `dreamsound`, not for scripts.
-    ours = (
-        "" if module == sys.argv[0] else f", or from one that comes along: {', '.join(configs())}"
-    )
-    return "\n".join([*lines, "  --flagfile", f"      read flags from a file{ours}"])
+        default = f" (default {flag.default_as_str.strip(QUOTE)})" if flag.default else ""
+        help_lines = textwrap.wrap(flag.help, 92, initial_indent=INDENT, subsequent_indent=INDENT)
+        lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", *help_lines]
+    # The shipped flag files are for `dreamsound`, not for scripts.
+    shipped_files = "" if module == sys.argv[0] else f", or a preset: {', '.join(configs())}"
+    return "\n".join([*lines, "  --flagfile", f"{INDENT}Read flags from a file{shipped_files}."])
 
 
-def configs():
-    """The names of the flag files that come with the package."""
+def configs() -> list[str]:
+    """Returns the names of the flag files that come with the package."""
     return sorted(path.stem for path in shipped("configs").glob("*.flags"))
 
 
-def find_flag_files(arguments):
+def find_flag_files(arguments: list[str]) -> list[str]:
     """Points `--flagfile=NAME` at a shipped flag file, unless a file NAME exists."""
     return [
         f"--flagfile={_flag_file(value)}" if name in ("--flagfile", "-flagfile") else argument
@@ -135,11 +139,11 @@ def _flag_file(name):
         return name
     ours = shipped("configs") / f"{Path(name).stem}.flags"
     if not ours.is_file():
-        raise UserError(f"no flag file {name!r}; those that come along: {', '.join(configs())}")
+        raise UserError(f"no flag file {name!r}; the presets are: {', '.join(configs())}")
     return str(ours)
 
 
-def join_words(arguments):
+def join_words(arguments: list[str]) -> list[str]:
     """Joins the words that follow a flag to it with `=`: all of them for a list, else one."""
     joined, position = [], 0
     while position < len(arguments):
@@ -161,7 +165,7 @@ def _words_after(arguments, position):
 
 
 def _takes(argument, words):
-    """How many of the words that follow `argument` are its value."""
+    """Returns how many of the words that follow `argument` are its value."""
     name = argument.lstrip("-")
     flag = flags.FLAGS[name] if argument.startswith("-") and name in flags.FLAGS else None
     if flag is None:
@@ -172,7 +176,7 @@ def _takes(argument, words):
 
 
 def _as_list(words):
-    """The words as one value; a file whose name has a comma in it stays one item."""
+    """Returns the words as one value; a file whose name has a comma in it stays one item."""
     if len(words) == 1 and not os.path.exists(words[0]):
         return words[0]
     row = io.StringIO()

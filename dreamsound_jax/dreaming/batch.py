@@ -1,156 +1,175 @@
-"""One batch of clips, on the device: sound, spectrogram, dream, and sound again."""
+"""One batch of clips on the device: sounds, spectrograms, dream, and sounds again."""
 
 import functools
-import time
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.domains.domains import DOMAINS, Finished
-from dreamsound_jax.dreaming import ascent, optimizers, pyramid
-from dreamsound_jax.dreaming.dream import Clip, class_probabilities, dream, layer_weights
-from dreamsound_jax.run.sources import draw_keys
-from dreamsound_jax.spectral import mel
-from dreamsound_jax.system import devices, programs
+from dreamsound_jax.domains.domain import Domain, Rendered
+from dreamsound_jax.domains.mel import mel_domains
+from dreamsound_jax.domains.sound import sound_domains
+from dreamsound_jax.dreaming import pyramid
+from dreamsound_jax.dreaming.ascent import Climb
+from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.program import ClipSettings, Program
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.networks.windows import measure_response
+from dreamsound_jax.objectives.measures import Logits
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.interpolate import repeat_time
+from dreamsound_jax.system.devices import over_clips, share_out
+from dreamsound_jax.system.programs import kept
+
+# So many clips are inverted at once on a CPU: 1.3 times as fast as 16 at once on two cores.
+RENDERED_AT_ONCE = 4
 
 
-class Dreams(NamedTuple):
+class DreamedBatch(NamedTuple):
     """A dreamed batch; arrays with a leading axis of clips.
 
     Attributes:
-      before_db: (clips, mel bands, frames).
-      finished: what `domains.Finished` says.
+      input_db: (clips, mel bands, frames) of the inputs.
+      rendered: the dreams as sounds.
       climb: arrays (clips, levels, steps).
-      heard: class probabilities (clips, classes) before and after.
+      probabilities: (clips, classes), of the inputs and of the dreamed spectrograms.
     """
 
-    before_db: jax.Array
-    finished: Finished
-    climb: ascent.Climb
-    heard: tuple[jax.Array, jax.Array]
+    input_db: jax.Array
+    rendered: Rendered
+    climb: Climb
+    probabilities: tuple[jax.Array, jax.Array]
 
 
-def dream_batch(model, sources, options, *, clock, after_level=lambda climb: None):
-    """Sound to spectrogram, dream, and sound again, for clips of one shape; on the device."""
-    sounds = jax.ShapeDtypeStruct((len(sources), sources[0].sound.size), options.dtype())
-    class_probabilities.ahead(model.network, analyse.ahead(sounds))
-    starts, before_db = gather(model.card, sources, options)
-    clock("analysis", before_db)
-    finish.ahead(starts, starts.spectrogram)
-    asked = clips(sources, options)
-    # Nothing more is waited for before all is under way: it is traced while the device computes.
-    heard = hear(model, before_db)
-    changed, climb = dream(
-        model.network,
-        starts,
-        asked,
-        settings=options.settings(),
-        after_level=after_level,
-    )
-    finished = finish(starts, changed)
-    heard = heard, hear(model, finished.mel_db)
-    for stage, result in {"dream": changed, "resynthesis": finished, "classes": heard}.items():
-        clock(stage, result)
-    return Dreams(before_db, finished, climb, heard)
+def dream_batch(
+    model: Model,
+    clips: Domain,
+    settings: ClipSettings,
+    *,
+    input_db: jax.Array,
+    program: Program,
+    after_level: Callable = lambda climb: None,
+    after_stage: Callable = lambda stage, result: None,
+) -> DreamedBatch:
+    """Dreams clips of one shape, and hears what came of them. Nothing leaves the device.
 
+    Args:
+      model: the network and its card.
+      clips: a domain whose leaves have a leading axis of clips.
+      settings: of each clip.
+      input_db: (clips, mel bands, frames) of the inputs.
+      program: what the compiled programs depend on.
+      after_level: called with the `Climb` of each level as soon as its computation has begun.
+      after_stage: called with the name and the result of each stage, when all are under way.
 
-def filled(sources, size):
-    """`sources`, the last repeated until there are `size`.
-
-    A batch is always full: a clip then comes out the same whatever its neighbours are.
+    Raises:
+      UserError: the pyramid is too deep for the clips, or for a layer.
     """
-    return [*sources, *[sources[-1]] * (size - len(sources))]
-
-
-def gather(card, sources, options):
-    """Puts a batch on the device: what it dreams on, in its domain; and its mel dB."""
-    sounds = np.stack([source.sound for source in sources]).astype(options.dtype())
-    sounds = devices.share_out(sounds)
-    mel_db = analyse(sounds)
-    gain_ranges = [each.gain_range for each in each_asked(sources, options)]
-    starts = DOMAINS[options.domain].gather(
-        card, sources, sounds, card.standardise(mel_db), gain_range=gain_ranges
+    before = class_probabilities(model, input_db)
+    parameters, climb = dream_clips(
+        model.network, clips, settings, program=program, after_level=after_level
     )
-    return devices.share_out((starts, mel_db))
+    rendered = render_clips(clips, parameters)
+    probabilities = before, class_probabilities(model, rendered.mel_db)
+    stages = {"dream": parameters, "resynthesis": rendered, "classes": probabilities}
+    for stage, result in stages.items():
+        after_stage(stage, result)
+    return DreamedBatch(input_db, rendered, climb, probabilities)
 
 
-def hear(model, mel_db):
-    """The probability of each class, (clips, classes), of (clips, mel bands, frames) in dB."""
-    return class_probabilities(model.network, model.card.standardise(mel_db))
+def make_clips(
+    front_end: FrontEnd,
+    domain: str,
+    sounds: np.ndarray,
+    *,
+    originals: np.ndarray,
+    sample_rate: int,
+    gain_ranges: Sequence[float],
+    phase_keys: Sequence[jax.Array],
+) -> tuple[Domain, jax.Array]:
+    """Puts clips of one shape on the devices, in a domain.
 
+    Args:
+      front_end: of the network.
+      domain: "sound" or "mel".
+      sounds: (clips, samples) at the front end's sample rate, with a peak of 1.
+      originals: (clips, channels, samples) at `sample_rate`; for the domain "sound".
+      sample_rate: in Hz.
+      gain_ranges: in dB, for each clip; for the domain "sound".
+      phase_keys: a random key for each clip; for the domain "mel".
 
-class Stopwatch:
-    """Waits for a result, and notes the seconds since the one before it."""
-
-    def __init__(self):
-        self.seconds, self._last = {}, time.perf_counter()
-
-    def __call__(self, stage, result):
-        jax.block_until_ready(result)
-        now = time.perf_counter()
-        self.seconds[stage], self._last = round(now - self._last, 4), now
-        return result
-
-
-@programs.Kept
-@jax.jit
-def analyse(sounds):
-    """Sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
-    return devices.over_clips(mel.analyse)(sounds)
-
-
-AT_ONCE = 4  # are inverted: 1.3 times as fast as 16 on two cores
-
-
-@programs.Kept
-@jax.jit
-def finish(starts, changed):
-    """Starts in a domain, and what was changed, to `Finished` dreams."""
-    finish_one = lambda start, changed: start.finish(changed)  # noqa: E731
-    return devices.over_clips(finish_one, at_once=AT_ONCE)(starts, changed)
-
-
-@programs.Kept
-@functools.partial(jax.jit, static_argnames="size")
-def draw_rolls(keys, ratios, most, *, size):
-    """`pyramid.draw_rolls` for each of a list of keys: (clips, levels)."""
-    draw = lambda key, ratio, roll: pyramid.draw_rolls(key, size=size, ratio=ratio, roll=roll)  # noqa: E731
-    return jax.vmap(draw)(jnp.stack(keys), ratios, most)
-
-
-def draw_ahead(options):
-    """Has what draws compiled, while something else is done."""
-    if not programs.are_kept():
-        return
-    keys, numbers = draw_keys.ahead(options.seed, 0), np.zeros(options.batch_size)
-    rolls = [keys.rolls] * options.batch_size
-    draw_rolls.ahead(rolls, numbers, numbers.astype(int), size=options.pyramid_size)
-
-
-def each_asked(sources, options):
-    """The options of each clip of a batch."""
-    return [replace(options, **source.changes) for source in sources]
-
-
-def clips(sources, options, *, names=None):
-    """The `Clip`s of a batch; `names` as in `optimizers.steps_of`."""
-    asked, dtype = each_asked(sources, options), options.dtype()
-    steps = [optimizers.steps_of(one, names) for one in asked]
-    weights = np.stack([layer_weights(one.layers()) for one in asked]).astype(dtype)
-    keys = [source.keys.rolls for source in sources]
-    ratios, most = (
-        [getattr(one, name) for one in asked] for name in ("pyramid_ratio", "pyramid_roll")
-    )
-    rolls = draw_rolls(keys, np.array(ratios), np.array(most), size=options.pyramid_size)
-    return devices.share_out(
-        Clip(
-            steps=jax.tree.map(lambda *each: np.stack(each), *steps),
-            detail_factor=np.array([one.detail_factor for one in asked], dtype),
-            target_class=np.array([source.target or 0 for source in sources], np.int32),
-            rolls=rolls,
-            layer_weights=weights,
+    Returns:
+      The clips, a domain whose leaves have a leading axis of clips, and their mel dB (clips, mel
+      bands, frames).
+    """
+    sounds = share_out(sounds)
+    mel_db = analyse_clips(sounds, front_end=front_end)
+    spectrograms = front_end.standardise(mel_db)
+    if domain == "mel":
+        clips = mel_domains(front_end, sounds, spectrograms, phase_keys)
+    else:
+        clips = sound_domains(
+            front_end,
+            sounds,
+            spectrograms,
+            originals,
+            gain_range=gain_ranges,
+            sample_rate=sample_rate,
         )
-    )
+    return share_out((clips, mel_db))
+
+
+def class_probabilities(model: Model, mel_db: jax.Array) -> jax.Array:
+    """Returns the probability of each class, (clips, classes), of (clips, mel bands, frames) dB."""
+    return classify(model.network, model.card.front_end.standardise(mel_db))
+
+
+@kept
+@jax.jit
+def classify(network, spectrograms):
+    """Returns class probabilities (clips, classes) of standardised (clips, mel bands, frames).
+
+    A spectrogram too short for the network is heard as if it were repeated.
+    """
+    architecture = network.architecture
+    at_least = architecture.layer(architecture.class_layer).stride[1]
+    heard = repeat_time(spectrograms, at_least=at_least)
+    measure = Logits(architecture.class_layer)
+
+    def logits_of(clip):
+        (logits,) = measure_response(network, clip, (measure,), ((),))
+        return logits
+
+    logits = jax.vmap(logits_of)(heard)
+    return architecture.probabilities(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+
+
+@kept
+@functools.partial(jax.jit, static_argnames="front_end")
+def analyse_clips(sounds, *, front_end: FrontEnd):
+    """Converts sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
+    return over_clips(front_end.analyse)(sounds)
+
+
+@kept
+@jax.jit
+def render_clips(clips, parameters) -> Rendered:
+    """Renders a batch; `clips` and `parameters` have a leading axis of clips."""
+
+    def render(clip, parameters):
+        return clip.render(parameters)
+
+    return over_clips(render, at_once=RENDERED_AT_ONCE)(clips, parameters)
+
+
+@kept
+@functools.partial(jax.jit, static_argnames="size")
+def draw_rolls(keys, ratios, rolls, *, size):
+    """Applies `pyramid.draw_rolls` to each of a list of keys: (clips, levels)."""
+
+    def draw(key, ratio, roll):
+        return pyramid.draw_rolls(key, size=size, ratio=ratio, roll=roll)
+
+    return jax.vmap(draw)(jnp.stack(keys), ratios, rolls)

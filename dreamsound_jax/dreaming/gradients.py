@@ -8,9 +8,14 @@ BLUR_RADIUS = 4
 BLUR_SCALES = (0.5, 1.0, 2.0)
 
 
-def smooth(*, steps, coefficient):
-    """Blurs the gradient less at first and more later: at step i of n, sigma is 2 (i + 1) / n +
-    `coefficient`, which may be traced. The reference's cascade of Gaussians.
+def smooth(*, steps: int, coefficient) -> optax.GradientTransformation:
+    """Blurs the gradient, less at first and more later, as the reference does.
+
+    At step i of n, the standard deviation is 2 (i + 1) / n + `coefficient`, in cells; see `blur`.
+
+    Args:
+      steps: n.
+      coefficient: may be traced.
     """
 
     def update(gradient, count, params=None):
@@ -21,37 +26,43 @@ def smooth(*, steps, coefficient):
 
 
 def blur(image, sigma):
-    """Mean of three 9 x 9 Gaussian blurs, at 0.5, 1 and 2 times `sigma`; edges reflected."""
+    """Returns the mean of three Gaussian blurs of (rows, columns), with reflected edges.
+
+    Their kernels have 9 x 9 cells, and standard deviations of 0.5, 1 and 2 times `sigma`.
+    """
     sigmas = sigma * jnp.asarray(BLUR_SCALES, image.dtype)
     offsets = jnp.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, dtype=image.dtype)
     weights = jnp.exp(-jnp.square(offsets / sigmas[:, None]) / 2)
     weights /= weights.sum(axis=1, keepdims=True)
     padded = jnp.pad(image, BLUR_RADIUS, mode="reflect")
-    separably = lambda row: _correlate(_correlate(padded, row, axis=0), row, axis=1)  # noqa: E731
-    return jax.vmap(separably)(weights).mean(axis=0)
+
+    def blur_by(row):
+        return _correlate(_correlate(padded, row, axis=0), row, axis=1)
+
+    return jax.vmap(blur_by)(weights).mean(axis=0)
 
 
 def _correlate(image, weights, *, axis):
-    """Weighted sum of shifted slices.
+    """Returns the weighted sum of shifted slices.
 
-    XLA:CPU would compile a kernel for each of them, were they not added in a loop, and run no
-    faster; elsewhere they are written out, for the compiler to fuse.
+    Written out, XLA:CPU would compile a kernel for each slice, and run no faster than the loop;
+    elsewhere the compiler fuses them.
     """
     kept = image.shape[axis] - 2 * BLUR_RADIUS
 
     def add(shift, total):
         return total + weights[shift] * jax.lax.dynamic_slice_in_dim(image, shift, kept, axis)
 
-    nothing = jnp.zeros_like(jax.lax.slice_in_dim(image, 0, kept, axis=axis))
-    written_out = jax.default_backend() != "cpu"
-    return jax.lax.fori_loop(0, weights.size, add, nothing, unroll=written_out)
+    zeros = jnp.zeros_like(jax.lax.slice_in_dim(image, 0, kept, axis=axis))
+    unroll = jax.default_backend() != "cpu"
+    return jax.lax.fori_loop(0, weights.size, add, zeros, unroll=unroll)
 
 
-def standardise():
-    """Takes the gradient's mean away and divides by its standard deviation (ddof 1).
+def standardise() -> optax.GradientTransformation:
+    """Subtracts the gradient's mean and divides by its standard deviation (ddof 1).
 
     The gradient is first scaled to a largest value of 1, so that a tiny one does not underflow. A
-    flat gradient, by which the reference divides to NaN, becomes zero.
+    flat gradient, which the reference turns into NaN, becomes zero.
     """
 
     def update(gradient, params=None):

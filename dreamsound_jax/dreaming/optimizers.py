@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -10,10 +11,11 @@ import numpy as np
 import optax
 
 from dreamsound_jax.dreaming.gradients import smooth, standardise
-from dreamsound_jax.spectral import interpolate
+from dreamsound_jax.spectral.interpolate import resize_linear, roll_time
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
-TRIALS = 4  # of a line search, at most; each halves the step
+# A line search tries so many steps at most; each is half as long as the one before.
+TRIALS = 4
 
 
 def _rmsprop(learning_rate, b2=0.9, eps=1e-8):
@@ -62,45 +64,54 @@ OPTIMIZERS = {
 """Optimizers by name; each takes a learning rate. `sgd` is the reference's plain ascent."""
 
 SEARCHING = ("lbfgs",)
-"""Those that look at the objective before they step; they share a program with no other."""
+"""Optimizers with a line search; they share a program with no other."""
 
-HYPER = ("momentum", "b1", "b2", "eps", "weight_decay")
-"""Flags of what an optimizer may take beside a learning rate."""
-
-STATES = ("restart", "carry")
-"""What becomes of an optimizer's state at the next pyramid level."""
+HYPERPARAMETERS = ("momentum", "b1", "b2", "eps", "weight_decay")
+"""Options that an optimizer may take beside a learning rate."""
 
 
-def hyper_defaults(name):
-    """{flag of `HYPER`: what optax takes unless told otherwise}, of those that an optimizer has."""
+def default_hyperparameters(name: str) -> dict[str, float]:
+    """Returns {option of `HYPERPARAMETERS`: optax's default} of those that an optimizer takes.
+
+    Example:
+      >>> default_hyperparameters("momentum")
+      {'momentum': 0.9}
+    """
     parameters = inspect.signature(OPTIMIZERS[name]).parameters
-    defaults = {flag: parameters[flag].default for flag in HYPER if flag in parameters}
-    return {flag: value for flag, value in defaults.items() if isinstance(value, float)}
+    defaults = {o: parameters[o].default for o in HYPERPARAMETERS if o in parameters}
+    return {option: value for option, value in defaults.items() if isinstance(value, float)}
 
 
-def check(options):
-    """Raises UserError for an optimizer that is not there, or that does not take what was given."""
-    nearest_or_fail("optimizer", options.optimizer, tuple(OPTIMIZERS))
-    given = {flag: value for flag in HYPER if (value := getattr(options, flag)) is not None}
-    taken = hyper_defaults(options.optimizer)
-    for flag, value in given.items():
-        if flag not in taken:
-            others = ", ".join(name for name in OPTIMIZERS if flag in hyper_defaults(name))
-            raise UserError(
-                f"--{flag}={value}: the optimizer {options.optimizer} has none; with --{flag}, "
-                f"accepted are {others}"
+def check_hyperparameters(optimizer: str, given: dict[str, float]) -> None:
+    """Raises UserError for an optimizer that does not exist, or does not take what is given.
+
+    `given` is {option of `HYPERPARAMETERS`: value}.
+    """
+    nearest_or_fail("optimizer", optimizer, tuple(OPTIMIZERS))
+    taken = default_hyperparameters(optimizer)
+    for option, value in given.items():
+        if option not in taken:
+            others = ", ".join(
+                name for name in OPTIMIZERS if option in default_hyperparameters(name)
             )
-        if flag in ("momentum", "b1", "b2") and not 0 <= value < 1:
-            raise UserError(f"--{flag}={value}: accepted are 0 and more, under 1")
+            raise UserError(
+                f"--{option}={value}: the optimizer {optimizer} has no such setting; with "
+                f"--{option}, --optimizer must be one of {others}"
+            )
+        if option in ("momentum", "b1", "b2") and not 0 <= value < 1:
+            raise UserError(f"--{option} must be at least 0 and under 1, and is {value}")
 
 
 class Steps(NamedTuple):
-    """How the steps of one clip are taken; scalars, see the flags of the same names.
+    """How the steps of one clip are taken: scalars that may be traced.
 
     Attributes:
-      smooth_gradient, standardise_gradient, carry_state: whether or not.
-      which: of the optimizers that the program computes, by number.
-      hyper: {flag of `HYPER`: value}, of all that one of those takes.
+      learning_rate: of the optimizer.
+      smoothing_coefficient: see `gradients.smooth`.
+      smooth_gradient, standardise_gradient: whether the gradient is.
+      carry_state: whether the optimizer's state is carried to the next pyramid level.
+      which: the number of the optimizer, of those that the program computes.
+      hyperparameters: {option of `HYPERPARAMETERS`: value}, of all that one of those takes.
     """
 
     learning_rate: jax.Array
@@ -109,59 +120,79 @@ class Steps(NamedTuple):
     standardise_gradient: jax.Array
     carry_state: jax.Array
     which: jax.Array
-    hyper: dict
+    hyperparameters: dict
 
 
-def steps_of(options, names=None):
-    """The `Steps` that `options` ask for, in a program of the optimizers `names`.
-
-    By default it computes the one that is asked for, alone.
-    """
-    names = names or (options.optimizer,)
-    flags = dict.fromkeys(flag for name in names for flag in hyper_defaults(name))
-    asked = hyper_defaults(options.optimizer)
-    asked |= {flag: value for flag in asked if (value := getattr(options, flag)) is not None}
-    number = np.dtype(options.dtype()).type
-    return Steps(
-        number(options.lr),
-        number(options.smoothing_coefficient),
-        np.bool_(options.smooth_gradient),
-        np.bool_(options.standardise_gradient),
-        np.bool_(options.optimizer_state == "carry"),
-        np.int32(names.index(options.optimizer)),
-        # What the others take is of no matter, as long as it is a number.
-        {flag: number(asked.get(flag, 0.5)) for flag in flags},
-    )
-
-
-def chain(names, steps, *, total, roll=0):
-    """The transformation of a dream's gradient: smooth, standardise, then an optimizer.
-
-    The reference sees the clip rolled in time by `roll` frames, and blurs what it sees: near the
-    ends of a rolled clip its middle is reflected, not its ends.
+def make_steps(
+    optimizer: str = "sgd",
+    *,
+    learning_rate: float,
+    smoothing_coefficient: float = 0.5,
+    smooth_gradient: bool = True,
+    standardise_gradient: bool = True,
+    carry_state: bool = False,
+    hyperparameters: dict[str, float] | None = None,
+    optimizers: Sequence[str] = (),
+    dtype=np.float32,
+) -> Steps:
+    """Returns the `Steps` of one clip.
 
     Args:
-      names: the optimizers that are computed.
-      steps: a `Steps`, which says which of them is heeded; may be traced.
-      total: how many steps there will be, for the schedule of the smoothing.
-      roll: may be traced.
+      optimizer: a name of `OPTIMIZERS`.
+      learning_rate, smoothing_coefficient, smooth_gradient, standardise_gradient, carry_state: see
+        `Steps`.
+      hyperparameters: those that differ from optax's defaults.
+      optimizers: those that the program computes; by default the one.
+      dtype: of the numbers.
     """
-    return optax.chain(
-        _roll(roll),
-        _if(steps.smooth_gradient, smooth(steps=total, coefficient=steps.smoothing_coefficient)),
-        _if(steps.standardise_gradient, standardise()),
-        _roll(-roll),
-        _one_of([_optimizer(name, steps) for name in names], steps.which),
+    optimizers = tuple(optimizers) or (optimizer,)
+    options = dict.fromkeys(o for name in optimizers for o in default_hyperparameters(name))
+    values = default_hyperparameters(optimizer) | (hyperparameters or {})
+    number = np.dtype(dtype).type
+    return Steps(
+        number(learning_rate),
+        number(smoothing_coefficient),
+        np.bool_(smooth_gradient),
+        np.bool_(standardise_gradient),
+        np.bool_(carry_state),
+        np.int32(optimizers.index(optimizer)),
+        # A setting that this optimizer does not take has an arbitrary value.
+        {option: number(values.get(option, 0.5)) for option in options},
     )
 
 
-def _optimizer(name, steps):
-    hyper = {flag: steps.hyper[flag] for flag in hyper_defaults(name) if flag in steps.hyper}
-    return optax.with_extra_args_support(OPTIMIZERS[name](steps.learning_rate, **hyper))
+def make_transform(
+    optimizers: Sequence[str], steps: Steps, *, total: int, roll=0
+) -> optax.GradientTransformationExtraArgs:
+    """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
+
+    The reference rolls the clip in time and blurs the gradient of the rolled clip: near the ends of
+    a rolled clip its middle is reflected, not its ends.
+
+    Args:
+      optimizers: the optimizers that the program computes.
+      steps: which of them counts, and its settings; may be traced.
+      total: how many steps there will be, for the schedule of the smoothing.
+      roll: in frames; may be traced.
+    """
+    blur = smooth(steps=total, coefficient=steps.smoothing_coefficient)
+    return optax.chain(
+        _roll(roll),
+        _apply_if(steps.smooth_gradient, blur),
+        _apply_if(steps.standardise_gradient, standardise()),
+        _roll(-roll),
+        _select([_make_optimizer(name, steps) for name in optimizers], steps.which),
+    )
 
 
-def _one_of(optimizers, which):
-    """The one with the number `which`, as data: clips that differ in it can share a program."""
+def _make_optimizer(name, steps):
+    options = default_hyperparameters(name)
+    settings = {option: steps.hyperparameters[option] for option in options}
+    return optax.with_extra_args_support(OPTIMIZERS[name](steps.learning_rate, **settings))
+
+
+def _select(optimizers, which):
+    """Returns the optimizer with the number `which`, as data, so that clips can share a program."""
     if len(optimizers) == 1:
         return optimizers[0]
 
@@ -170,34 +201,37 @@ def _one_of(optimizers, which):
         updates, states = zip(*moves)
         return jax.lax.select_n(which, *updates), states
 
-    init = lambda params: tuple(one.init(params) for one in optimizers)  # noqa: E731
+    def init(params):
+        return tuple(optimizer.init(params) for optimizer in optimizers)
+
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _if(wanted, transform):
+def _apply_if(condition, transform):
     def update(gradient, state, params=None):
         updates, state = transform.update(gradient, state, params)
-        return jnp.where(wanted, updates, gradient), state
+        return jnp.where(condition, updates, gradient), state
 
     return optax.GradientTransformation(transform.init, update)
 
 
 def _roll(frames):
-    return optax.stateless(lambda gradient, params: interpolate.roll_time(gradient, frames))
+    return optax.stateless(lambda gradient, params: roll_time(gradient, frames))
 
 
-def carried(state, fresh, *, wanted):
-    """The state of a `chain` at a new pyramid level: that of its optimizer, resized, if `wanted`.
+def carry_state(state, fresh, *, carry):
+    """Returns the state of a `make_transform` with which a new pyramid level begins.
 
-    What has another number of axes there (some optimizers keep rows and columns of large arrays
-    alone) begins anew, as does the smoothing, which has a schedule for each level.
+    If `carry`, the optimizer's state is that of the level before, resized. A part with another
+    number of axes begins anew (some optimizers keep only rows and columns of large arrays), as does
+    the smoothing, whose schedule is that of a level.
     """
 
     def leaf(old, new):
         if old.ndim != new.ndim:
             return new
         if old.shape != new.shape:
-            old = interpolate.spread(old, new.shape).astype(new.dtype)
-        return jnp.where(wanted, old, new)
+            old = resize_linear(old, new.shape).astype(new.dtype)
+        return jnp.where(carry, old, new)
 
     return (*fresh[:-1], jax.tree.map(leaf, state[-1], fresh[-1]))

@@ -6,11 +6,34 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dreamsound_jax.domains import domains
-from dreamsound_jax.dreaming import ascent, batch, overcooked, pyramid
-from dreamsound_jax.dreaming.dream import Clip, dream
-from dreamsound_jax.spectral import mel
-from dreamsound_jax.system import devices, programs
+from dreamsound_jax.domains.domain import Domain, LevelMatch
+from dreamsound_jax.dreaming import pyramid
+from dreamsound_jax.dreaming.ascent import Climb
+from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.overcooked import match_levels, overcooked_index
+from dreamsound_jax.dreaming.program import ClipSettings, Program
+from dreamsound_jax.networks.network import Network
+from dreamsound_jax.spectral.transforms import Chain
+from dreamsound_jax.system.devices import over_clips, share_out
+from dreamsound_jax.system.programs import kept
+
+
+class RoundSettings(NamedTuple):
+    """What the end of a round depends on; static.
+
+    Attributes:
+      chain: the transforms between two rounds.
+      stabilise: whether the levels of each mel band are kept as the first dream left them.
+      crossfade: whether each dream fades into the next.
+      pyramid_size, pyramid_ratio, pyramid_roll: of the rolls of the next round.
+    """
+
+    chain: Chain
+    stabilise: bool
+    crossfade: bool
+    pyramid_size: int
+    pyramid_ratio: float
+    pyramid_roll: int
 
 
 class State(NamedTuple):
@@ -18,24 +41,24 @@ class State(NamedTuple):
 
     Attributes:
       number: of the round, from 0; (clips,).
-      start: what is dreamed on, a `domains.Mel` or `domains.Sound`.
-      clip: how, a `dream.Clip`.
+      clip: a domain.
+      rolls: (clips, levels), of this round.
       rolls_key: random keys of this round's rolls.
-      input_db: (clips, mel bands, frames) of the first input, as loud as it came.
+      input_db: (clips, mel bands, frames) of the first input, at the level that it has.
       last_db: (clips, mel bands, frames) of the last dream.
-      reference_db, reference_heard_db: of the first dream and of its sound, which `stabilise`
-        holds the others to.
+      reference_db, reference_sound_db: of the first dream and of its sound, to which `stabilise`
+        matches the others.
       last_sound: (clips, channels, samples) of the last dream.
     """
 
     number: jax.Array
-    start: Any
-    clip: Clip
+    clip: Any
+    rolls: jax.Array
     rolls_key: jax.Array
     input_db: jax.Array
     last_db: jax.Array
     reference_db: jax.Array
-    reference_heard_db: jax.Array
+    reference_sound_db: jax.Array
     last_sound: jax.Array
 
 
@@ -45,121 +68,116 @@ class Round(NamedTuple):
     Attributes:
       mel_db: (clips, mel bands, frames) of the dream.
       sound: (clips, channels, samples), the last dream fading into this one, or this one.
-      overcooked: (clips,) the index of this dream's sound, in dB.
+      overcooked: (clips,) the overcooked index of this dream's sound, in dB.
       moved_db: (clips,) root mean square change of `mel_db` since the last round.
-      climb: an `ascent.Climb`, arrays (clips, levels, steps).
+      climb: arrays (clips, levels, steps).
     """
 
     mel_db: jax.Array
     sound: jax.Array
     overcooked: jax.Array
     moved_db: jax.Array
-    climb: ascent.Climb
+    climb: Climb
 
 
-def begin(card, sources, options):
-    """The `State` before the first round of a batch."""
-    start, mel_db = batch.gather(card, sources, options)
-    keys = jnp.stack([source.keys.rolls for source in sources])
-    return _begin(start, mel_db, batch.clips(sources, options), devices.share_out(keys))
+def begin_ouroboros(clips: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_keys) -> State:
+    """Returns the state before the first round of a batch.
 
-
-def dream_round(network, state, options, *, number):
-    """One round of a batch: (the next `State`, `Round`). Nothing leaves the device.
-
-    `number` is `state.number`, which the host must know to choose the program.
+    Args:
+      clips: a domain whose leaves have a leading axis of clips.
+      mel_db: (clips, mel bands, frames) of the inputs.
+      rolls: (clips, levels) of the first round.
+      rolls_keys: the random key of each clip with which they were drawn.
     """
-    how, settings = How.of(options), options.settings(number)
-    _close.ahead(state, state.start.spectrogram, how=how)
-    changed, climb = dream(network, state.start, state.clip, settings=settings)
-    state, left = _close(state, changed, how=how)
+    return begin_clips(clips, mel_db, rolls, share_out(jnp.stack(rolls_keys)))
+
+
+def dream_round(
+    network: Network,
+    state: State,
+    settings: ClipSettings,
+    *,
+    program: Program,
+    round_settings: RoundSettings,
+) -> tuple[State, Round]:
+    """Dreams one round of a batch. Nothing leaves the device.
+
+    Args:
+      network: what responds.
+      state: what the round begins with.
+      settings: of each clip in this round; its rolls are those of the state.
+      program: of this round.
+      round_settings: what the end of the round depends on.
+
+    Returns:
+      The state with which the next round begins, and what this one leaves.
+    """
+    settings = settings._replace(rolls=state.rolls)
+    parameters, climb = dream_clips(network, state.clip, settings, program=program)
+    state, left = close_clips(state, parameters, settings=round_settings)
     return state, left._replace(climb=climb)
 
 
-class How(NamedTuple):
-    """What the end of a round depends on; static."""
-
-    chain: tuple
-    stabilise: bool
-    crossfade: bool
-    iterates: bool
-    pyramid: tuple
-
-    @classmethod
-    def of(cls, options):
-        """What `options` say of it."""
-        return cls(
-            chain=options.chain(),
-            stabilise=options.stabilise,
-            crossfade=options.crossfade,
-            iterates=options.iterates,
-            pyramid=(options.pyramid_size, options.pyramid_ratio, options.pyramid_roll),
-        )
-
-
-@programs.Kept
+@kept
 @jax.jit
-def _begin(starts, mel_db, clips, rolls_keys):
-    return devices.over_clips(begin_round)(starts, mel_db, clips, rolls_keys)
+def begin_clips(clips, mel_db, rolls, rolls_keys):
+    """Applies `begin_clip` to a batch."""
+    return over_clips(begin_clip)(clips, mel_db, rolls, rolls_keys)
 
 
-def begin_round(start, mel_db, clip, rolls_key):
-    """The `State` of one clip before its first round."""
-    sound = start.undreamed()
-    input_db = mel.sound_to_mel_db(start.listen(sound))
+def begin_clip(clip: Domain, mel_db, rolls, rolls_key) -> State:
+    """Returns the state of one clip before its first round."""
+    sound = clip.input_sound()
+    input_db = clip.front_end.level_db(clip.as_heard(sound))
     number = jnp.int32(0)
-    return State(number, start, clip, rolls_key, input_db, mel_db, mel_db, input_db, sound)
+    return State(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound)
 
 
-@programs.Kept
-@functools.partial(jax.jit, static_argnames="how")
-def _close(state, changed, *, how):
-    return devices.over_clips(functools.partial(close_round, how=how))(state, changed)
+@kept
+@functools.partial(jax.jit, static_argnames="settings")
+def close_clips(state, parameters, *, settings: RoundSettings):
+    """Applies `close_round` to a batch."""
+    return over_clips(functools.partial(close_round, settings=settings))(state, parameters)
 
 
-def close_round(state, changed, *, how):
-    """The end of a round of one clip: (the next `State`, `Round` without its climb)."""
-    first = state.number == 0
-    finished = state.start.finish(changed, _settle(state) if how.stabilise else None)
-    heard_db = mel.sound_to_mel_db(state.start.listen(finished.sound))
-    fade = jnp.linspace(0, 1, finished.sound.shape[1], dtype=finished.sound.dtype)
+def close_round(state: State, parameters, *, settings: RoundSettings) -> tuple[State, Round]:
+    """Ends a round of one clip: returns the next state, and the `Round` without its climb."""
+    first, clip = state.number == 0, state.clip
+    rendered = clip.render(parameters, _match_first_dream(state) if settings.stabilise else None)
+    sound_db = clip.front_end.level_db(clip.as_heard(rendered.sound))
+    fade = jnp.linspace(0, 1, rendered.sound.shape[1], dtype=rendered.sound.dtype)
+    faded = state.last_sound + fade * (rendered.sound - state.last_sound)
     left = Round(
-        mel_db=finished.mel_db,
-        sound=state.last_sound + fade * (finished.sound - state.last_sound)
-        if how.crossfade
-        else finished.sound,
-        overcooked=overcooked.index(heard_db, state.input_db),
-        moved_db=jnp.sqrt(jnp.mean(jnp.square(finished.mel_db - state.last_db))),
+        mel_db=rendered.mel_db,
+        sound=faded if settings.crossfade else rendered.sound,
+        overcooked=overcooked_index(sound_db, state.input_db),
+        moved_db=jnp.sqrt(jnp.mean(jnp.square(rendered.mel_db - state.last_db))),
         climb=None,
     )
     rolls_key = jax.random.fold_in(state.rolls_key, 1)
-    return State(
+    next_state = State(
         number=state.number + 1,
-        start=state.start.again(finished, how.chain),
-        clip=_next_clip(state, rolls_key, how),
+        clip=clip.next_round(rendered, settings.chain),
+        rolls=pyramid.draw_rolls(
+            rolls_key,
+            size=settings.pyramid_size,
+            ratio=settings.pyramid_ratio,
+            roll=settings.pyramid_roll,
+        ),
         rolls_key=rolls_key,
         input_db=state.input_db,
-        last_db=finished.mel_db,
-        reference_db=jnp.where(first, finished.mel_db, state.reference_db),
-        reference_heard_db=jnp.where(first, heard_db, state.reference_heard_db),
-        last_sound=finished.sound,
-    ), left
+        last_db=rendered.mel_db,
+        reference_db=jnp.where(first, rendered.mel_db, state.reference_db),
+        reference_sound_db=jnp.where(first, sound_db, state.reference_sound_db),
+        last_sound=rendered.sound,
+    )
+    return next_state, left
 
 
-def _settle(state):
-    """The `domains.Settle` towards the first dream; the first itself it leaves alone."""
+def _match_first_dream(state):
+    """Returns functions that match levels to those of the first dream, which itself is kept."""
 
     def towards(reference_db):
-        return lambda db: jnp.where(state.number == 0, db, overcooked.settle(db, reference_db))
+        return lambda db: jnp.where(state.number == 0, db, match_levels(db, reference_db))
 
-    return domains.Settle(towards(state.reference_db), towards(state.reference_heard_db))
-
-
-def _next_clip(state, rolls_key, how):
-    size, ratio, roll = how.pyramid
-    clip = state.clip._replace(
-        rolls=pyramid.draw_rolls(rolls_key, size=size, ratio=ratio, roll=roll)
-    )
-    if not how.iterates:
-        return clip
-    return clip._replace(layer_weights=jnp.roll(clip.layer_weights, -1))
+    return LevelMatch(towards(state.reference_db), towards(state.reference_sound_db))

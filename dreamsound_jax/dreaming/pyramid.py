@@ -1,4 +1,4 @@
-"""The pyramid: level shapes, nearest resize, the detail that shrinking lost, and the roll.
+"""The pyramid: the shapes of its levels, and how far each is rolled in time.
 
 Levels are numbered 0 (smallest) to size - 1 (the clip's own shape).
 """
@@ -6,14 +6,13 @@ Levels are numbered 0 (smallest) to size - 1 (the clip's own shape).
 import jax
 import jax.numpy as jnp
 
-from dreamsound_jax.spectral.interpolate import resize
 from dreamsound_jax.system.errors import UserError
 
 SMALLEST_SIDE = 8
 
 
-def level_shapes(shape, *, size, ratio):
-    """The shape of each level: round(side * ratio ** (level - size + 1)), half to even.
+def level_shapes(shape: tuple[int, int], *, size: int, ratio: float) -> list[tuple[int, int]]:
+    """Returns the shape of each level: round(side * ratio ** (level - size + 1)), half to even.
 
     Args:
       shape: (mel bands, frames) of the clip.
@@ -21,10 +20,14 @@ def level_shapes(shape, *, size, ratio):
       ratio: how many times larger each level is than the one before it.
 
     Returns:
-      A list of `size` pairs, small to large.
+      `size` pairs, small to large.
 
     Raises:
       UserError: a side would be under 8.
+
+    Example:
+      >>> level_shapes((128, 256), size=3, ratio=2.0)
+      [(32, 64), (64, 128), (128, 256)]
     """
     scales = [ratio ** (level - size + 1) for level in range(size)]
     shapes = [tuple(round(side * scale) for side in shape) for scale in scales]
@@ -37,12 +40,12 @@ def level_shapes(shape, *, size, ratio):
     return shapes
 
 
-def check_bands(shapes, *, at_least, reason):
-    """Raises UserError if one of `shapes` has fewer mel bands than `reason` needs."""
+def check_bands(shapes: list[tuple[int, int]], *, at_least: int, layer: str) -> None:
+    """Raises UserError if a level has fewer mel bands than a layer needs."""
     smallest = min(shapes)
     if smallest[0] < at_least:
         raise UserError(
-            f"{_too_deep(smallest)}, and {reason} needs at least {at_least} mel bands "
+            f"{_too_deep(smallest)}, and layer {layer} needs at least {at_least} mel bands "
             "(use a smaller --pyramid_size or --pyramid_ratio)"
         )
 
@@ -55,15 +58,20 @@ def _too_deep(smallest):
     )
 
 
-def lost_detail(original, shape, last_shape):
-    """What `original` has at `shape` and lost on the way through the smaller `last_shape`."""
-    return resize(original, shape) - resize(resize(original, last_shape), shape)
+def draw_rolls(key: jax.Array, *, size: int, ratio, roll) -> jax.Array:
+    """Draws how many frames each level is rolled in time.
 
+    The roll of a level is uniform in [0, round(roll * ratio ** (level - size + 1))).
 
-def draw_rolls(key, *, size, ratio, roll):
-    """A shift in frames for each level, uniform in [0, round(roll * ratio ** (level - size + 1))).
+    Args:
+      key: random key.
+      size: number of levels; static.
+      ratio: of the pyramid; may be traced.
+      roll: range of the roll of the largest level, in frames; may be traced. A range that rounds to
+        0 means no roll, where the reference fails.
 
-    A range that rounds to 0 means no roll. `ratio` and `roll` may be traced. Returns (size,) int32.
+    Returns:
+      (size,) int32.
     """
     ranges = jnp.round(roll * ratio ** (jnp.arange(size) - size + 1.0)).astype(jnp.int32)
     return jax.random.randint(key, (size,), 0, ranges, dtype=jnp.int32)

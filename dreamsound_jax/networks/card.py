@@ -1,43 +1,52 @@
 """The card of a model: what dreaming needs to know of a network."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from etils import epath
 
+from dreamsound_jax.networks.architectures import ARCHITECTURES
+from dreamsound_jax.networks.network import Architecture
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
+
+# Cards without an entry "architecture" are of VGG19s, and state its size in these entries.
+VGG19_SIZE = ("width", "hidden")
 
 
 @dataclass(frozen=True)
 class Card:
-    """What dreaming needs to know of a network.
+    """What dreaming needs to know of a network; read from `card.json`.
 
     Attributes:
       name: what `--model` calls it.
       classes: the names of its outputs.
-      mean, std: of its training spectrograms, in dB.
-      width: multiplies VGG19's channels; hidden: features of its two hidden layers.
+      front_end: how sounds become its spectrograms, with the mean and standard deviation of those
+        that it was trained on.
+      family: a name of `architectures.ARCHITECTURES`.
+      size: what the family needs to know besides the number of classes; of VGG19 `width`, by which
+        its channels are multiplied, and `hidden`, the features of its two hidden layers.
       weights_from: where weights that are not shipped can be had; "" if they are.
     """
 
     name: str
     classes: tuple[str, ...]
-    mean: float
-    std: float
-    width: float = 1.0
-    hidden: int = 4096
+    front_end: FrontEnd
+    family: str = "vgg19"
+    size: dict = field(default_factory=dict)
     weights_from: str = ""
 
-    def standardise(self, mel_db):
-        """dB to standard deviations of the training set."""
-        return (mel_db - self.mean) / self.std
+    @property
+    def architecture(self) -> Architecture:
+        """The layers of the network."""
+        return ARCHITECTURES[self.family].describe(len(self.classes), **self.size)
 
-    def destandardise(self, spectrogram):
-        """The inverse of `standardise`."""
-        return spectrogram * self.std + self.mean
+    def class_index(self, wanted: str | int) -> int:
+        """Returns the index of a class, given by its name or its index.
 
-    def class_index(self, wanted):
-        """The index of class `wanted`, a name or an index; UserError if there is no such class."""
+        Raises:
+          UserError: there is no such class.
+        """
         if isinstance(wanted, str):
             return self.classes.index(nearest_or_fail("class", wanted, self.classes))
         if not 0 <= wanted < len(self.classes):
@@ -45,29 +54,79 @@ class Card:
             raise UserError(f"no class {wanted} in model {self.name}; its classes: {numbered}")
         return wanted
 
+    def entries(self) -> dict:
+        """Returns the card as `card.json` states it, in JSON types."""
+        front_end = {
+            name: value
+            for name, value in asdict(self.front_end).items()
+            if value != getattr(FrontEnd(), name) or name in ("mean", "std")
+        }
+        mean, std = front_end.pop("mean"), front_end.pop("std")
+        entries = {"name": self.name, "classes": list(self.classes), "mean": mean, "std": std}
+        entries |= {"front_end": front_end} if front_end else {}
+        entries |= {"architecture": self.family} if self.family != "vgg19" else {}
+        return entries | self.size
 
-def read_card(folder):
-    """The `Card` in a checkpoint folder; UserError if it is missing or not a model card."""
-    entries = read_entries(folder)
+
+def read_card(folder) -> Card:
+    """Reads the card in a checkpoint folder.
+
+    Raises:
+      UserError: the card is missing, or is not a model card.
+    """
+    return card_from_entries(read_entries(folder), source=_card_path(folder))
+
+
+def card_from_entries(entries: dict, *, source) -> Card:
+    """Returns the card that JSON entries state.
+
+    Raises:
+      UserError: they are not a model card; the message names their `source`.
+    """
     try:
-        known = {field.name for field in fields(Card)}
-        chosen = {name: value for name, value in entries.items() if name in known}
-        return Card(**{**chosen, "classes": tuple(chosen["classes"])})
+        family = nearest_or_fail(
+            "architecture", entries.get("architecture", "vgg19"), ARCHITECTURES
+        )
+        return Card(
+            name=entries["name"],
+            classes=tuple(entries["classes"]),
+            front_end=_front_end(entries),
+            family=family,
+            size={name: entries[name] for name in VGG19_SIZE if name in entries},
+            weights_from=entries.get("weights_from", ""),
+        )
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{_card_path(folder)} is not a model card: {error!r}") from None
+        raise UserError(f"{source} is not a model card: {error!r}") from None
 
 
-def read_entries(folder):
-    """All that a checkpoint folder's card says, as JSON types; UserError as `read_card`."""
+def _front_end(entries):
+    given = dict(entries.get("front_end", {}))
+    unknown = set(given) - {each.name for each in fields(FrontEnd)}
+    if unknown:
+        raise UserError(f"the front end has no constant {', '.join(sorted(unknown))}")
+    return FrontEnd(**given, mean=float(entries["mean"]), std=float(entries["std"]))
+
+
+def read_entries(folder) -> dict:
+    """Reads all that the card in a checkpoint folder states, in JSON types.
+
+    Raises:
+      UserError: the card is missing, or is not JSON.
+    """
     path = _card_path(folder)
     try:
-        return json.loads(path.read_text())
+        entries = json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
     except ValueError as error:
         raise UserError(f"{path} is not a model card: {error!r}") from None
     except Exception as error:  # each cloud client has its own family of errors
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+    if not isinstance(entries, dict):
+        raise UserError(f"{path} is not a model card: it must be a JSON object")
+    return entries
 
 
 def _card_path(folder):

@@ -1,25 +1,62 @@
-"""How strongly layers respond to a spectrogram; a long one is looked at window by window.
+"""Measures of a network's response to a spectrogram; a long one is heard window by window.
 
-Up to `mp5`, a cell of an activation depends on frames near it alone. So a long spectrogram is cut
-into windows that overlap by as far as the deepest layer reaches, and each cell is taken from the
-window that has all that it depends on. Nothing is approximated: windows begin on the grid of the
-poolings, and the first and the last end where the spectrogram does. Only one window's activations
-are in memory at a time; for the gradient they are computed again.
+A cell of a layer before the head depends on frames near it alone. So a long spectrogram is cut into
+windows that overlap by as far as the deepest layer reaches, and each cell is taken from the window
+that contains all that it depends on:
+
+    frames     0 ............................................. end
+    window 0   [ owned ............ | halo ]
+    window 1                 [ halo | owned ............ | halo ]
+    window 2                                      [ halo | owned ]
+
+Nothing is approximated: windows begin on the grid of the poolings, and the first and the last end
+where the spectrogram does. Only one window's activations are in memory at a time; for the gradient
+they are computed again.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from dreamsound_jax.networks.vgg19 import HEAD, LAYERS, deepest, smallest_side
-from dreamsound_jax.objectives.combine import response, squares
+from dreamsound_jax.networks.network import Layer, Network
 
-OWN = 4096  # frames that a window has for itself: 37 seconds
-LAST = LAYERS[LAYERS.index(HEAD[0]) - 1]
+# A window owns so many frames: 37 seconds of the reference's front end.
+OWNED_FRAMES = 4096
+
+
+class Part(NamedTuple):
+    """The part of a long clip's activation that one window owns.
+
+    Attributes:
+      owned: (columns,) booleans, which columns of the window's activation it owns.
+      columns: how many columns the activation of the whole clip has.
+    """
+
+    owned: jax.Array
+    columns: int
+
+
+class Measure(Protocol):
+    """A scalar measure of activations; hashable, so that a compiled program can depend on it.
+
+    Attributes:
+      layers: whose activations it reads.
+      sums_over_windows: whether it reads one layer, and the measure of a clip is the sum of those
+        of its parts.
+    """
+
+    layers: tuple[str, ...]
+    sums_over_windows: bool
+
+    def __call__(
+        self, activations: dict[str, jax.Array], data: Any, part: Part | None = None
+    ) -> jax.Array:
+        """Measures {layer: (rows, columns, channels) or (features,)} of a clip, or of a part."""
+        ...
 
 
 class Cut(NamedTuple):
@@ -36,92 +73,99 @@ class Cut(NamedTuple):
     firsts: np.ndarray
 
 
-def respond(network, spectrogram, layers, *, own=OWN):
-    """How strongly `layers` respond to one clip.
+def measure_response(
+    network: Network,
+    spectrogram: jax.Array,
+    measures: Sequence[Measure],
+    data: Sequence,
+    *,
+    owned: int = OWNED_FRAMES,
+) -> list[jax.Array]:
+    """Measures how a network responds to one clip.
 
     Args:
-      network: (graphdef, state) of a VGG19, as `flax.nnx.split` gives it.
+      network: a `Network`.
       spectrogram: standardised, (mel bands, frames).
-      layers: names from LAYERS.
-      own: a clip of more than twice so many frames is looked at window by window.
+      measures: what is measured.
+      data: the data of each measure.
+      owned: a clip of more than twice so many frames is heard window by window.
 
     Returns:
-      {layer: response}: the mean square of the layer's activation; of `output` its logits.
+      The value of each measure.
     """
-    if spectrogram.shape[1] <= 2 * own:
-        return _responses(nnx.merge(*network)(spectrogram[None], layers))
-    local = tuple(layer for layer in layers if layer not in HEAD)
-    head = tuple(layer for layer in layers if layer in HEAD)
-    shares, last = _look(network, spectrogram, local, head, own)
-    return shares | (_responses(nnx.merge(*network).go_on(last, head, after=LAST)) if head else {})
+    windowed = all(
+        measure.sums_over_windows or _is_global(network, measure) for measure in measures
+    )
+    if spectrogram.shape[1] <= 2 * owned or not windowed:
+        activations = network.activations(spectrogram, _layers_of(measures))
+        return [measure(activations, each) for measure, each in zip(measures, data)]
+    return _measure_windows(network, spectrogram, measures, data, owned)
 
 
-def cut(frames, layer, *, own):
-    """The `Cut` of so many frames for `layer`, from which on the windows may be joined."""
-    grid = smallest_side(layer)
+def _is_global(network, measure):
+    """Whether all layers of a measure depend on the whole clip."""
+    return all(network.architecture.layer(name).reach is None for name in measure.layers)
+
+
+def _layers_of(measures):
+    return tuple(dict.fromkeys(name for measure in measures for name in measure.layers))
+
+
+def cut_windows(frames: int, layer: Layer, *, owned: int) -> Cut:
+    """Cuts so many frames for activations of a layer, where the windows can be joined."""
+    grid = layer.stride[1]
     cells, odd = divmod(frames, grid)
-    halo = -(-reach(layer) // grid)
-    count = max(1, -(-(cells - 2 * halo) * grid // own))
+    halo = -(-layer.reach // grid)
+    count = max(1, -(-(cells - 2 * halo) * grid // owned))
     length = -(-(cells - 2 * halo) // count) + 2 * halo
     starts = np.arange(count) * (cells - length) // max(1, count - 1)
     firsts = np.where(starts > 0, starts + halo, 0)
-    # What is over at the end, poolings leave out; they meet it in the last window as in the whole.
+    # Frames beyond the grid, which poolings leave out, lie at the end of the last window.
     return Cut(length * grid + odd, starts * grid, firsts * grid)
 
 
-def reach(layer):
-    """How many frames before and after its own, at most, a cell of `layer` depends on."""
-    frames, stride = 0, 1
-    for name in LAYERS[: LAYERS.index(layer) + 1]:
-        frames += 0 if name.startswith("relu") else stride
-        stride *= 2 if name.startswith("mp") else 1
-    return frames
+def _measure_windows(network, spectrogram, measures, data, owned):
+    architecture, frames = network.architecture, spectrogram.shape[1]
+    head = [number for number, each in enumerate(measures) if _is_global(network, each)]
+    local = [number for number in range(len(measures)) if number not in head]
+    last = architecture.last_local
+    layers = _layers_of(measures[n] for n in local) + ((last.name,) if head else ())
+    cut = cut_windows(frames, architecture.deepest(layers), owned=owned)
+
+    def measure_window(window, start, first, end):
+        activations = network.activations(window, layers)
+        values = []
+        for number in local:
+            (layer,) = measures[number].layers
+            stride = architecture.layer(layer).stride[1]
+            columns = start + stride * jnp.arange(activations[layer].shape[1])
+            part = Part((first <= columns) & (columns < end), frames // stride)
+            values.append(measures[number](activations, data[number], part))
+        return values, activations[last.name] if head else None
+
+    # The gradient keeps none of a window's activations. In a loop, nothing needs to prevent CSE.
+    measure_window = jax.checkpoint(measure_window, prevent_cse=False)
+    ends = [*cut.firsts[1:], frames]
+    windows = (_windows(spectrogram, cut), *map(jnp.asarray, (cut.starts, cut.firsts, ends)))
+    values, maps = jax.lax.map(lambda window: measure_window(*window), windows)
+    found = {number: value.sum() for number, value in zip(local, values)}
+    if head:
+        joined = _join(maps, cut, frames, last.stride[1])
+        layers = _layers_of(measures[n] for n in head)
+        activations = network.activations_after(last.name, joined, layers)
+        found |= {number: measures[number](activations, data[number]) for number in head}
+    return [found[number] for number in range(len(measures))]
 
 
-def _responses(activations):
-    return {layer: response(layer, values[0]) for layer, values in activations.items()}
-
-
-def _look(network, spectrogram, local, head, own):
-    """({layer of `local`: mean square}, the map of LAST for `head`), window by window."""
-    asked, frames = (*local, LAST) if head else local, spectrogram.shape[1]
-    parts = cut(frames, deepest(asked), own=own)
-
-    def look(window, start, first, end):
-        activations = nnx.merge(*network)(window[None], asked)
-        shares = {}
-        for layer in local:
-            stride = smallest_side(layer)
-            places = start + stride * jnp.arange(activations[layer].shape[2])
-            owned = (first <= places) & (places < end)
-            shares[layer] = _share(activations[layer][0], owned, of=frames // stride)
-        return shares, activations[LAST][0] if head else None
-
-    # A gradient keeps none of a window's activations; in a loop, nothing need prevent CSE.
-    look = jax.checkpoint(look, prevent_cse=False)
-    ends = [*parts.firsts[1:], frames]
-    windows = (_windows(spectrogram, parts), *map(jnp.asarray, (parts.starts, parts.firsts, ends)))
-    shares, maps = jax.lax.map(lambda window: look(*window), windows)
-    shares = {layer: share.sum() for layer, share in shares.items()}
-    return shares, _joined(maps, parts, frames) if head else None
-
-
-def _windows(spectrogram, parts):
+def _windows(spectrogram, cut):
     """(mel bands, frames) to (windows, mel bands, frames of each)."""
-    take = functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=parts.length, axis=1)
-    return jax.vmap(take, in_axes=(None, 0))(spectrogram, jnp.asarray(parts.starts))
+    take = functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=cut.length, axis=1)
+    return jax.vmap(take, in_axes=(None, 0))(spectrogram, jnp.asarray(cut.starts))
 
 
-def _share(values, owned, *, of):
-    """What the `owned` columns of an activation add to the mean square of a whole `of` columns."""
-    rows, _, channels = values.shape
-    return jnp.where(owned[:, None], squares(values), 0).sum() / (rows * of * channels)
-
-
-def _joined(maps, parts, frames):
-    """The map of LAST of the whole, (1, rows, columns, channels), from each window's."""
-    stride = smallest_side(LAST)
-    places = np.arange(frames // stride) * stride
-    window = np.searchsorted(parts.firsts, places, side="right") - 1
-    columns = maps[window, :, (places - parts.starts[window]) // stride]
-    return columns.swapaxes(0, 1)[None]
+def _join(maps, cut, frames, stride):
+    """Joins windows' activations to that of the whole clip, (rows, columns, channels)."""
+    positions = np.arange(frames // stride) * stride
+    window = np.searchsorted(cut.firsts, positions, side="right") - 1
+    columns = maps[window, :, (positions - cut.starts[window]) // stride]
+    return columns.swapaxes(0, 1)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamsound_jax.audio import files
-from dreamsound_jax.audio.loudness import measure_loudness
+from dreamsound_jax.audio.loudness import make_safe, measure_loudness
 from dreamsound_jax.system import storage
 from dreamsound_jax.system.storage import write_json
 
@@ -41,7 +41,7 @@ def encode(sound, *, sample_rate, loudness):
     """A WAV file of (samples, channels): 16 bit and safe to hear, or float32 as it comes."""
     if loudness == "none":
         return files.encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT")
-    safe = loudness.make_safe(sound, sample_rate=sample_rate)
+    safe = make_safe(sound, sample_rate=sample_rate)
     return files.encode_wav(safe, sample_rate=sample_rate)
 
 

@@ -1,17 +1,24 @@
-"""Clips for the device: read ahead by threads, and put together into batches."""
+"""Clips for the device: read ahead by threads, and grouped into batches."""
 
 import collections
 import itertools
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from dreamsound_jax.system.errors import UserError
 
 READERS = 4
-MOST_WAITING = 8  # batches' worth of clips that may wait for others like them
+# So many batches' worth of clips may wait for others with which they can be batched.
+MOST_WAITING = 8
 
 
-def read_ahead(jobs, read, *, ahead):
-    """Yields (job, `read(job)` or its UserError) in order; threads are up to `ahead` further."""
+def read_ahead(jobs: Iterable, read: Callable, *, ahead: int) -> Iterator[tuple[Any, Any]]:
+    """Reads jobs in threads that are up to `ahead` jobs further.
+
+    Yields:
+      (job, `read(job)`), or (job, the UserError that it raised), in order.
+    """
 
     def attempt(job):
         try:
@@ -23,8 +30,8 @@ def read_ahead(jobs, read, *, ahead):
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         try:
             while True:
-                wanted = itertools.islice(jobs, ahead + 1 - len(begun))
-                begun.extend(pool.submit(attempt, job) for job in wanted)
+                next_jobs = itertools.islice(jobs, ahead + 1 - len(begun))
+                begun.extend(pool.submit(attempt, job) for job in next_jobs)
                 if not begun:
                     return
                 yield begun.popleft().result()
@@ -32,18 +39,20 @@ def read_ahead(jobs, read, *, ahead):
             pool.shutdown(cancel_futures=True)
 
 
-def batches(sources, size, *, alike):
-    """Groups sources for which `alike` is the same; yields lists of up to `size` of them.
+def group_into_batches(
+    clips: Iterable, size: int, *, key: Callable[[Any], Hashable]
+) -> Iterator[list]:
+    """Groups clips that have the same key into lists of up to `size`.
 
-    A group is yielded when it is full; if too many clips wait for others like them, the largest
-    group goes as it is; and in the end the rest does.
+    A group is yielded when it is full. If too many clips wait for others, the largest group is
+    yielded as it is; in the end the rest is.
     """
-    waiting = {}
-    for source in sources:
-        form = alike(source)
-        waiting.setdefault(form, []).append(source)
-        if len(waiting[form]) == size:
-            yield waiting.pop(form)
+    waiting: dict[Hashable, list] = {}
+    for clip in clips:
+        kind = key(clip)
+        waiting.setdefault(kind, []).append(clip)
+        if len(waiting[kind]) == size:
+            yield waiting.pop(kind)
         elif sum(map(len, waiting.values())) >= MOST_WAITING * size:
-            yield waiting.pop(max(waiting, key=lambda form: len(waiting[form])))
+            yield waiting.pop(max(waiting, key=lambda kind: len(waiting[kind])))
     yield from waiting.values()

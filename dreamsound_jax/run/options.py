@@ -1,188 +1,327 @@
-"""What was asked for: the flags of `dreamsound` as one value, and whether they make sense."""
+"""Everything that can be asked of a run, in one dataclass; the flags of the command are made of it.
 
-import math
-from dataclasses import dataclass, fields
+To add an option, add a field here, and read it in `plan.py`. Nothing heavy is imported, so that
+`--help` answers at once.
+"""
 
-import jax.numpy as jnp
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from dreamsound_jax.dreaming import optimizers
-from dreamsound_jax.dreaming.dream import Settings
-from dreamsound_jax.networks.vgg19 import LAYERS, stage_of
-from dreamsound_jax.objectives.combine import CLASS_LAYER
-from dreamsound_jax.spectral import mel, transforms
-from dreamsound_jax.spectral.transforms import TRANSFORMS
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+Role = Literal["run", "program", "data"]
+"""What an option decides: the whole run; the compiled program of a clip; or only its data."""
 
-ITERATE = "iterate"
-# What a compiled program takes as data: clips that differ in these alone share one.
-DATA = ("lr", "smoothing_coefficient", "detail_factor", "gain_range", "seed", "sine_freq")
-DATA += ("target_class", "target_class_index", "clip_length", "optimizer_state")
-DATA += ("smooth_gradient", "standardise_gradient", *optimizers.HYPER)
-# What is of a run, not of a clip.
-OF_RUN = ("input", "num_clips", "sweep", "output_dir", "model", "checkpoint", "create_ouroboros")
-OF_RUN += ("sample_rate", "lengths", "batch_size", "precision", "plots", "save_every")
+DEFAULT_LAYER = "relu5_4"
+
+
+def option(
+    default,
+    help: str,
+    *,
+    role: Role,
+    choices: tuple[str, ...] | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+):
+    """Returns a dataclass field with its help, role, choices and bounds as metadata."""
+    metadata = {
+        "help": help,
+        "role": role,
+        "choices": choices,
+        "at_least": at_least,
+        "at_most": at_most,
+    }
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: the flags of `dreamsound`, by name."""
+    """What is asked of a run. Every field is a flag of the same name.
 
-    input: list[str]
-    num_clips: int | None
-    sweep: list[tuple]
-    lengths: str
-    domain: str
-    gain_range: float
-    clip_length: int
-    sine_freq: float
-    sample_rate: int
-    output_dir: str | None
-    model: str
-    checkpoint: str | None
-    layers_to_use: list[str]
-    target_class: str | None
-    target_class_index: int
-    class_objective: str
-    pyramid_size: int
-    pyramid_ratio: float
-    replace_detail: bool
-    detail_factor: float
-    pyramid_roll: int
-    num_iterations: int
-    lr: float
-    smoothing_coefficient: float
-    optimizer: str
-    momentum: float | None
-    b1: float | None
-    b2: float | None
-    eps: float | None
-    weight_decay: float | None
-    optimizer_state: str
-    smooth_gradient: bool
-    standardise_gradient: bool
-    create_ouroboros: bool
-    ouroboros_length: int
-    ouroboros_transform: list[str]
-    ouroboros_stretch: float
-    ouroboros_sr_offset: int
-    ouroboros_semitones: float
-    ouroboros_roll: float
-    ouroboros_bands: float
-    crossfade: bool
-    stabilise: bool
-    stop_overcooked: float
-    save_every: float
-    seed: int | None
-    batch_size: int
-    precision: str
-    plots: bool
-    loudness: str
+    Example:
+      >>> Options(layers_to_use=("relu3_4",), lr=0.04).num_iterations
+      10
+    """
 
-    @property
-    def iterates(self):
-        """Whether each round of the ouroboros dreams by another layer."""
-        return self.layers_to_use == [ITERATE]
+    # What to dream on.
+    input: tuple[str, ...] = option(
+        ("noise",),
+        "Sounds to dream on: noise, sine, files, folders, or patterns such as '*.wav'. Separate "
+        "them by commas.",
+        role="run",
+    )
+    num_clips: int | None = option(
+        None,
+        "Number of clips. By default each input is dreamed once. With more clips than inputs, the "
+        "inputs are used in turn, with new random draws each time.",
+        role="run",
+        at_least=1,
+    )
+    sweep: Mapping[str, tuple] = option(
+        {},
+        "A flag and its values, such as lr=0.01,0.02: one clip for each value. Give it again for "
+        "another flag, and there is one clip for each combination. Join layers that dream together "
+        "by +, as in layers_to_use=relu3_4,relu4_4+relu5_4.",
+        role="run",
+    )
+    lengths: str = option(
+        "exact",
+        "exact: dream each file at its own length, and compile once for each length. buckets: pad "
+        "files to a few lengths (at most 8 per octave), and trim the dreams.",
+        role="run",
+        choices=("exact", "buckets"),
+    )
+    clip_length: int = option(
+        51200,
+        "Length of noise and sine in samples; 22050 samples are one second.",
+        role="data",
+        at_least=1,
+    )
+    sine_freq: float = option(250.0, "Frequency of sine in Hz.", role="data")
+    sample_rate: int = option(
+        22050,
+        "The sample rate at which the network hears, in Hz. Files of any rate are resampled for "
+        "it; no other value is possible.",
+        role="run",
+    )
+    output_dir: str | None = option(
+        None,
+        "Folder for the results. By default outputs/N, where N is the next free number.",
+        role="run",
+    )
 
-    @property
-    def dreams_of_class(self):
-        """Whether a class is part of the objective, in some round at least."""
-        return self.iterates or CLASS_LAYER in self.layers_to_use
+    # What to dream of.
+    model: str = option("gm", "Name of the network; --list_models shows all of them.", role="run")
+    checkpoint: str | None = option(
+        None, "Folder of a trained or converted network, instead of --model.", role="run"
+    )
+    layers_to_use: tuple[str, ...] = option(
+        (),
+        f"Layers to excite, separated by commas. By default {DEFAULT_LAYER}, or output if a target "
+        "class is named. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
+        "hits (relu3_4) and to phrases (relu5_4); output responds to a class. In an ouroboros, "
+        "iterate takes another layer each round, from output back to conv1_1.",
+        role="program",
+    )
+    target_class: str | None = option(
+        None,
+        "Name of the class to dream towards, such as organ. Uses the layer output unless "
+        "--layers_to_use is given.",
+        role="data",
+    )
+    target_class_index: int = option(
+        -1,
+        "Index of the class to dream towards; -1 draws a class for each clip.",
+        role="data",
+        at_least=-1,
+    )
+    class_objective: str = option(
+        "towards",
+        "towards: raise the probability of the class. away: lower it, as the reference does.",
+        role="data",
+        choices=("towards", "away"),
+    )
 
-    def wanted_class(self, card):
-        """The index of the class that was asked for, or None; UserError if there is none such."""
-        if self.target_class is not None:
-            return card.class_index(self.target_class)
-        if self.target_class_index == -1 or not self.dreams_of_class:
-            return None
-        return card.class_index(self.target_class_index)
+    # How to dream.
+    domain: str = option(
+        "sound",
+        "sound: change a time-frequency gain on the recording, at its own sample rate and with its "
+        "channels. mel: change the mel spectrogram and invert it to a new mono sound, as the "
+        "reference does.",
+        role="program",
+        choices=("sound", "mel"),
+    )
+    gain_range: float = option(
+        24.0,
+        "In the domain sound: the largest gain on any part of the sound, up or down, in dB.",
+        role="data",
+        at_least=0.0,
+    )
+    pyramid_size: int = option(
+        3,
+        "Number of passes, from coarse to fine. More passes reach larger shapes in the sound.",
+        role="program",
+        at_least=1,
+    )
+    pyramid_ratio: float = option(
+        2.0, "How many times finer each pass is than the one before.", role="program", at_least=1.0
+    )
+    replace_detail: bool = option(
+        True,
+        "Restore the fine detail that a coarse pass removed from the spectrogram. The domain sound "
+        "always keeps it.",
+        role="program",
+    )
+    detail_factor: float = option(1.0, "How much of that detail is restored.", role="data")
+    pyramid_roll: int = option(
+        20,
+        "Before each pass, shift the sound in time by up to this many frames of 9 ms, and shift it "
+        "back afterwards.",
+        role="data",
+        at_least=0,
+    )
+    num_iterations: int = option(
+        10, "Steps in each pass. More steps dream further.", role="program", at_least=1
+    )
+    lr: float = option(
+        0.02,
+        "Learning rate: the size of a step. Larger steps dream further, and more roughly.",
+        role="data",
+        at_least=0.0,
+    )
+    smoothing_coefficient: float = option(
+        0.5,
+        "Blur of the gradient. Larger values give broader strokes.",
+        role="data",
+        at_least=0.0,
+    )
+    optimizer: str = option(
+        "sgd",
+        "How steps are taken: sgd (plain ascent, as in the reference) or another of optax's "
+        "optimizers, such as adam. lbfgs runs a line search, and every evaluation of the objective "
+        "counts as a step.",
+        role="program",
+    )
+    momentum: float | None = option(
+        None, "Momentum coefficient (momentum, nesterov, lars, sm3).", role="data"
+    )
+    b1: float | None = option(None, "Adam family: decay rate of the first moment.", role="data")
+    b2: float | None = option(None, "Adam family: decay rate of the second moment.", role="data")
+    eps: float | None = option(
+        None,
+        "Adam family: a small constant added to the denominator of a step.",
+        role="data",
+        at_least=0.0,
+    )
+    weight_decay: float | None = option(
+        None,
+        "Weight decay, which pulls each step towards zero (adamw and others).",
+        role="data",
+        at_least=0.0,
+    )
+    optimizer_state: str = option(
+        "restart",
+        "What happens to the optimizer's state at the next pass: restart it, or carry it over, "
+        "resized.",
+        role="data",
+        choices=("restart", "carry"),
+    )
+    smooth_gradient: bool = option(
+        True, "Blur the gradient of each step, less at first and more later.", role="data"
+    )
+    standardise_gradient: bool = option(
+        True,
+        "Normalise the gradient to zero mean and unit variance. Without it, --lr must be far "
+        "larger, such as 5000.",
+        role="data",
+    )
 
-    def program(self):
-        """What a compiled dream depends on, but for the shape of the clips; hashable."""
-        data = DATA if self.create_ouroboros else (*DATA, "pyramid_roll")
-        return tuple(str(value) for name, value in vars(self).items() if name not in data)
+    # The dream fed back into itself.
+    create_ouroboros: bool = option(
+        False,
+        "Feed the dream back into itself, round after round: one long sound that evolves.",
+        role="run",
+    )
+    ouroboros_length: int = option(10, "Number of rounds.", role="program", at_least=1)
+    ouroboros_transform: tuple[str, ...] = option(
+        ("none",),
+        "What happens to the sound between two rounds: none, or one or more of time_stretch, "
+        "resample, pitch_shift, time_roll and mel_shift, applied one after the other.",
+        role="program",
+    )
+    ouroboros_stretch: float = option(
+        0.95,
+        "time_stretch: speed of the next round; values under 1 make it slower.",
+        role="program",
+    )
+    ouroboros_sr_offset: int = option(
+        500,
+        "resample: Hz added to a sample rate of 22050; larger values make it slower and lower.",
+        role="program",
+    )
+    ouroboros_semitones: float = option(
+        1.0, "pitch_shift: semitones up in each round.", role="program"
+    )
+    ouroboros_roll: float = option(
+        0.1,
+        "time_roll: shift in seconds; what leaves at the end comes in at the beginning.",
+        role="program",
+    )
+    ouroboros_bands: float = option(
+        1.0, "mel_shift: mel bands up in each round; below 1 kHz a band is 26 Hz.", role="program"
+    )
+    crossfade: bool = option(True, "Fade each dream into the next.", role="program")
+    stabilise: bool = option(
+        True,
+        "Keep the levels of each mel band as the first dream left them. Without it, a long "
+        "ouroboros overcooks: it screeches, or drains to silence.",
+        role="program",
+    )
+    stop_overcooked: float = option(
+        0.0,
+        "End an ouroboros before the first round whose overcooked index exceeds this many dB; 0 "
+        "never ends it.",
+        role="program",
+        at_least=0.0,
+    )
+    save_every: float = option(
+        10.0,
+        "Seconds between two saves of an unfinished ouroboros. The same command with the same "
+        "--output_dir resumes it.",
+        role="run",
+        at_least=0.0,
+    )
 
-    def layers(self, number=0):
-        """The layers that round `number` dreams by: with `iterate`, one after the other from the
-        last to the first, and then again from the last.
-        """
-        if self.iterates:
-            return (LAYERS[-1 - number % len(LAYERS)],)
-        return tuple(self.layers_to_use)
-
-    def settings(self, number=0):
-        """The part that the compiled dream of round `number` depends on.
-
-        With `iterate` that is a program for all layers of a stage of the network; which of them
-        counts is data. So there are as many programs as stages, not as layers.
-        """
-        layers = self.layers(number)
-        return Settings(
-            layers=stage_of(*layers) if self.iterates else layers,
-            class_objective=self.class_objective,
-            pyramid_size=self.pyramid_size,
-            pyramid_ratio=self.pyramid_ratio,
-            replace_detail=self.replace_detail,
-            num_iterations=self.num_iterations,
-            optimizers=(self.optimizer,),
-        )
-
-    def chain(self):
-        """The transforms between two rounds, as `transforms.apply` takes them."""
-        names = [name for name in self.ouroboros_transform if name != "none"]
-        return tuple((name, getattr(self, TRANSFORMS[name].flag)) for name in names)
-
-    def dtype(self):
-        """Of spectrograms and sounds; the network's own may be narrower."""
-        return jnp.float64 if self.precision == "float64" else jnp.float32
+    # How to run.
+    seed: int | None = option(
+        None,
+        "Random seed; the same seed repeats a run exactly. By default it is drawn, and written to "
+        "params.json.",
+        role="data",
+        at_least=0,
+        at_most=2**31 - 1,
+    )
+    batch_size: int = option(
+        1,
+        "Clips of one length that are dreamed at once. Larger batches are faster on GPU and TPU.",
+        role="run",
+        at_least=1,
+    )
+    precision: str = option(
+        "float32",
+        "Floating-point precision of the network's arithmetic.",
+        role="run",
+        choices=("float32", "bfloat16", "float64"),
+    )
+    plots: bool = option(
+        True, "Draw a picture of each clip, which takes a second or two.", role="run"
+    )
+    loudness: str = option(
+        "safe",
+        "safe: normalise to -23 LUFS, with true peaks under -1 dBTP. none: keep the level of the "
+        "dream, which can be loud.",
+        role="program",
+        choices=("safe", "none"),
+    )
 
 
-SWEPT = tuple(field.name for field in fields(Options) if field.name not in OF_RUN)
+FIELDS = {field.name: field for field in dataclasses.fields(Options)}
+
+SWEEPABLE = tuple(name for name, field in FIELDS.items() if field.metadata["role"] != "run")
+"""The options that may differ from clip to clip."""
+
+RESUMABLE_WITH_OTHER = ("output_dir", "save_every")
+"""The options that may change when a stopped run is resumed."""
 
 
-def check(options):
-    """Raises UserError for what is wrong whatever the clips are."""
-    for flag in ("input", "layers_to_use"):
-        if not getattr(options, flag):
-            raise UserError(f"--{flag} is empty; without the flag, its default is taken")
-    if options.target_class and options.target_class_index != -1:
-        raise UserError(
-            f"--target_class={options.target_class} and --target_class_index="
-            f"{options.target_class_index}: give one of them"
-        )
-    _check_layers(options)
-    optimizers.check(options)
-    if options.lengths != "exact" and options.create_ouroboros:
-        raise UserError("--lengths=buckets: with --create_ouroboros, accepted is exact")
-    for field, value in vars(options).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"--{field}={value}: accepted are finite numbers")
-    if options.sample_rate != mel.SAMPLE_RATE:
-        raise UserError(
-            f"--sample_rate={options.sample_rate}: the networks hear {mel.SAMPLE_RATE} Hz and no "
-            "other rate; files of any rate are converted to it"
-        )
-    if options.create_ouroboros:
-        _check_ouroboros(options)
-
-
-def _check_layers(options):
-    if options.iterates and not options.create_ouroboros:
-        raise UserError(
-            f"--layers_to_use={ITERATE} takes another layer in each round of an ouroboros: give "
-            "--create_ouroboros, too, or name layers"
-        )
-    for layer in options.layers_to_use:
-        if layer == ITERATE and not options.iterates:
-            raise UserError(f"--layers_to_use: {ITERATE} stands alone, without other layers")
-        if not options.iterates:
-            nearest_or_fail("layer", layer, LAYERS)
-
-
-def _check_ouroboros(options):
-    names = options.ouroboros_transform
-    for name in names:
-        nearest_or_fail("transform", name, ("none", *TRANSFORMS))
-    if not names or (len(names) > 1 and "none" in names):
-        given = ",".join(names)
-        raise UserError(f"--ouroboros_transform={given}: accepted are none, or others without it")
-    transforms.check(options.chain())
+def value_type(name: str) -> Any:
+    """Returns the type of an option's value without None: int, float, bool, str or tuple."""
+    annotation = FIELDS[name].type
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (each for each in typing.get_args(annotation) if each is not type(None))
+    return typing.get_origin(annotation) or annotation

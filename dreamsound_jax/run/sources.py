@@ -1,210 +1,164 @@
-"""The clips of a run before they dream: each with its number, its sound and its random keys."""
+"""Reads the sounds of clips: each with its random keys and the class that it dreams of."""
 
-import logging
-from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from dreamsound_jax.audio import files, find, generated
-from dreamsound_jax.run import grid
+from dreamsound_jax.audio import files, generated
+from dreamsound_jax.audio.files import Recording
+from dreamsound_jax.audio.find import GENERATED
+from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
+from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.spectral import transforms
-from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE
-from dreamsound_jax.spectral.stft import frame_count
-from dreamsound_jax.system import programs
 from dreamsound_jax.system.errors import UserError
 
-log = logging.getLogger(__name__)
-
-BUCKETS = 8  # lengths in an octave, at most, with --lengths=buckets
-
+# With --lengths=buckets there are so many lengths in an octave, at most.
+BUCKETS_PER_OCTAVE = 8
+# The largest WAV file, in bytes.
 WAV_BYTES = 2**32
 
 
-class Keys(NamedTuple):
-    """A clip's random keys, one for each thing that is drawn."""
-
-    noise: jax.Array
-    target: jax.Array
-    rolls: jax.Array
-    phase: jax.Array
-
-
 class Source(NamedTuple):
-    """A clip to dream.
+    """A clip with its sound, ready to be dreamed.
 
     Attributes:
-      number: its place in the list of clips.
-      path: the input as it was named.
-      sound: (samples,) at 22,050 Hz, peak 1.
-      original: the `Recording` that the domain "sound" dreams in, as it came; else None.
+      job: its number, its input and how it is dreamed.
+      sound: (samples,) as the network hears it, with a peak of 1.
+      recording: the input as it came, which the domain "sound" changes.
       keys: its random keys.
-      target: index of the class that the layer `output` dreams of; None without that layer.
-      changes: {flag: value} in which it differs from the run's options.
-      kept: the share of its dream that is kept, of a sound that was padded.
+      target: index of the class to dream of; None if no class is dreamed of.
+      kept_share: the share of its dream that is kept, if its sound was padded.
     """
 
-    number: int
-    path: str
+    job: Job
     sound: np.ndarray
-    original: files.Recording | None
+    recording: Recording
     keys: Keys
     target: int | None
-    changes: dict = {}
-    kept: float = 1.0
+    kept_share: float = 1.0
 
     @property
-    def name(self):
-        """Of the clip's files, without a suffix: 00000-noise."""
-        return name_of(self)
+    def plan(self) -> ClipPlan:
+        """How the clip is dreamed."""
+        return self.job.plan
 
     @property
-    def sample_rate(self):
-        """Of the clip's dream, in Hz."""
-        return self.original.sample_rate if self.original else SAMPLE_RATE
+    def sample_rate(self) -> int:
+        """The sample rate of the clip's dream in Hz."""
+        in_sound = self.plan.domain == "sound"
+        return self.recording.sample_rate if in_sound else self.plan.card.front_end.sample_rate
 
     @property
-    def shape(self):
-        """What is the same for all clips of a batch."""
-        return (self.sound.size, self.sample_rate, self.original and self.original.channels.shape)
+    def target_name(self) -> str | None:
+        """The class to dream of; None if no class is dreamed of."""
+        return None if self.target is None else self.plan.card.classes[self.target]
+
+    @property
+    def shape(self) -> tuple:
+        """What the sounds of one batch must have in common."""
+        in_sound = self.plan.domain == "sound"
+        return (self.sound.size, self.sample_rate, in_sound and self.recording.channels.shape)
 
 
-def name_of(clip):
-    """What the files of a clip, a `Source` or a `grid.Job`, are called, without a suffix."""
-    return f"{clip.number:05d}-{Path(clip.path).stem}"
+def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
+    """Reads the sound of a job.
 
-
-def collect(options, card, seed):
-    """Reads every input; those that cannot dream are logged, a line each.
-
-    Returns:
-      (sources, how many inputs failed).
+    Args:
+      job: what is to be dreamed.
+      pads_lengths: whether files are padded so that few lengths occur.
 
     Raises:
-      UserError: the class that was asked for does not exist.
+      UserError: the input cannot be read, or is too short to be dreamed as the plan says.
     """
-    options = replace(options, seed=seed)
-    grid.check_points(options, card)
-    found, missing = find.find_inputs(options.input)
-    sources, failures = [], [message for _, message in missing]
-    for job in grid.jobs(found, options):
-        try:
-            sources.append(read(job, options=options, card=card))
-        except UserError as error:
-            failures.append(str(error))
-    for message in failures:
-        log.error("%s", message)
-    return sources, len(failures)
+    plan, front_end = job.plan, job.plan.card.front_end
+    keys = draw_keys(plan.seed, job.draw)
+    recording, kept_share = _record(job, keys.noise), 1.0
+    if pads_lengths:
+        recording, kept_share = _pad(recording, front_end.sample_rate)
+    sound = files.listen(job.path, recording, sample_rate=front_end.sample_rate)
+    source = Source(job, sound, recording, keys, _target(plan, keys.target), kept_share)
+    _check_length(source)
+    if plan.ouroboros:
+        _check_ouroboros(source)
+    return source
 
 
-def read(job, *, options, card):
-    """The `Source` of a `grid.Job`.
-
-    Raises:
-      UserError: the input cannot be read, or cannot dream.
-    """
-    options = replace(options, **job.changes)
-    keys = draw_keys(options.seed, job.draw)
-    recording, kept = _in_a_bucket(_recording(job.path, options, keys.noise), options)
-    sound = files.listen(job.path, recording, sample_rate=SAMPLE_RATE)
-    _check_length(job.path, sound, options)
-    if options.create_ouroboros:
-        _check_journey(job.path, sound, recording, options)
-    return Source(
-        number=job.number,
-        path=job.path,
-        sound=sound,
-        original=recording if options.domain == "sound" else None,
-        keys=keys,
-        target=_target(options, card, keys.target),
-        changes=job.changes,
-        kept=kept,
-    )
+def _record(job, key):
+    plan, rate = job.plan, job.plan.card.front_end.sample_rate
+    if job.path not in GENERATED:
+        return files.record(job.path)
+    if job.path == "noise":
+        sound = generated.noise(key, samples=plan.clip_length)
+    else:
+        sound = generated.sine(samples=plan.clip_length, frequency=plan.sine_freq, sample_rate=rate)
+    return Recording(sound[:, None], rate)
 
 
-@programs.Kept
-@jax.jit
-def draw_keys(seed, draw):
-    """The `Keys` of a clip."""
-    clip_key = jax.random.fold_in(jax.random.key(seed), draw)
-    return Keys(*jax.random.split(clip_key, len(Keys._fields)))
+def _pad(recording, heard_rate):
+    """Pads a recording with silence so that few lengths occur: (recording, its share of it).
 
-
-def _target(options, card, key):
-    """The class to dream of: the one that was asked for, or one that is drawn."""
-    if not options.dreams_of_class:
-        return None
-    wanted = options.wanted_class(card)
-    return int(_draw_class(key, card)) if wanted is None else wanted
-
-
-def _draw_class(key, card):
-    return jax.random.randint(key, (), 0, len(card.classes))
-
-
-def classes_of(jobs, options, card):
-    """{name of a clip: the class that it dreams of}; of those alone that dream of one."""
-    asked = [(job, replace(options, **job.changes)) for job in jobs]
-    asked = [(job, one) for job, one in asked if one.dreams_of_class]
-    if not asked:
-        return {}
-    draw = jax.vmap(lambda seed, draw: _draw_class(draw_keys(seed, draw).target, card))
-    drawn = draw(*(np.array(each) for each in zip(*[(one.seed, job.draw) for job, one in asked])))
-    wanted = [one.wanted_class(card) for _, one in asked]
-    indices = [d if w is None else w for d, w in zip(drawn.tolist(), wanted)]
-    return {name_of(job): card.classes[index] for (job, _), index in zip(asked, indices)}
-
-
-def _in_a_bucket(recording, options):
-    """(the recording, with silence behind it so that few lengths occur; its share of the result).
-
-    A length is made a multiple of the power of two that is an eighth of it, or less: of lengths
-    from one octave at most `BUCKETS` are left, and at most an eighth is added.
+    As the network hears it, its length becomes a multiple of the power of two that is an eighth of
+    it, or less: of the lengths in an octave at most eight are left, and at most an eighth is added.
     """
     samples = len(recording.channels)
-    if options.lengths == "exact" or not samples:
+    if not samples:
         return recording, 1.0
-    scale = recording.sample_rate / SAMPLE_RATE
+    scale = recording.sample_rate / heard_rate
     heard = max(1, round(samples / scale))
-    step = max(1, 2 ** (heard.bit_length() - 1) // BUCKETS)
+    step = max(1, 2 ** (heard.bit_length() - 1) // BUCKETS_PER_OCTAVE)
     longer = max(samples, round(-(-heard // step) * step * scale))
     padded = np.pad(recording.channels, ((0, longer - samples), (0, 0)))
     return recording._replace(channels=padded), samples / longer
 
 
-def _recording(path, options, key):
-    if path not in find.GENERATED:
-        return files.record(path)
-    if path == "noise":
-        sound = generated.noise(key, samples=options.clip_length)
-    else:
-        sound = generated.sine(
-            samples=options.clip_length, frequency=options.sine_freq, sample_rate=SAMPLE_RATE
-        )
-    return files.Recording(sound[:, None], SAMPLE_RATE)
+def _target(plan, key):
+    """The class that was asked for, or one that is drawn."""
+    if not plan.dreams_of_class:
+        return None
+    return int(draw_class(key, len(plan.card.classes))) if plan.target is None else plan.target
 
 
-def _check_length(path, sound, options):
+def draw_targets(jobs: list[Job]) -> dict[str, str]:
+    """Returns {name of a clip: the class to dream of} of those clips that dream of a class."""
+    asked = [job for job in jobs if job.plan.dreams_of_class]
+    if not asked:
+        return {}
+    card = asked[0].plan.card
+
+    def draw(seed, draw):
+        return draw_class(draw_keys(seed, draw).target, len(card.classes))
+
+    numbers = zip(*[(job.plan.seed, job.draw) for job in asked])
+    drawn = jax.vmap(draw)(*(np.array(each) for each in numbers)).tolist()
+    indices = [d if job.plan.target is None else job.plan.target for job, d in zip(asked, drawn)]
+    return {job.name: card.classes[index] for job, index in zip(asked, indices)}
+
+
+def _check_length(source):
+    front_end, architecture = source.plan.card.front_end, source.plan.card.architecture
+    shape = (front_end.n_mels, front_end.frame_count(source.sound.size))
     try:
-        options.settings().level_shapes((N_MELS, frame_count(sound.size)))
+        source.plan.program().level_shapes(shape, architecture)
     except UserError as error:
-        raise UserError(f"{path} ({sound.size / SAMPLE_RATE:.2f} s): {error}") from None
+        seconds = source.sound.size / front_end.sample_rate
+        raise UserError(f"{source.job.path} ({seconds:.2f} s): {error}") from None
 
 
-def _check_journey(path, sound, recording, options):
-    in_sound = options.domain == "sound"
-    samples, channels = recording.channels.shape if in_sound else (sound.size, 1)
-    rate = recording.sample_rate if in_sound else SAMPLE_RATE
+def _check_ouroboros(source):
+    plan, rate = source.plan, source.sample_rate
+    in_sound = plan.domain == "sound"
+    samples, channels = source.recording.channels.shape if in_sound else (source.sound.size, 1)
+    chain, front_end = plan.ouroboros.round_settings.chain, plan.card.front_end
     try:
-        transforms.check_length(options.chain(), samples, sample_rate=rate)
+        transforms.check_length(chain, samples, sample_rate=rate, front_end=front_end)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    width = 4 if options.loudness == "none" else 2
-    if (options.ouroboros_length + 1) * samples * channels * width >= WAV_BYTES:
-        most = WAV_BYTES // (samples * channels * width) - 2
+        raise UserError(f"{source.job.path}: {error}") from None
+    bytes_per_round = samples * channels * (4 if plan.loudness == "none" else 2)
+    if (plan.ouroboros.length + 1) * bytes_per_round >= WAV_BYTES:
         raise UserError(
-            f"{path}: --ouroboros_length={options.ouroboros_length} is more than a WAV file holds "
-            f"of this clip; accepted are up to {most} rounds"
+            f"{source.job.path}: --ouroboros_length must be at most "
+            f"{WAV_BYTES // bytes_per_round - 2}, and is {plan.ouroboros.length}: a WAV file holds "
+            "no more of this clip"
         )

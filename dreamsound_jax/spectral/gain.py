@@ -1,4 +1,4 @@
-"""A time-frequency gain on a sound: each place of it is turned up or down, its phase stays.
+"""A time-frequency gain on a sound: each cell is made louder or quieter, and keeps its phase.
 
 A gain is an array (mel bands, frames) in dB on the grid of the mel spectrogram. Each function takes
 one clip, works in its own float dtype, and is meant to be `vmap`ped.
@@ -9,122 +9,143 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.spectral import interpolate, mel, stft
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.interpolate import interpolate
+from dreamsound_jax.spectral.stft import istft, stft
 
 
-def bounded(gain_db, mel_db, *, gain_range):
-    """Keeps a gain musical: within +-`gain_range` dB, and silence silent.
+def limit_gain(gain_db, mel_db, *, gain_range, top_db: float):
+    """Limits a gain to +-`gain_range` dB, and keeps silence silent.
 
-    A cell is raised by no more than it stands above the floor of the spectrogram, 80 dB below the
-    loudest cell: what is inaudible stays so, without a threshold that could be heard.
+    A cell is raised by no more than it stands above the floor of the spectrogram, `top_db` below
+    the loudest cell: what is inaudible stays inaudible, without a threshold that could be heard.
 
     Args:
       gain_db: (mel bands, frames).
-      mel_db: the spectrogram of the sound that it is for, of that shape.
-      gain_range: dB, 0 or more.
+      mel_db: the spectrogram of the sound that the gain is for, of the same shape.
+      gain_range: in dB, 0 or more.
+      top_db: the range of the spectrogram, in dB.
     """
-    headroom = mel_db - mel_db.max() + mel.TOP_DB
+    headroom = mel_db - mel_db.max() + top_db
     return jnp.clip(gain_db, -gain_range, jnp.minimum(gain_range, headroom))
 
 
-def player(sound):
-    """A function from a gain (mel bands, frames) to `sound` (samples,) with that gain.
+def gain_player(sound, front_end: FrontEnd):
+    """Returns a function from a gain (mel bands, frames) in dB to `sound` with that gain.
 
-    For many gains on one sound at 22,050 Hz: the sound is analysed only once. A gain of 0 dB gives
-    the sound back, but for rounding.
+    For many gains on one sound (samples,) at the front end's sample rate: the sound is analysed
+    once. A gain of 0 dB gives the sound back, except for rounding.
     """
-    longer = _with_one_frame_more(sound, mel.HOP)
-    spectrum = stft.stft(longer, to_be_heard=True)
-    weights = jnp.asarray(bin_weights(mel.SAMPLE_RATE), sound.dtype)
+    n_fft, hop, rate = front_end.n_fft, front_end.hop, front_end.sample_rate
+    longer = _pad_one_frame(sound, hop)
+    spectrum = stft(longer, n_fft=n_fft, hop=hop, exact=False)
+    weights = jnp.asarray(bin_weights(front_end, rate), sound.dtype)
 
     def play(gain_db):
         bins_db = jnp.pad(weights @ gain_db, ((0, 0), (0, 1)), mode="edge")
-        played = stft.istft(spectrum * db_to_amplitude(bins_db), samples=longer.size)
-        return played[: sound.size]
+        amplified = spectrum * db_to_amplitude(bins_db)
+        return istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
 
     return play
 
 
-def apply(sound, gain_db, *, sample_rate):
-    """Gives `sound` (samples,) a gain that was made for it at 22,050 Hz, at any sample rate.
+def apply_gain(sound, gain_db, *, sample_rate: int, front_end: FrontEnd):
+    """Applies a gain that was made on the front end's grid to a sound of any sample rate.
 
-    The analysis has frames as long and as far apart, in seconds, as the network's. Between bins and
-    between frames the gain is interpolated; above 11,025 Hz, it is that of the highest bin below.
+    Args:
+      sound: (samples,) at `sample_rate`.
+      gain_db: (mel bands, frames) in dB, for the same sound at the front end's rate.
+      sample_rate: in Hz.
+      front_end: of the grid of `gain_db`.
+
+    The analysis has frames as long and as far apart, in seconds, as the front end's. The gain is
+    interpolated between bins and between frames; above the front end's highest frequency it is that
+    of the highest bin below.
     """
-    scale = sample_rate / mel.SAMPLE_RATE
-    n_fft, hop = frame_size(sample_rate), max(1, round(mel.HOP * scale))
-    longer = _with_one_frame_more(sound, hop)
-    spectrum = stft.stft(longer, n_fft=n_fft, hop=hop, to_be_heard=True)
-    frames = np.arange(spectrum.shape[1]) * hop / scale / mel.HOP
-    at_frames = interpolate.between(gain_db, frames, axis=1)
-    bins_db = jnp.asarray(bin_weights(sample_rate), sound.dtype) @ at_frames
+    scale = sample_rate / front_end.sample_rate
+    n_fft, hop = frame_size(front_end, sample_rate), max(1, round(front_end.hop * scale))
+    longer = _pad_one_frame(sound, hop)
+    spectrum = stft(longer, n_fft=n_fft, hop=hop, exact=False)
+    positions = np.arange(spectrum.shape[1]) * hop / scale / front_end.hop
+    at_frames = interpolate(gain_db, positions, axis=1)
+    bins_db = jnp.asarray(bin_weights(front_end, sample_rate), sound.dtype) @ at_frames
     amplified = spectrum * db_to_amplitude(bins_db)
-    return stft.istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
+    return istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
 
 
-def frame_size(sample_rate):
-    """Samples in a frame as long as the network's."""
-    return max(2, round(mel.N_FFT * sample_rate / mel.SAMPLE_RATE))
+def frame_size(front_end: FrontEnd, sample_rate: int) -> int:
+    """Returns the samples in a frame that is as long as the front end's, at another rate."""
+    return max(2, round(front_end.n_fft * sample_rate / front_end.sample_rate))
 
 
-def as_loud_as(original, sound):
-    """`sound` scaled to the root mean square of `original`; arrays (channels, samples)."""
+def match_rms(original, sound):
+    """Scales `sound` to the root mean square of `original`; arrays (channels, samples)."""
     power, wanted = (jnp.mean(jnp.square(channels)) for channels in (sound, original))
     return sound * jnp.sqrt(wanted / jnp.where(power > 0, power, 1))
 
 
-def with_unheard_as_in(original, sound, *, sample_rate):
-    """`sound`, with what the network does not hear as loud beside the rest as in `original`.
+def restore_unheard_level(original, sound, *, sample_rate: int, highest: float):
+    """Returns `sound` with its unheard part as loud, relative to the rest, as in `original`.
 
-    That is what is above 11,025 Hz, and how channels differ. It gets the gain that is meant for
-    what is heard; dream after dream of it, it would drift away, and nothing would call it back.
-    Arrays are (channels, samples).
+    The network does not hear what lies above its highest frequency, nor how channels differ. That
+    part is given the gain that was made for the heard part; over many rounds of an ouroboros it
+    would drift away, and nothing would correct it.
+
+    Args:
+      original, sound: (channels, samples).
+      sample_rate: in Hz.
+      highest: the highest frequency that the network hears, in Hz.
     """
-    heard, unheard = _split(sound, sample_rate)
+    heard, unheard = _split_heard(sound, sample_rate, highest)
     power, unheard_power = (jnp.mean(jnp.square(part)) for part in (heard, unheard))
-    was, unheard_was = (jnp.mean(jnp.square(part)) for part in _split(original, sample_rate))
-    wanted, there = unheard_was * power, unheard_power * was
+    original_power, original_unheard_power = (
+        jnp.mean(jnp.square(part)) for part in _split_heard(original, sample_rate, highest)
+    )
+    wanted, present = original_unheard_power * power, unheard_power * original_power
     return heard + unheard * jnp.sqrt(
-        jnp.where(there > 0, wanted / jnp.where(there > 0, there, 1), 1)
+        jnp.where(present > 0, wanted / jnp.where(present > 0, present, 1), 1)
     )
 
 
-def _split(channels, sample_rate):
-    """What the network hears of (channels, samples): (1, samples), the same in each; and the rest.
+def _split_heard(channels, sample_rate, highest):
+    """Splits (channels, samples) into the heard part (1, samples), the same in each, and the rest.
 
-    It is not broadcast to all channels: XLA:CPU sums a broadcast in parallel, and loses parts of it
-    (jaxlib 0.10.2 and 0.11.2; `mean(square(broadcast_to(x, (2, n))))` is now and then halved).
+    The heard part is not broadcast to all channels: XLA:CPU sums a broadcast in parallel, and loses
+    parts of it (jaxlib 0.10.2 and 0.11.2; `mean(square(broadcast_to(x, (2, n))))` is sometimes
+    halved).
     """
     samples = channels.shape[1]
-    low = np.fft.rfftfreq(samples, 1 / sample_rate) <= mel.SAMPLE_RATE / 2
+    low = np.fft.rfftfreq(samples, 1 / sample_rate) <= highest
     mono = channels.mean(axis=0, keepdims=True)
     heard = jnp.fft.irfft(jnp.where(low, jnp.fft.rfft(mono), 0), samples)
     return heard, channels - heard
 
 
 def db_to_amplitude(db):
-    """What to multiply a sound by for a gain in dB."""
+    """Converts a gain in dB to the factor on the amplitude."""
     return jnp.exp(np.log(10) / 20 * db)
 
 
 @functools.cache
-def bin_weights(sample_rate):
+def bin_weights(front_end: FrontEnd, sample_rate: int) -> np.ndarray:
     """How much of each mel band's gain goes to each STFT bin: (bins, mel bands), rows of sum 1.
 
-    A bin takes the mean over the mel bands that see it, weighted by how much they do; a bin that
-    none sees (0 Hz, and what is above the network's hearing) takes what its nearest neighbour does.
+    A bin takes the mean over the mel bands that contain it, weighted as the filters weight it. A
+    bin that no band contains (0 Hz, and those above the highest frequency) takes its nearest
+    neighbour's weights.
     """
-    filters = mel.mel_filters()
-    seen = np.flatnonzero(filters.sum(0))
-    weights = (filters[:, seen] / filters[:, seen].sum(0)).T
-    heard_hz = seen * mel.SAMPLE_RATE / mel.N_FFT
-    wanted_hz = np.fft.rfftfreq(frame_size(sample_rate), 1 / sample_rate)
-    columns = (np.interp(wanted_hz, heard_hz, column) for column in weights.T)
+    filters = front_end.bands.filters
+    covered = np.flatnonzero(filters.sum(0))
+    weights = (filters[:, covered] / filters[:, covered].sum(0)).T
+    covered_hz = covered * front_end.sample_rate / front_end.n_fft
+    bins_hz = np.fft.rfftfreq(frame_size(front_end, sample_rate), 1 / sample_rate)
+    columns = (np.interp(bins_hz, covered_hz, column) for column in weights.T)
     return np.stack(list(columns), axis=1)
 
 
-def _with_one_frame_more(sound, hop):
-    """The sound, padded so that its last samples are not at the rim of the last window: there the
-    inverse divides by next to nothing, and a gain would click.
+def _pad_one_frame(sound, hop):
+    """Pads a sound by one frame, so that its end does not lie at the rim of the last window.
+
+    There the inverse divides by nearly nothing, and a gain would click.
     """
     return jnp.pad(sound, (0, hop))

@@ -1,25 +1,32 @@
-"""What a dream did to a sound, as numbers: how far it moved, how it is spread, what it is like.
+"""What a dream did to a sound, as numbers: its distance, its spectrum, its silences.
 
-Sounds are (samples,) at 22,050 Hz.
+Sounds are (samples,) at 22,050 Hz. The measures have their own analysis, so that they mean the same
+whatever network dreams.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.spectral import mel, stft
+from dreamsound_jax.spectral.stft import stft
 
-FLOOR_DB = -80.0  # below the loudest place; what is under it counts as equal
-NEAR_SILENCE_DB = -50.0  # of a frame, below the loudest frame
+SAMPLE_RATE, N_FFT, HOP = 22050, 441, 200
+# Cells further below the loudest cell count as equal.
+FLOOR_DB = -80.0
+# A frame so far below the loudest one counts as silent.
+NEAR_SILENCE_DB = -50.0
 HIGH_HZ = 6000.0
+_SMALLEST_POWER = 1e-10
 
 
 def log_spectral_distance(sound, other):
-    """How far two sounds are apart, in dB, whatever their levels.
+    """The log-spectral distance between two sounds in dB, whatever their levels.
 
     The root mean square difference of their log spectra over bins, averaged over frames (Gray and
-    Markel, "Distance Measures for Speech Processing", 1976), after the mean difference is taken
-    away. Both are heard down to 80 dB below their loudest place, and as long as the shorter one.
+    Markel, "Distance Measures for Speech Processing", 1976), after the mean difference is removed.
+    Cells more than 80 dB below the loudest one count as equal; the longer sound is cut.
     """
     spectra = [_power_db(each) for each in (sound, other)]
     frames = min(db.shape[1] for db in spectra)
@@ -29,20 +36,20 @@ def log_spectral_distance(sound, other):
 
 
 def spectral_flatness(sound):
-    """How noise-like the spectrum is, frame by frame, on average: 0 (few tones) to 1 (white).
+    """How noise-like the spectrum is, averaged over frames: 0 (a few tones) to 1 (white noise).
 
     The geometric over the arithmetic mean of the power, weighted by the power of the frames.
     """
-    power = jnp.maximum(_power(sound), mel.AMIN)
+    power = jnp.maximum(_power(sound), _SMALLEST_POWER)
     arithmetic = power.mean(axis=0)
     flatness = jnp.exp(jnp.log(power).mean(axis=0)) / arithmetic
     return float((flatness * arithmetic).sum() / arithmetic.sum())
 
 
 def frame_levels_db(sound):
-    """The level of each frame (frames,), in dB below the loudest one; not under -100."""
+    """The level of each frame, (frames,), in dB relative to the loudest one; at least -100."""
     power = _power(sound).mean(axis=0)
-    return 10 * jnp.log10(jnp.maximum(power / power.max(), mel.AMIN))
+    return 10 * jnp.log10(jnp.maximum(power / power.max(), _SMALLEST_POWER))
 
 
 def silent_share(sound):
@@ -53,12 +60,14 @@ def silent_share(sound):
 def high_share(sound):
     """The share of the energy that lies above 6 kHz."""
     power = _power(sound)
-    high = np.fft.rfftfreq(mel.N_FFT, 1 / mel.SAMPLE_RATE) > HIGH_HZ
+    high = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE) > HIGH_HZ
     return float(power[high].sum() / power.sum())
 
 
 def frechet_distance(activations, others):
-    """Between two sets of activations (examples, features), each taken for a normal distribution.
+    """The Fréchet distance between two sets of activations (examples, features).
+
+    Each set is taken for a sample of a normal distribution.
 
     Dowson and Landau, 1982; for sound, Kilgour and others, "Fréchet Audio Distance", 2019.
     """
@@ -80,4 +89,4 @@ def _power_db(sound):
     return jnp.maximum(db, db.max() + FLOOR_DB)
 
 
-_stft = jax.jit(stft.stft)
+_stft = jax.jit(functools.partial(stft, n_fft=N_FFT, hop=HOP))

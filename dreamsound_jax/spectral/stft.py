@@ -1,4 +1,8 @@
-"""The short-time Fourier transform and its inverse, in JAX."""
+"""The short-time Fourier transform and its inverse, in JAX.
+
+Each function takes one clip, works in the clip's own float dtype, and is meant to be `vmap`ped.
+Frames are centred, with zeros beyond the ends of the sound, under a periodic Hann window.
+"""
 
 import functools
 
@@ -6,72 +10,101 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.spectral.constants import HOP, N_FFT
+# Each sum of the exact Fourier transform is taken in so many parts: see `_exact_rfft`.
+PARTS = 4
 
-PARTS = 4  # of each sum of the Fourier transform
 
-
-def frame_count(samples, *, n_fft=N_FFT, hop=HOP):
-    """How many frames a sound of so many samples gives."""
+def frame_count(samples: int, *, n_fft: int, hop: int) -> int:
+    """Returns how many frames a sound of so many samples has."""
     return 1 + (samples + 2 * (n_fft // 2) - n_fft) // hop
 
 
-def stft(sound, *, n_fft=N_FFT, hop=HOP, frames=slice(None), to_be_heard=False):
-    """Short-time Fourier transform, periodic Hann window: (samples,) -> (bins, frames).
+def sample_count(frames: int, *, n_fft: int, hop: int) -> int:
+    """Returns how many samples `istft` gives for so many frames, as librosa counts them."""
+    return (frames - 1) * hop + n_fft - 2 * (n_fft // 2)
+
+
+def stft(sound, *, n_fft: int, hop: int, frames=slice(None), exact: bool = True):
+    """Short-time Fourier transform: (samples,) -> (1 + n_fft // 2, frames), complex.
 
     Args:
-      sound: (samples,).
-      n_fft: samples in a frame; hop: from one to the next.
-      frames: which of them, by their indices.
-      to_be_heard: whether it becomes a sound again: then a fast transform does, whose rounding,
-        135 dB below a tone, is no more than that of `istft`. A level of a dream compiles for a
-        tenth less time.
+      sound: (samples,), of any float dtype.
+      n_fft: samples in a frame, odd or even.
+      hop: samples from one frame to the next.
+      frames: the indices of the frames that are wanted; by default all.
+      exact: whether cells far below a loud tone must be exact to 1e-3 dB, as a spectrogram in dB
+        needs. Without it `jnp.fft.rfft` is used, whose rounding lies 135 dB below a tone, as that
+        of `istft` does; a pyramid level then compiles in a tenth less time.
     """
-    windowed = _frames(sound, n_fft, hop)[frames] * _hann(n_fft, sound.dtype)
-    return (jnp.fft.rfft(windowed) if to_be_heard else _dft(windowed)).T
+    windowed = frame(sound, n_fft, hop)[frames] * hann(n_fft, sound.dtype)
+    return (_exact_rfft(windowed) if exact else jnp.fft.rfft(windowed)).T
 
 
-def istft(spectrum, *, n_fft=N_FFT, hop=HOP, samples=None):
+def istft(spectrum, *, n_fft: int, hop: int, samples: int | None = None):
     """Least-squares inverse of `stft`: (bins, frames) -> (samples,).
 
-    `samples` is how many; by default as many as librosa gives, which may be fewer than were
-    analysed. Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
+    Args:
+      spectrum: (1 + n_fft // 2, frames), complex.
+      n_fft, hop: as in `stft`.
+      samples: how many come out; by default `sample_count(frames)`.
+
+    Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
-    invert = _inverter(spectrum.shape[1], spectrum.real.dtype, n_fft, hop, samples)
+    dtype = spectrum.real.dtype
+    invert = make_inverse(spectrum.shape[1], dtype, n_fft=n_fft, hop=hop, samples=samples)
     return invert(spectrum.T)
 
 
-def _inverter(count, dtype, n_fft, hop, samples=None):
-    """A function: so many frames' spectra, (frames, bins), to samples, by least squares."""
-    window = _hann(n_fft, dtype)
-    samples = samples or (count - 1) * hop + n_fft - 2 * (n_fft // 2)
-    weight = _overlap_add(jnp.broadcast_to(window**2, (count, n_fft)), n_fft, hop, samples)
+def make_inverse(frames: int, dtype, *, n_fft: int, hop: int, samples: int | None = None):
+    """Returns a function from spectra (frames, bins) to samples (samples,), by least squares."""
+    window = hann(n_fft, dtype)
+    samples = samples or sample_count(frames, n_fft=n_fft, hop=hop)
+    weight = _overlap_add(jnp.broadcast_to(window**2, (frames, n_fft)), n_fft, hop, samples)
     weight = jnp.where(weight > jnp.finfo(dtype).tiny, weight, 1)
     return lambda spectra: (
         _overlap_add(jnp.fft.irfft(spectra, n_fft) * window, n_fft, hop, samples) / weight
     )
 
 
-def _hann(n_fft, dtype):
+def hann(n_fft: int, dtype):
+    """Returns the periodic Hann window (n_fft,)."""
     return jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft), dtype)
 
 
-def _dft(frames):
+def frame(sound, n_fft: int, hop: int):
+    """Cuts (samples,) into frames (frames, n_fft): blocks of `hop`, beside those that follow."""
+    half, blocks_per_frame = n_fft // 2, -(-n_fft // hop)
+    count = frame_count(sound.size, n_fft=n_fft, hop=hop)
+    length = (count + blocks_per_frame - 1) * hop
+    padded = jnp.pad(sound, (half, max(0, length - half - sound.size)))[:length]
+    blocks = padded.reshape(-1, hop)
+    shifted = [blocks[shift : shift + count] for shift in range(blocks_per_frame)]
+    return jnp.concatenate(shifted, axis=1)[:, :n_fft]
+
+
+def _overlap_add(frames, n_fft, hop, samples):
+    """Adds overlapping frames (frames, n_fft) up to (samples,): the transpose of `frame`."""
+    sound_type = jax.ShapeDtypeStruct((samples,), frames.dtype)
+    return jax.linear_transpose(lambda sound: frame(sound, n_fft, hop), sound_type)(frames)[0]
+
+
+def _exact_rfft(frames):
     """The rfft of real (frames, n_fft), as matrix products of frames folded at their middle.
 
-    Folding halves the sums. Of every `PARTS`-th sample a sum stays small on its way, and with it
-    what is rounded: 80 dB below a tone, float32 is within 1e-3 dB of what librosa finds, where one
-    product of all samples, or `jnp.fft.rfft`, may not be.
+    Folding halves the sums. Each sum is taken in `PARTS` parts, of every fourth sample each:
+    partial sums stay small, and so does what is rounded. In float32, 80 dB below a tone, the result
+    is within 1e-3 dB of librosa's; a single product of all samples, or `jnp.fft.rfft`, may not
+    be.
     """
     count = frames.shape[1] // 2
     rising, falling = frames[:, 1 : count + 1], frames[:, ::-1][:, :count]
     cosines, sines = (jnp.asarray(part, frames.dtype) for part in _folded_dft(frames.shape[1]))
-    real = frames[:, :1] + _product(rising + falling, cosines)
-    return jax.lax.complex(real, _product(falling - rising, sines))
+    real = frames[:, :1] + _product_in_parts(rising + falling, cosines)
+    return jax.lax.complex(real, _product_in_parts(falling - rising, sines))
 
 
-def _product(rows, matrix):
-    """`rows @ matrix`, all parts at once: a product each, they would compile twice as long."""
+def _product_in_parts(rows, matrix):
+    """Returns `rows @ matrix`, all parts in one einsum: one product each compiles twice as long."""
     short = -len(matrix) % PARTS
     rows = jnp.pad(rows, ((0, 0), (0, short))).reshape(len(rows), -1, PARTS)
     matrix = jnp.pad(matrix, ((0, short), (0, 0))).reshape(-1, PARTS, matrix.shape[1])
@@ -85,20 +118,3 @@ def _folded_dft(n_fft):
     # The middle sample of an even frame meets itself.
     weights = np.where(2 * samples == n_fft, 0.5, 1)[:, None]
     return weights * np.cos(angles), weights * np.sin(angles)
-
-
-def _frames(sound, n_fft, hop):
-    """(samples,) -> (frames, n_fft): hop-long blocks, each beside those that follow it."""
-    half, blocks_a_frame = n_fft // 2, -(-n_fft // hop)
-    count = frame_count(sound.size, n_fft=n_fft, hop=hop)
-    length = (count + blocks_a_frame - 1) * hop
-    padded = jnp.pad(sound, (half, max(0, length - half - sound.size)))[:length]
-    blocks = padded.reshape(-1, hop)
-    beside = [blocks[shift : shift + count] for shift in range(blocks_a_frame)]
-    return jnp.concatenate(beside, axis=1)[:, :n_fft]
-
-
-def _overlap_add(frames, n_fft, hop, samples):
-    """(frames, n_fft) -> (samples,): the transpose of `_frames`."""
-    like = jax.ShapeDtypeStruct((samples,), frames.dtype)
-    return jax.linear_transpose(lambda sound: _frames(sound, n_fft, hop), like)(frames)[0]

@@ -1,10 +1,10 @@
-"""Where a run computes: on all devices of its process, and in one process or several.
+"""The devices of a process, and the processes of a run.
 
-Processes share out the clips, and need each other for nothing else: each dreams its own on its own
-devices.
+Processes share out the clips of a run; each dreams its own clips on its own devices.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -18,47 +18,60 @@ CLIPS = PartitionSpec("clips")
 
 
 class Cluster(NamedTuple):
-    """How processes find each other; None is found out, where a cluster tells."""
+    """How processes find each other; fields that are None are detected from the cluster.
+
+    Attributes:
+      coordinator_address: HOST:PORT of process 0.
+      num_processes: how many there are.
+      process_id: which of them this is, from 0.
+    """
 
     coordinator_address: str | None
     num_processes: int | None
     process_id: int | None
 
 
-def join(cluster):
-    """Makes this process one of several; before anything is computed.
+def join(cluster: Cluster) -> None:
+    """Makes this process one of several; called before anything is computed.
 
     Raises:
-      UserError: what is missing is not to be found out here, or the others are not to be reached.
+      UserError: a field cannot be detected here, or the other processes cannot be reached.
     """
     try:
         jax.distributed.initialize(**cluster._asdict())
     except Exception as error:  # each cluster has its own family of errors
         raise UserError(
-            f"cannot join the other processes ({reason_of(error)}); accepted are "
-            "--coordinator_address=HOST:PORT, --num_processes and --process_id, all of them, or "
-            "--distributed alone on a cluster that JAX knows"
+            f"cannot join the other processes ({reason_of(error)}); give all of "
+            "--coordinator_address=HOST:PORT, --num_processes and --process_id, or --distributed "
+            "alone on a cluster that JAX knows"
         ) from error
 
 
-def agree(number):
-    """`number` of the first process, in all of them."""
+def agree(number: int) -> int:
+    """Returns the `number` of the first process, in all of them."""
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
-def count():
-    """How many devices a batch is shared out to."""
+def count() -> int:
+    """Returns the number of devices of this process, which share a batch."""
     return jax.local_device_count()
 
 
-def over_clips(function, *, shared=0, at_once=None):
-    """`function` of one clip, as one of a batch: arguments and results have an axis of clips.
+def over_clips(function: Callable, *, shared: int = 0, at_once: int | None = None) -> Callable:
+    """Makes a function of one clip one of a batch, shared by the devices of this process.
 
-    Each device takes its share of them, by a program that is the same however many devices there
-    are. The first `shared` arguments are the same for all clips. On a CPU, whose caches are small,
-    `at_once` clips are taken at a time; None is all.
+    Each device computes its share of the clips, by a program that is the same however many devices
+    there are.
+
+    Args:
+      function: of one clip.
+      shared: the first so many arguments are the same for all clips.
+      at_once: how many clips are computed at a time on a CPU, whose caches are small; None for all.
+
+    Returns:
+      A function whose other arguments, and results, have a leading axis of clips.
     """
 
     def of_share(*arguments):
@@ -73,7 +86,7 @@ def over_clips(function, *, shared=0, at_once=None):
         if count() == 1 or clips % count():
             return of_share(*arguments)
         specs = [PartitionSpec()] * shared + [CLIPS] * (len(arguments) - shared)
-        # Random keys and constants are the same on all devices, as shard_map need not be told.
+        # Random keys and constants are the same on all devices, which shard_map cannot check.
         share_out = jax.shard_map(
             of_share, mesh=_mesh(), in_specs=tuple(specs), out_specs=CLIPS, check_vma=False
         )
@@ -83,7 +96,7 @@ def over_clips(function, *, shared=0, at_once=None):
 
 
 def share_out(arrays):
-    """Puts arrays (clips, ...) on the devices of this process, each its share of the clips."""
+    """Puts arrays (clips, ...) on the devices of this process, a share of the clips on each."""
     return _put(arrays, CLIPS)
 
 
@@ -93,8 +106,8 @@ def everywhere(arrays):
 
 
 def _put(arrays, spec):
-    # On one device they stay as free to move as what is computed of them: or there would be two
-    # programs for the first round of an ouroboros and for those that follow.
+    # On one device they stay uncommitted, as what is computed from them is: otherwise the first
+    # round of an ouroboros and those that follow would need two programs.
     return jax.device_put(arrays, NamedSharding(_mesh(), spec) if count() > 1 else None)
 
 

@@ -1,27 +1,37 @@
-"""The one kind of error that is the user's to mend, and what its messages say."""
+"""The one kind of error that the user can mend, and what its messages say."""
 
 import difflib
+from collections.abc import Iterable
 
 
-class UserError(Exception):
-    """Bad input. Its message is one clear line: the value, and what would be accepted.
+class UserError(ValueError):
+    """Bad input. Its message is one clear line: the value, and what it must be.
 
-    Raised where the fact is known; printed once, by the command, which then exits with code 2.
+    It is raised where the fact is known. A command prints it once and exits with code 2.
     """
 
 
-def reason_of(error):
-    """What went wrong with a file, in a few words, whatever library raised `error`."""
+def reason_of(error: BaseException) -> str:
+    """Returns what went wrong with a file in a few words, whatever library raised the error."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def nearest_or_fail(kind, wanted, choices):
-    """`wanted` if it is one of `choices`, else UserError with the nearest and all choices."""
+def nearest_or_fail(kind: str, wanted: str, choices: Iterable[str]) -> str:
+    """Returns `wanted` if it is one of `choices`.
+
+    Raises:
+      UserError: it is not; the message names the nearest choice, and all of them.
+
+    Example:
+      >>> nearest_or_fail("layer", "relu1_1", ["conv1_1", "relu1_1"])
+      'relu1_1'
+    """
+    choices = tuple(choices)
     if wanted in choices:
         return wanted
     lowered = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(wanted.lower(), lowered, n=1)
+    near = difflib.get_close_matches(str(wanted).lower(), lowered, n=1)
     meant = f" (did you mean {lowered[near[0]]}?)" if near else ""
     raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")

@@ -1,59 +1,71 @@
-"""Programs: traced once, kept for later processes, and compiled while others are traced.
+"""Compiled programs: traced once, kept for later processes, and compiled ahead in threads.
 
-JAX keeps what it compiled, but each process traces its programs again, to find what was kept: half
-of a start from a warm cache. A kept program is found by what it depends on: the code of this
-package, the versions of those that trace, JAX's options, and what is asked for.
+JAX keeps what it compiled, but each process traces its programs again to find it: half of the time
+of a start from a warm cache. So the trace of a program is kept, too, in a folder of this user; it
+is found by what it depends on: the code of this package, the versions of the packages that trace,
+JAX's options, and the shapes and constants that are asked for.
 
-Programs are kept on a CPU. Elsewhere a start is little of a run, and what was traced for several
-devices depends on which they are.
+Traces are kept on a single CPU device. Elsewhere a start is a small part of a run, and a trace for
+several devices depends on which they are.
+
+A file is read as data: its digest is checked, the structure of the result is read from JSON, and a
+program with custom calls is refused, which could call functions of the process.
 """
 
 import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import json
 import logging
-import os
-import pickle
 import platform
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jax
-from etils import epath
 from jax import export
 
 from dreamsound_jax.system.errors import reason_of
+from dreamsound_jax.system.storage import is_cloud, write_whole
+from dreamsound_jax.system.tree_json import decode_tree, encode_tree
 
 TRACERS = ("flax", "jax", "jaxlib", "numpy", "optax", "scipy")
-AT_ONCE = 2  # are compiled: one keeps XLA busy for 1.6 of two cores
+# Two threads compile: XLA keeps 1.6 of two cores busy with one program.
+COMPILERS = 2
+# Of the kept traces, so many that were used last stay in the folder.
+MOST_KEPT = 200
 
 log = logging.getLogger(__name__)
-_store = None
+_store: "Store | None" = None
 
 
 @contextlib.contextmanager
-def keep_in(folder):
-    """Has programs kept in `folder`, which may be one in a store, for as long as this lasts."""
+def keep_in(folder: str) -> Iterator[None]:
+    """Keeps traces in a local folder for as long as the context lasts; in a store none are kept."""
     global _store
-    outer, _store = _store, Store(folder)
+    if is_cloud(folder):
+        yield
+        return
+    outer, _store = _store, Store(Path(folder))
     try:
         yield
     finally:
-        _store.compilers.shutdown(wait=False, cancel_futures=True)
+        _store.close()
         _store = outer
 
 
-def are_kept():
-    """Whether programs are kept, here and now."""
+def are_kept() -> bool:
+    """Whether traces are kept here and now."""
     return _store is not None and (jax.default_backend(), jax.device_count()) == ("cpu", 1)
 
 
-class Kept:
-    """A function of `jax.jit`, whose programs are kept; what is static is given by keyword.
+class kept:  # noqa: N801 (a decorator)
+    """Decorates a function of `jax.jit` whose traces are kept; static arguments are keyword-only.
 
-    Where none are kept, and inside of other programs, it is that function.
+    Where none are kept, and inside other programs, it is that function.
     """
 
     def __init__(self, jitted):
@@ -64,123 +76,160 @@ class Kept:
         return getattr(self._jitted, name)
 
     def __call__(self, *arguments, **static):
-        leaves, form = jax.tree.flatten(arguments)
-        if not are_kept() or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        if not are_kept() or any(
+            isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)
+        ):
             return self._jitted(*arguments, **static)
-        result_form, _, compiled = _store.program(self, form, leaves, static)
-        return jax.tree.unflatten(result_form, compiled.result()(leaves))
+        return _store.program(self, arguments, static).run(arguments)
 
-    def ahead(self, *arguments, **static):
-        """Has a program traced now, and compiled while other things are done.
+    def compile_ahead(self, *arguments, **static) -> Any:
+        """Traces a program now, and compiles it while other things are done.
 
         Args:
-          *arguments: such as it will be called with, or what has their `shape` and `dtype`.
-          **static: what is static.
+          *arguments: such as it will be called with, or anything with their `shape` and `dtype`.
+          **static: the static arguments.
 
         Returns:
-          The result, as `jax.ShapeDtypeStruct`s; None where programs are not kept.
+          The result as `jax.ShapeDtypeStruct`s; None where traces are not kept.
         """
-        if not are_kept():
-            return None
-        leaves, form = jax.tree.flatten(arguments)
-        result_form, result_types, _ = _store.program(self, form, leaves, static)
-        return jax.tree.unflatten(result_form, result_types)
+        return _store.program(self, arguments, static).result_shape if are_kept() else None
+
+
+class Program:
+    """A traced program that is compiled, or being compiled."""
+
+    def __init__(self, exported, structure, name, compilers):
+        """Begins to compile."""
+        self._structure = structure
+        shapes = [_shape_of(aval) for aval in exported.in_avals]
+        lowered = jax.jit(_named(name, exported.call)).lower(shapes)
+        self._compiled = compilers.submit(lowered.compile)
+        self.result_shape = jax.tree.unflatten(structure, map(_shape_of, exported.out_avals))
+
+    def run(self, arguments):
+        """Calls the program, after it has been compiled."""
+        leaves = self._compiled.result()(jax.tree.leaves(arguments))
+        return jax.tree.unflatten(self._structure, leaves)
 
 
 class Store:
-    """The programs of a folder."""
+    """The programs of this process, and the traces in a folder."""
 
-    def __init__(self, folder):
-        self.compilers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="compile")
-        self._folder, self._writable = epath.Path(folder), True
-        self._programs, self._lock = {}, threading.RLock()
+    def __init__(self, folder: Path):
+        """Uses `folder`, which need not exist yet."""
+        self._compilers = ThreadPoolExecutor(COMPILERS, thread_name_prefix="compile")
+        self._folder, self._writable = folder, True
+        self._programs: dict[tuple, Program] = {}
+        self._lock = threading.RLock()
 
-    def program(self, kept, form, leaves, static):
-        """(form of the result, types of its leaves, future of a function of leaves)."""
-        asked = form, tuple(map(_type, leaves)), tuple(sorted(static.items()))
+    def close(self) -> None:
+        """Ends the threads, and removes the traces that were not used for longest."""
+        self._compilers.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(OSError):
+            files = sorted(self._folder.glob("*.trace"), key=lambda file: -file.stat().st_mtime)
+            for file in files[MOST_KEPT:]:
+                file.unlink(missing_ok=True)
+
+    def program(self, function: kept, arguments, static: dict) -> Program:
+        """Returns the program of a function for arguments of these shapes."""
+        leaves, structure = jax.tree.flatten(arguments)
+        shapes = tuple(map(_shape, leaves))
+        key = function, structure, shapes, tuple(sorted(static.items()))
         with self._lock:
-            if (kept, asked) not in self._programs:
-                self._programs[kept, asked] = self._compiling(kept, asked)
-            return self._programs[kept, asked]
+            if key not in self._programs:
+                exported, result = self._trace(function, structure, shapes, static)
+                name = function.__name__
+                self._programs[key] = Program(exported, result, name, self._compilers)
+            return self._programs[key]
 
-    def _compiling(self, kept, asked):
-        exported, result_form = self._traced(kept, asked)
-        lowered = jax.jit(_named(kept, exported.call)).lower(list(asked[1]))
-        types = [_type_of(aval) for aval in exported.out_avals]
-        return result_form, types, self.compilers.submit(lowered.compile)
-
-    def _traced(self, kept, asked):
-        """What `_trace` returns, as it was kept if it was."""
-        form, types, static = asked
-        name = kept.__module__, kept.__qualname__
-        key = pickle.dumps((name, form, list(map(str, types)), static, _surroundings()))
-        file = self._folder / hashlib.sha256(key).hexdigest()
-        found = _read(file)
-        if not found:
-            found = _trace(kept, form, types, dict(static))
-            self._write(file, *found)
+    def _trace(self, function, structure, shapes, static):
+        """Returns (the trace, the structure of its result): as it was kept, or made anew."""
+        file = self._folder / f"{_digest(function, structure, shapes, static)}.trace"
+        found = _read(file, structure)
+        if found is None:
+            found = _export(function, structure, shapes, static)
+            self._write(file, *found, structure)
         return found
 
-    def _write(self, file, exported, result_form):
-        """Whole or not at all: other processes may read it, and write it, too."""
-        if not self._writable:
+    def _write(self, file, exported, result, structure):
+        tree = encode_tree(result, like=structure)
+        if not self._writable or tree is None:
             return
-        unfinished = file.with_name(f"{file.name}.{platform.node()}.{os.getpid()}")
+        content = exported.serialize()
+        header = {"digest": hashlib.sha256(content).hexdigest(), "result": tree}
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(pickle.dumps((exported.serialize(), result_form)))
-            unfinished.replace(file)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(str(file), json.dumps(header).encode() + b"\n" + content, shared=True)
         except Exception as error:  # each file system has its own family of errors
             self._writable = False
-            log.warning("cannot keep programs: starts take longer (%s)", reason_of(error))
+            log.warning("cannot keep programs, so starts take longer: %s", reason_of(error))
 
 
-def _trace(kept, form, types, static):
-    """(the traced program, a function of leaves that gives leaves; the form of its result)."""
-    forms = []
+def _export(function, structure, shapes, static):
+    results = []
 
     def of_leaves(leaves):
-        result = kept(*jax.tree.unflatten(form, leaves), **static)
-        leaves, result_form = jax.tree.flatten(result)
-        forms.append(result_form)
+        result = function(*jax.tree.unflatten(structure, leaves), **static)
+        leaves, result_structure = jax.tree.flatten(result)
+        results.append(result_structure)
         return leaves
 
-    return export.export(jax.jit(_named(kept, of_leaves)))(list(types)), forms[0]
+    traced = export.export(jax.jit(_named(function.__name__, of_leaves)))(list(shapes))
+    return traced, results[0]
 
 
-def _named(kept, of_leaves):
-    """`of_leaves` by the name of `kept`, which logs and profiles then show."""
-    named = lambda leaves: of_leaves(leaves)  # noqa: E731
-    named.__name__ = kept.__name__
-    return named
-
-
-def _type(leaf):
-    return leaf if isinstance(leaf, jax.ShapeDtypeStruct) else _type_of(jax.typeof(leaf))
-
-
-def _type_of(aval):
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
-
-
-def _read(file):
+def _read(file, structure):
+    """Returns what `_export` returned, or None if it is not there, damaged or not trusted."""
     try:
-        serialised, result_form = pickle.loads(file.read_bytes())
-        return export.deserialize(serialised), result_form
+        header, _, content = file.read_bytes().partition(b"\n")
+        header = json.loads(header)
+        if hashlib.sha256(content).hexdigest() != header["digest"] or b"custom_call" in content:
+            return None
+        found = (
+            export.deserialize(bytearray(content)),
+            decode_tree(header["result"], like=structure),
+        )
+        file.touch()
+        return found
     except Exception:  # whatever is wrong with it, it can be made again
         return None
 
 
+def _named(name, function):
+    """Returns a function of leaves under the name that logs and profiles show."""
+
+    def named(leaves):
+        return function(leaves)
+
+    named.__name__ = name
+    return named
+
+
+def _shape(leaf):
+    return leaf if isinstance(leaf, jax.ShapeDtypeStruct) else _shape_of(jax.typeof(leaf))
+
+
+def _shape_of(aval):
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
+def _digest(function, structure, shapes, static):
+    """Returns the name under which a trace is kept: a digest of all that it depends on."""
+    types = [(shape.shape, str(shape.dtype), shape.weak_type) for shape in shapes]
+    asked = (function.__module__, function.__qualname__, str(structure), types)
+    text = repr((asked, sorted(static.items()), _surroundings()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _surroundings():
-    """What a trace depends on besides what is asked for."""
+    """Returns what every trace depends on."""
     versions = [importlib.metadata.version(name) for name in TRACERS]
     options = sorted(jax.config.values.items())
-    return _code(), platform.python_version(), versions, str(options)
+    return _digest_of_code(), platform.python_version(), versions, str(options)
 
 
 @functools.cache
-def _code():
-    """A digest of this package."""
+def _digest_of_code():
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.parent.rglob("*.py")):
         digest.update(file.read_bytes())

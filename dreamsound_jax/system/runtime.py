@@ -1,79 +1,80 @@
-"""Sets JAX and the log up for a command: precision, compilation cache, plain lines."""
+"""Sets up a process for a command: JAX, its compilation cache, logging and garbage collection.
+
+These are settings of the whole process, so only commands make them; importing the package, or
+calling it from Python, makes none.
+"""
 
 import atexit
 import gc
 import logging
-import os
 import sys
-from pathlib import Path
 
 import fsspec.config
 import jax
 from absl import logging as absl_logging
 from tqdm import tqdm
 
-CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
-STORES = ("s3", "gs", "gcs")  # as fsspec calls them
+from dreamsound_jax.system.cache import compilation_cache_folder
+
+# The names under which fsspec knows cloud stores.
+STORES = ("s3", "gs", "gcs")
 
 
-def prepare(*, precision):
-    """To be called once, before anything is computed."""
-    _log_plainly()
-    look_rarely_for_garbage()
-    ask_stores_anew()
-    keep_compiled_programs()
+def prepare(*, precision: str) -> None:
+    """Prepares a command; called once, before anything is computed.
+
+    Args:
+      precision: "float32", "bfloat16" or "float64".
+    """
+    log_plainly()
+    collect_garbage_rarely()
+    list_stores_anew()
+    cache_compiled_programs()
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     elif precision == "float32":
-        # Recent GPUs would round float32 products to 10 bits of mantissa.
+        # Recent GPUs would round the factors of float32 products to 10 bits of mantissa.
         jax.config.update("jax_default_matmul_precision", "float32")
 
 
-def look_rarely_for_garbage():
-    """To trace makes many objects and no garbage, in search of which a run loses a second as it
-    starts, and another as it ends.
+def collect_garbage_rarely() -> None:
+    """Raises the threshold of garbage collection, which saves a second at the start and the end.
+
+    Tracing allocates many objects and little garbage.
     """
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
 
 
-def cache_folder():
-    """Where compiled programs are kept: $JAX_COMPILATION_CACHE_DIR, or the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return os.environ.get(CACHE_VARIABLE) or str(Path(home) / "dreamsound_jax")
-
-
-def keep_compiled_programs():
-    """Has JAX keep what it compiles in `cache_folder`, and look there first."""
-    jax.config.update("jax_compilation_cache_dir", cache_folder())
-    # Those that take no time to compile take less to read.
+def cache_compiled_programs() -> None:
+    """Makes JAX keep what it compiles in the compilation cache folder, and look there first."""
+    jax.config.update("jax_compilation_cache_dir", compilation_cache_folder())
+    # Programs that take no time to compile take even less to read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
-def ask_stores_anew():
-    """Has s3:// and gs:// asked each time what is there.
+def list_stores_anew() -> None:
+    """Makes fsspec ask cloud stores each time what they contain.
 
-    By default fsspec remembers for good what it has listed, and what other processes write stays
-    unseen.
+    By default it remembers what it has listed, and does not see what other processes write.
     """
     for store in STORES:
         fsspec.config.conf.setdefault(store, {})["use_listings_cache"] = False
 
 
-class _AboveTheBar(logging.Handler):
-    """One plain line a message, on stderr; a progress bar stays below it."""
+class _LinesAboveBar(logging.Handler):
+    """Writes one plain line per message to stderr, above a progress bar."""
 
     def emit(self, record):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
-def _log_plainly():
+def log_plainly() -> None:
+    """Shows this package's log as plain lines, and silences what libraries log as well as raise."""
     log = logging.getLogger("dreamsound_jax")
     log.setLevel(logging.INFO)
-    log.handlers, log.propagate = [_AboveTheBar()], False
-    # Orbax tells of every array that it reads; what goes wrong it raises, too.
+    log.handlers, log.propagate = [_LinesAboveBar()], False
     absl_logging.set_verbosity(absl_logging.FATAL)
-    # So do gcsfs, which logs a traceback with it, and what runs in threads of their own.
-    for telling_too_much in ("asyncio", "concurrent.futures", "gcsfs"):
-        logging.getLogger(telling_too_much).setLevel(logging.CRITICAL)
+    for name in ("asyncio", "concurrent.futures", "gcsfs"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

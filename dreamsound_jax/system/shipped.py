@@ -3,8 +3,8 @@
 from pathlib import Path
 
 
-def shipped(folder):
-    """The path of a shipped folder: inside an installed package, or beside it in a clone."""
+def shipped(folder: str) -> Path:
+    """Returns a shipped folder: inside an installed package, or beside it in a clone."""
     package = Path(__file__).parent.parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder

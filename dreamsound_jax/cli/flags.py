@@ -1,0 +1,83 @@
+"""The flags of `dreamsound`: one for each option, and those of the process itself.
+
+Importing this module defines them; scripts that dream import it, too.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+
+from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
+
+
+def _define_all() -> None:
+    for field in dataclasses.fields(Options):
+        _define(field)
+    flags.DEFINE_boolean(
+        "list_models", False, "Show the networks, their classes and layers, and where they are."
+    )
+    flags.DEFINE_boolean(
+        "distributed", False, "Be one of several processes that share the clips, on a cluster."
+    )
+    flags.DEFINE_string(
+        "coordinator_address",
+        None,
+        "Without such a cluster: HOST:PORT of process 0, reachable from all processes.",
+    )
+    flags.DEFINE_integer("num_processes", None, "The number of processes.", lower_bound=1)
+    flags.DEFINE_integer("process_id", None, "The number of this process, from 0.", lower_bound=0)
+
+
+def _define(field):
+    kind, metadata = value_type(field.name), field.metadata
+    if kind is Mapping:
+        return flags.DEFINE_multi_string(field.name, [], metadata["help"])
+    bounds = {"lower_bound": metadata["at_least"], "upper_bound": metadata["at_most"]}
+    keywords = bounds if kind in (int, float) else {}
+    if metadata["choices"] and len(metadata["choices"]) < 10:
+        choices = list(metadata["choices"])
+        return flags.DEFINE_enum(field.name, field.default, choices, metadata["help"])
+    default = list(field.default) if kind is tuple else field.default
+    return DEFINE[kind](field.name, default, metadata["help"], **keywords)
+
+
+def read_options() -> Options:
+    """Returns the flags that were given as `Options`.
+
+    Raises:
+      UserError: a --sweep names a flag or a value that does not exist.
+    """
+    values = {name: flags.FLAGS[name].value for name in FIELDS}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return Options(**values | {"sweep": dict(map(_parse_sweep, values["sweep"]))})
+
+
+def _parse_sweep(words: str) -> tuple[str, tuple]:
+    """Returns the flag and its values of the words of one --sweep, such as "lr=0.01,0.02"."""
+    name, _, values = words.partition("=")
+    nearest_or_fail("flag to --sweep", name, SWEEPABLE)
+    return name, tuple(_parse_value(name, word) for word in values.split(",") if word)
+
+
+def _parse_value(name: str, word: str) -> Any:
+    """Returns the value of a flag that a word stands for; the items of a list are joined by +."""
+    if value_type(name) is tuple:
+        return tuple(word.split("+"))
+    try:
+        return flags.FLAGS[name].parser.parse(word)
+    except ValueError as error:
+        raise UserError(f"--{name}={word}: {error}") from None
+
+
+_define_all()

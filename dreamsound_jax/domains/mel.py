@@ -1,0 +1,128 @@
+"""The domain "mel", the reference's: steps change the spectrogram, which is inverted in the end."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from dreamsound_jax.domains.domain import LevelMatch, Rendered
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.gain import gain_player, limit_gain
+from dreamsound_jax.spectral.interpolate import resize_nearest
+from dreamsound_jax.spectral.transforms import Chain, apply_transforms
+
+# In standard deviations, as in the reference.
+CLAMP = 3.0
+
+
+@struct.dataclass
+class MelDomain:
+    """A clip whose spectrogram is changed; see `domain.Domain`.
+
+    Attributes:
+      spectrogram: of the input, standardised.
+      sound: the input, (samples,) at the front end's sample rate.
+      key: random key of the phase that the inversion begins with.
+      front_end: of the network; static.
+    """
+
+    spectrogram: jax.Array
+    sound: jax.Array
+    key: jax.Array
+    front_end: FrontEnd = struct.field(pytree_node=False)
+
+    change_label: ClassVar[str] = "Change"
+    saves_gain: ClassVar[bool] = False
+
+    def initial(self) -> jax.Array:
+        """Returns the spectrogram of the input."""
+        return self.spectrogram
+
+    def to_level(self, parameters: jax.Array, shapes, level: int, detail_factor) -> jax.Array:
+        """Resizes the spectrogram, and restores the detail that the smaller level had lost."""
+        resized = resize_nearest(parameters, shapes[level])
+        if level == 0:
+            return resized
+        return resized + detail_factor * self._lost_detail(shapes[level], shapes[level - 1])
+
+    def observe(self, shape: tuple[int, int]):
+        """Returns the identity: the network sees the parameters."""
+        del shape
+        return lambda parameters: parameters
+
+    def observe_whole(self, parameters: jax.Array, detail_factor) -> jax.Array:
+        """Returns the spectrogram of the whole clip, with the detail that the level lacks."""
+        shape = self.spectrogram.shape
+        lost = self._lost_detail(shape, parameters.shape)
+        return resize_nearest(parameters, shape) + detail_factor * lost
+
+    def _lost_detail(self, shape, smaller):
+        """What the input has at `shape` and loses on the way through the shape `smaller`."""
+        original = self.spectrogram
+        lossy = resize_nearest(resize_nearest(original, smaller), shape)
+        return resize_nearest(original, shape) - lossy
+
+    def constrain_gradient(self, observed: jax.Array) -> jax.Array:
+        """Returns `observed` as it is: any change of the spectrogram can be followed."""
+        return observed
+
+    def bound(self) -> float:
+        """Returns 3 standard deviations."""
+        return CLAMP
+
+    def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
+        """Inverts the spectrogram to a sound with one channel, at the front end's sample rate.
+
+        Griffin-Lim strays from matched levels, so the sound is then given a gain towards them.
+        """
+        front_end = self.front_end
+        mel_db = front_end.destandardise(parameters)
+        mel_db = match.mel_db(mel_db) if match else mel_db
+        change_db = mel_db - front_end.destandardise(self.spectrogram)
+        sound = front_end.invert(self.key, mel_db)
+        if match:
+            sound_db = front_end.level_db(sound)
+            gain_db = match.sound_db(sound_db) - sound_db
+            top_db = front_end.top_db
+            gain_db = limit_gain(gain_db, sound_db, gain_range=top_db, top_db=top_db)
+            sound = gain_player(sound, front_end)(gain_db)
+        return Rendered(mel_db, change_db, sound[None])
+
+    def input_sound(self) -> jax.Array:
+        """Returns the input, as long as an inverted sound: (1, samples)."""
+        return self.sound[None, : self.front_end.sample_count(self.spectrogram.shape[1])]
+
+    def as_heard(self, channels: jax.Array) -> jax.Array:
+        """Returns the one channel."""
+        return channels[0]
+
+    def next_round(self, rendered: Rendered, chain: Chain) -> "MelDomain":
+        """Returns the next round: through sound if there are transforms to apply.
+
+        Otherwise it begins with the dreamed spectrogram itself, as in the reference.
+        """
+        mel_db = rendered.mel_db
+        if chain:
+            sound = apply_transforms(
+                self.as_heard(rendered.sound),
+                chain,
+                sample_rate=self.front_end.sample_rate,
+                front_end=self.front_end,
+                samples=(rendered.sound.shape[1], self.sound.size),
+            )
+            mel_db = self.front_end.analyse(sound)
+        key = jax.random.fold_in(self.key, 1)
+        return self.replace(spectrogram=self.front_end.standardise(mel_db), key=key)
+
+
+def mel_domains(front_end: FrontEnd, sounds, spectrograms, keys) -> MelDomain:
+    """Returns a batch of clips as one `MelDomain`; arrays have a leading axis of clips.
+
+    Args:
+      front_end: of the network.
+      sounds: (clips, samples) at the front end's sample rate, with a peak of 1.
+      spectrograms: (clips, mel bands, frames), standardised.
+      keys: a random key for each clip's phase.
+    """
+    return MelDomain(spectrograms, sounds, jnp.stack(keys), front_end)

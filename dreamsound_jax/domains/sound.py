@@ -1,0 +1,182 @@
+"""The domain "sound": steps change a time-frequency gain on the sound, and its phase is kept."""
+
+from fractions import Fraction
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from dreamsound_jax.domains.domain import LevelMatch, Rendered
+from dreamsound_jax.spectral import gain
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.interpolate import nearest_indices, resize_linear, resize_nearest
+from dreamsound_jax.spectral.mel import peak_normalise
+from dreamsound_jax.spectral.transforms import Chain, apply_transforms, change_rate, fit_length
+
+
+@struct.dataclass
+class SoundDomain:
+    """A clip that is given a gain; see `domain.Domain`.
+
+    The network sees the spectrogram of the changed sound at every step, so nothing is lost in the
+    end. The gradient with respect to that spectrogram is used as the one with respect to the gain.
+
+    Attributes:
+      spectrogram: of the input, standardised.
+      sound: the input as the network hears it, (samples,) at the front end's sample rate.
+      original: the input as it came, (channels, samples) at `sample_rate`.
+      gain_range: how far the gain may go, in dB.
+      front_end: of the network; static.
+      sample_rate: of `original`, in Hz; static.
+    """
+
+    spectrogram: jax.Array
+    sound: jax.Array
+    original: jax.Array
+    gain_range: jax.Array
+    front_end: FrontEnd = struct.field(pytree_node=False)
+    sample_rate: int = struct.field(pytree_node=False)
+
+    change_label: ClassVar[str] = "Gain on the sound"
+    saves_gain: ClassVar[bool] = True
+
+    def initial(self) -> jax.Array:
+        """Returns no gain."""
+        return jnp.zeros_like(self.spectrogram)
+
+    def to_level(self, parameters: jax.Array, shapes, level: int, detail_factor) -> jax.Array:
+        """Resizes the gain. The sound itself has kept its detail."""
+        del detail_factor
+        return resize_linear(parameters, shapes[level])
+
+    def observe(self, shape: tuple[int, int]):
+        """Returns a function from a gain to the spectrogram of the sound with it, resized."""
+        play = gain.gain_player(self.sound, self.front_end)
+        # A coarse level takes some of the frames only: the others are not analysed at all.
+        frames = nearest_indices(self.spectrogram.shape[1], shape[1])
+
+        def observe(parameters):
+            mel_db = self.front_end.analyse(play(self._gain_db(parameters)), frames=frames)
+            return resize_nearest(self.front_end.standardise(mel_db), shape)
+
+        return observe
+
+    def observe_whole(self, parameters: jax.Array, detail_factor) -> jax.Array:
+        """Returns the spectrogram of the whole sound with a gain of any level."""
+        del detail_factor
+        return self.observe(self.spectrogram.shape)(parameters)
+
+    def constrain_gradient(self, observed: jax.Array) -> jax.Array:
+        """Returns `observed`, with its gradient at constant power.
+
+        A sound can only be so loud: what is turned up turns the rest down. Without this, dreams of
+        more activation end in a few loud places, with silence between.
+        """
+        std = self.front_end.std
+        power_db = 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * (std * observed))
+        return observed - (power_db - jax.lax.stop_gradient(power_db)) / std
+
+    def bound(self) -> jax.Array:
+        """Returns the gain range in standard deviations."""
+        return self.gain_range / self.front_end.std
+
+    def _gain_db(self, parameters):
+        """The gain (mel bands, frames) in dB of parameters of any level's shape."""
+        resized = resize_linear(parameters, self.spectrogram.shape)
+        return self._limit(resized * self.front_end.std)
+
+    def _limit(self, gain_db):
+        mel_db = self.front_end.destandardise(self.spectrogram)
+        top_db = self.front_end.top_db
+        return gain.limit_gain(gain_db, mel_db, gain_range=self.gain_range, top_db=top_db)
+
+    def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
+        """Applies the gain to the original: its channels, sample rate and level are kept.
+
+        Matched levels are approached as if cells did not overlap, as far as `gain_range` allows.
+        """
+        play, gain_db = gain.gain_player(self.sound, self.front_end), self._gain_db(parameters)
+        mel_db = self.front_end.analyse(play(gain_db))
+        if match:
+            gain_db = self._limit(gain_db + match.mel_db(mel_db) - mel_db)
+            mel_db = self.front_end.analyse(play(gain_db))
+        sound = self._apply(gain_db)
+        if match:
+            sound = gain.restore_unheard_level(
+                self.original,
+                sound,
+                sample_rate=self.sample_rate,
+                highest=self.front_end.highest,
+            )
+        return Rendered(mel_db, gain_db, gain.match_rms(self.original, sound))
+
+    def _apply(self, gain_db):
+        """Applies a gain to each channel, one after the other, which takes less memory."""
+
+        def apply(channel):
+            return gain.apply_gain(
+                channel, gain_db, sample_rate=self.sample_rate, front_end=self.front_end
+            )
+
+        return jax.lax.map(apply, self.original)
+
+    def input_sound(self) -> jax.Array:
+        """Returns the input as it came."""
+        return self.original
+
+    def as_heard(self, channels: jax.Array) -> jax.Array:
+        """Returns the mean of the channels, at the front end's sample rate."""
+        mono = channels.mean(axis=0)
+        if self.sample_rate == self.front_end.sample_rate:
+            return mono
+        ratio = Fraction(self.front_end.sample_rate, self.sample_rate)
+        return fit_length(change_rate(mono, ratio), self.sound.size)
+
+    def next_round(self, rendered: Rendered, chain: Chain) -> "SoundDomain":
+        """Returns the next round, on the rendered sound after a chain of transforms."""
+        original = rendered.sound
+        if chain:
+            original = gain.match_rms(self.original, self._transform(original, chain))
+        sound = peak_normalise(self.as_heard(original))
+        spectrogram = self.front_end.standardise(self.front_end.analyse(sound))
+        return self.replace(spectrogram=spectrogram, sound=sound, original=original)
+
+    def _transform(self, channels, chain):
+        samples = channels.shape[1]
+
+        def transform(channel):
+            return apply_transforms(
+                channel,
+                chain,
+                sample_rate=self.sample_rate,
+                front_end=self.front_end,
+                samples=(samples, samples),
+            )
+
+        return jax.vmap(transform)(channels)
+
+
+def sound_domains(
+    front_end: FrontEnd, sounds, spectrograms, originals, *, gain_range, sample_rate: int
+) -> SoundDomain:
+    """Returns a batch of clips as one `SoundDomain`; arrays have a leading axis of clips.
+
+    Args:
+      front_end: of the network.
+      sounds: (clips, samples) at the front end's sample rate, with a peak of 1.
+      spectrograms: (clips, mel bands, frames), standardised.
+      originals: (clips, channels, samples) at `sample_rate`.
+      gain_range: in dB, one for each clip or one for all.
+      sample_rate: in Hz.
+    """
+    dtype = sounds.dtype
+    return SoundDomain(
+        spectrogram=spectrograms,
+        sound=sounds,
+        original=jnp.asarray(originals, dtype),
+        gain_range=np.broadcast_to(np.asarray(gain_range, dtype), len(sounds)),
+        front_end=front_end,
+        sample_rate=sample_rate,
+    )

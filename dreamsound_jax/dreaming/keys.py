@@ -1,0 +1,33 @@
+"""The random keys of a clip, one for each thing that is drawn."""
+
+from typing import NamedTuple
+
+import jax
+
+from dreamsound_jax.system.programs import kept
+
+
+class Keys(NamedTuple):
+    """Random keys: of the noise, the target class, the pyramid's rolls, and the first phase."""
+
+    noise: jax.Array
+    target: jax.Array
+    rolls: jax.Array
+    phase: jax.Array
+
+
+@kept
+@jax.jit
+def draw_keys(seed, draw) -> Keys:
+    """Returns the keys of a clip.
+
+    They depend on the seed and the number of the draw alone, so that a clip comes out the same
+    alone, in a batch, and on any number of devices.
+    """
+    clip_key = jax.random.fold_in(jax.random.key(seed), draw)
+    return Keys(*jax.random.split(clip_key, len(Keys._fields)))
+
+
+def draw_class(key: jax.Array, classes: int) -> jax.Array:
+    """Draws the index of one of so many classes."""
+    return jax.random.randint(key, (), 0, classes)

@@ -1,0 +1,41 @@
+"""The 3 x 3 convolution, chosen for the device: on CPU one of `networks/cpu`, elsewhere XLA's."""
+
+import jax
+
+from dreamsound_jax.networks.cpu import convolution as cpu
+
+
+def convolve(x, kernel, forms=None):
+    """Convolves (cross-correlates) with a 3 x 3 kernel, stride 1, zero padding ("same").
+
+    Args:
+      x: activations (batch, height, width, channels in).
+      kernel: weights (3, 3, channels in, channels out), of the same dtype.
+      forms: what `prepare_kernel` gave for the kernel; no gradient goes through it.
+
+    Returns:
+      Activations (batch, height, width, channels out).
+    """
+    if _on_cpu():
+        return cpu.convolve(x, kernel, forms)
+    return cpu.by_xla(x, kernel)
+
+
+def prepare_kernel(kernel):
+    """Returns the kernel in the forms that `convolve` is fastest with here; None if it needs none.
+
+    Together the forms are nine times as large as the kernel.
+    """
+    return cpu.forms_of(kernel) if _on_cpu() else None
+
+
+def tie_tolerance(x):
+    """How far apart cells that should be equal may come out of `convolve`: broadcasts against `x`.
+
+    It is 0 except on CPU, where Winograd's transforms round.
+    """
+    return cpu.rounding(x) if _on_cpu() else 0
+
+
+def _on_cpu():
+    return jax.default_backend() == "cpu"

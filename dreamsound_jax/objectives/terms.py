@@ -1,0 +1,209 @@
+"""What a dream raises: a weighted sum of terms, as a value.
+
+    layer("relu3_4") + 0.5 * probability("organ") - 0.1 * custom(my_function, ["relu1_1"])
+
+To add a kind of term: write its measure in `measures.py`, and its term and its function here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from dreamsound_jax.networks.card import Card
+from dreamsound_jax.networks.windows import Measure
+from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+
+class Term(Protocol):
+    """One term of an objective."""
+
+    def measure(self, card: Card) -> Measure:
+        """Returns what it measures of a network: static. UserError if the network has no such."""
+        ...
+
+    def data(self, card: Card) -> Any:
+        """Returns the data of the measure, a pytree of NumPy arrays."""
+        ...
+
+    def label(self, card: Card) -> str:
+        """Returns what pictures call it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LayerTerm:
+    """The mean squared activation of a layer."""
+
+    layer: str
+
+    def measure(self, card: Card) -> Measure:
+        """Returns the measure; UserError if the network has no such layer."""
+        return MeanSquare(nearest_or_fail("layer", self.layer, card.architecture.layers))
+
+    def data(self, card: Card) -> Any:
+        """Returns ()."""
+        return ()
+
+    def label(self, card: Card) -> str:
+        """Returns the measure in words."""
+        return f"mean squared activation of {self.layer}"
+
+
+@dataclass(frozen=True)
+class ProbabilityTerm:
+    """The log probability of a class, by its name or index."""
+
+    target: str | int
+
+    def measure(self, card: Card) -> Measure:
+        """Returns the measure."""
+        return LogProbability(card.architecture.class_layer)
+
+    def data(self, card: Card) -> Any:
+        """Returns the index of the class; UserError if there is no such class."""
+        return np.int32(card.class_index(self.target))
+
+    def label(self, card: Card) -> str:
+        """Returns the measure in words."""
+        return f"log probability of {card.classes[card.class_index(self.target)]}"
+
+
+@dataclass(frozen=True)
+class FunctionTerm:
+    """A function of activations; see `custom`."""
+
+    function: Callable
+    layers: tuple[str, ...]
+
+    def measure(self, card: Card) -> Measure:
+        """Returns the measure; UserError if the network has no such layer."""
+        known = card.architecture.layers
+        return Function(
+            self.function, tuple(nearest_or_fail("layer", name, known) for name in self.layers)
+        )
+
+    def data(self, card: Card) -> Any:
+        """Returns ()."""
+        return ()
+
+    def label(self, card: Card) -> str:
+        """Returns the function's name."""
+        return getattr(self.function, "__name__", "a function").replace("<lambda>", "a function")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of terms, to be raised. Objectives add, subtract and scale.
+
+    Attributes:
+      terms: pairs (weight, `Term`).
+
+    Example:
+      >>> objective = layer("relu3_4") + 0.5 * layer("relu4_4")
+      >>> [weight for weight, _ in objective.terms]
+      [1.0, 0.5]
+    """
+
+    terms: tuple[tuple[float, Term], ...]
+
+    def __add__(self, other: "Objective") -> "Objective":
+        return Objective(self.terms + other.terms)
+
+    def __sub__(self, other: "Objective") -> "Objective":
+        return self + -1.0 * other
+
+    def __mul__(self, factor: float) -> "Objective":
+        return Objective(tuple((factor * weight, term) for weight, term in self.terms))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Objective":
+        return -1.0 * self
+
+    def label(self, card: Card) -> str:
+        """Returns what pictures call it."""
+        if len(self.terms) > 1 and len({weight for weight, _ in self.terms}) == 1:
+            return "mean of " + ", ".join(term.label(card) for _, term in self.terms)
+        parts = [_label_part(weight, term.label(card)) for weight, term in self.terms]
+        return " + ".join(parts).replace("+ minus", "-")
+
+
+def _label_part(weight, label):
+    size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+    return ("minus " if weight < 0 else "") + size + label
+
+
+def layer(name: str) -> Objective:
+    """The mean squared activation of a layer, as DeepDream raises it.
+
+    Args:
+      name: such as "relu3_4"; `list_models` and `--list_models` give the layers of each network.
+    """
+    return Objective(((1.0, LayerTerm(name)),))
+
+
+def layers(names: Sequence[str]) -> Objective:
+    """The mean over several layers of their mean squared activations, as in the reference."""
+    return Objective(tuple((1 / len(names), LayerTerm(name)) for name in names))
+
+
+def probability(target: str | int) -> Objective:
+    """The log probability of a class, by its name or index; its negative lowers the probability."""
+    return Objective(((1.0, ProbabilityTerm(target)),))
+
+
+def custom(function: Callable[[Mapping[str, jax.Array]], jax.Array], layers: Sequence[str]):
+    """Any scalar function of activations.
+
+    Args:
+      function: {layer: activation} of one clip -> scalar. An activation is (rows, columns,
+        channels), where rows are mel bands and columns frames; in the head it is (features,).
+      layers: the names of the layers whose activations it is given.
+
+    A long clip is then heard as a whole, not window by window, which takes more memory.
+
+    Example:
+      >>> objective = custom(lambda found: found["relu3_4"][..., 17].mean(), ["relu3_4"])
+    """
+    return Objective(((1.0, FunctionTerm(function, tuple(layers))),))
+
+
+class ObjectiveData(NamedTuple):
+    """What may differ between clips of one compiled program.
+
+    Attributes:
+      weights: (terms,).
+      data: the data of each term.
+    """
+
+    weights: jax.Array
+    data: tuple
+
+
+def compile_objective(
+    objective: Objective, card: Card, *, dtype=np.float32
+) -> tuple[tuple[Measure, ...], ObjectiveData]:
+    """Splits an objective into its measures, which are static, and its data.
+
+    Measures are sorted from shallow to deep layers, so that objectives that differ in the order of
+    their terms share a program.
+
+    Raises:
+      UserError: the network has no such layer or class, or there are no terms.
+    """
+    if not objective.terms:
+        raise UserError("the objective has no terms")
+    order = card.architecture.layers
+    compiled = [(term.measure(card), weight, term.data(card)) for weight, term in objective.terms]
+    compiled.sort(key=lambda each: max(order.index(name) for name in each[0].layers))
+    measures, weights, data = zip(*compiled)
+    return measures, ObjectiveData(np.asarray(weights, dtype), data)
+
+
+def evaluate(measured: Sequence[jax.Array], data: ObjectiveData) -> jax.Array:
+    """Returns the weighted sum of the measures of a clip, in float32 or wider."""
+    return sum(data.weights[number] * value for number, value in enumerate(measured))

@@ -1,0 +1,72 @@
+"""Puts the clips of one batch on the devices: their sounds in a domain, and their settings."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamsound_jax.domains.domain import Domain
+from dreamsound_jax.dreaming.batch import draw_rolls, make_clips
+from dreamsound_jax.dreaming.program import ClipSettings
+from dreamsound_jax.objectives.terms import ObjectiveData
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.system.devices import share_out
+
+
+def fill_batch(sources: list[Source], size: int) -> list[Source]:
+    """Returns the sources, the last repeated until there are `size`.
+
+    A batch is always full, so that a clip comes out the same whatever its neighbours are.
+    """
+    return [*sources, *[sources[-1]] * (size - len(sources))]
+
+
+def place_clips(sources: list[Source]) -> tuple[Domain, jax.Array]:
+    """Returns the clips of a batch in their domain, and their mel dB (clips, mel bands, frames)."""
+    plan, dtype = sources[0].plan, sources[0].plan.dtype
+    in_sound = plan.domain == "sound"
+    return make_clips(
+        plan.card.front_end,
+        plan.domain,
+        np.stack([source.sound for source in sources]).astype(dtype),
+        originals=np.stack([s.recording.channels.T for s in sources]) if in_sound else None,
+        sample_rate=sources[0].sample_rate,
+        gain_ranges=[source.plan.gain_range for source in sources],
+        phase_keys=[source.keys.phase for source in sources],
+    )
+
+
+def place_settings(sources: list[Source]) -> ClipSettings:
+    """Returns the settings of the clips of a batch, in the first round of an ouroboros."""
+    plans = [source.plan for source in sources]
+    rolls = draw_rolls(
+        [source.keys.rolls for source in sources],
+        np.array([plan.pyramid_ratio for plan in plans]),
+        np.array([plan.pyramid_roll for plan in plans]),
+        size=plans[0].pyramid_size,
+    )
+    return share_out(stack_settings(sources, rolls))
+
+
+def stack_settings(sources: list[Source], rolls: Any) -> ClipSettings:
+    """Returns the settings of clips with these rolls (clips, levels), as NumPy arrays."""
+    plans = [source.plan for source in sources]
+    return ClipSettings(
+        steps=_stack([plan.steps for plan in plans]),
+        detail_factor=np.array([plan.detail_factor for plan in plans], plans[0].dtype),
+        rolls=rolls,
+        objective=_stack_objectives(sources),
+    )
+
+
+def place_objectives(sources: list[Source], number: int) -> ObjectiveData:
+    """Returns the data of the clips' objectives in a round of an ouroboros."""
+    return share_out(_stack_objectives(sources, number))
+
+
+def _stack_objectives(sources, number=0):
+    return _stack([source.plan.objective_data(source.target, number) for source in sources])
+
+
+def _stack(each: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *each)

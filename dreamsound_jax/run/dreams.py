@@ -1,0 +1,146 @@
+"""Dreams a batch of clips, from their sounds to their files."""
+
+import functools
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from dreamsound_jax.audio.files import to_mono
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.dreaming.ascent import describe_fault
+from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
+from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
+from dreamsound_jax.outputs.results import DreamResult
+from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
+from dreamsound_jax.run.clip_facts import (
+    classify_recording,
+    describe_aim,
+    describe_request,
+    name_probabilities,
+    scale_of,
+)
+from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.run.writers import PendingClips
+from dreamsound_jax.system.errors import UserError
+
+
+class Stopwatch:
+    """Waits for results, and notes the seconds since the one before; `seconds` is {stage: s}."""
+
+    def __init__(self):
+        self.seconds, self._last = {}, time.perf_counter()
+
+    def __call__(self, stage: str, result) -> None:
+        """Waits for the result of a stage, and notes how long it took."""
+        jax.block_until_ready(result)
+        now = time.perf_counter()
+        self.seconds[stage], self._last = round(now - self._last, 4), now
+
+
+def dream_sources(
+    model: Model, sources: list[Source], plan: Plan, *, size: int, report: Callable, folder=None
+) -> PendingClips:
+    """Dreams one batch; its clips are then on the host, to be finished.
+
+    Args:
+      model: the network and its card.
+      sources: clips whose sounds have one shape, and whose plans have the same static part.
+      plan: of the run.
+      size: of the batch.
+      report: called with a few words on the progress.
+      folder: not used; an ouroboros saves its rounds there.
+    """
+    del folder
+    stopwatch, begun = Stopwatch(), []
+    clip_plan = sources[0].plan
+
+    def after_level(climb):
+        # The next level is traced and compiled while this one is dreamed.
+        jax.block_until_ready(begun[-1:])
+        begun.append(climb)
+        report(f"level {len(begun)} of {clip_plan.pyramid_size}")
+
+    full = fill_batch(sources, size)
+    clips, input_db = place_clips(full)
+    stopwatch("analysis", input_db)
+    dreamed = dream_batch(
+        model,
+        clips,
+        place_settings(full),
+        input_db=input_db,
+        program=clip_plan.program(),
+        after_level=after_level,
+        after_stage=stopwatch,
+    )
+    dreamed = jax.tree.map(np.asarray, dreamed)
+    makers = []
+    for row, source in enumerate(sources):
+        of_clip = jax.tree.map(lambda array, row=row: array[row], dreamed)
+        make = functools.partial(_make_files, model, source, of_clip, stopwatch.seconds, plan)
+        makers.append(make)
+    return PendingClips(makers, close=lambda: None, seconds=sum(stopwatch.seconds.values()))
+
+
+def _make_files(model, source, dreamed, seconds, plan):
+    """Returns the `ClipFiles` of a clip; UserError if it stopped."""
+    fault = describe_fault(dreamed.climb, source.plan.asked_layers)
+    if fault:
+        raise UserError(f"{fault}; nothing was written for this clip")
+    dreamed = _trim(dreamed, source.kept_share)
+    rendered = dreamed.rendered
+    sound = render_sound(
+        rendered.sound.T,
+        sample_rate=source.sample_rate,
+        normalise=source.plan.loudness != "none",
+    )
+    heard = classify_recording(model, sound.recording, source.plan.dtype)
+    arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
+    if source.plan.domain == "sound":
+        arrays["gain_db"] = rendered.change_db
+    picture = draw_dream(_picture(source, dreamed, sound)) if plan.draws_pictures else None
+    return ClipFiles(
+        request=describe_request(source),
+        sound=sound,
+        arrays=arrays,
+        picture=picture,
+        result=DreamResult(objective=dreamed.climb.objective),
+        probabilities=name_probabilities(model.card, (*dreamed.probabilities, heard)),
+        timings=seconds,
+    )
+
+
+def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
+    """Returns the dream of a clip without its padding: the share of its sound and frames."""
+    if share == 1:
+        return dreamed
+
+    def trim(array):
+        return array[..., : max(1, round(share * array.shape[-1]))]
+
+    return dreamed._replace(
+        input_db=trim(dreamed.input_db), rendered=jax.tree.map(trim, dreamed.rendered)
+    )
+
+
+def _picture(source, dreamed, sound):
+    plan, front_end = source.plan, source.plan.card.front_end
+    in_sound = plan.domain == "sound"
+    return DreamPicture(
+        title=title_clip(describe_request(source), kind="Dream", aim=describe_aim(source)),
+        scale=scale_of(front_end),
+        before_db=dreamed.input_db,
+        after_db=dreamed.rendered.mel_db,
+        change_db=dreamed.rendered.change_db,
+        change_label="Gain on the sound" if in_sound else "Change",
+        before_sound=source.sound[: round(source.kept_share * source.sound.size)],
+        after_sound=to_mono(sound.recording, sample_rate=front_end.sample_rate),
+        sample_rate=front_end.sample_rate,
+        objective=dreamed.climb.objective,
+        objective_label=plan.objective(source.target).label(plan.card),
+        level_shapes=plan.program().level_shapes(dreamed.input_db.shape, plan.card.architecture),
+    )

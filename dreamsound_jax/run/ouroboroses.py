@@ -1,0 +1,258 @@
+"""Dreams a batch of ouroboroses, from their sounds to their files; rounds are saved on the way."""
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.dreaming.ascent import (
+    HEALTHY,
+    NON_FINITE_GRADIENT,
+    ZERO_GRADIENT,
+    Climb,
+    describe_fault,
+)
+from dreamsound_jax.dreaming.batch import class_probabilities
+from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
+from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
+from dreamsound_jax.outputs.results import OuroborosResult
+from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds
+from dreamsound_jax.run.batches import fill_batch, place_clips, place_objectives, place_settings
+from dreamsound_jax.run.clip_facts import (
+    classify_recording,
+    describe_aim,
+    describe_request,
+    name_probabilities,
+)
+from dreamsound_jax.run.dreams import Stopwatch
+from dreamsound_jax.run.plan import ClipPlan, Plan
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.run.writers import PendingClips
+from dreamsound_jax.system.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def dream_ouroboroses(
+    model: Model, sources: list[Source], plan: Plan, *, size: int, report: Callable, folder
+) -> PendingClips:
+    """Dreams one batch, round after round; its clips are then ready to be finished.
+
+    Args:
+      model: the network and its card.
+      sources: clips whose sounds have one shape, and whose plans have the same static part.
+      plan: of the run.
+      size: of the batch.
+      report: called with a few words on the progress.
+      folder: of the run; rounds are saved there, and a stopped batch is resumed from there.
+    """
+    stopwatch = Stopwatch()
+    rounds = SavedRounds(folder, [source.job.number for source in sources])
+    dreamer = RoundDreamer(model, sources, rounds, size=size, save_every=plan.save_every)
+    stopwatch("rounds", dreamer.dream(report))
+    makers = []
+    for row, source in enumerate(sources):
+        before = [np.asarray(each[row]) for each in dreamer.before]
+        read = functools.partial(rounds.read_rounds, row, dreamer.count)
+        make = functools.partial(_make_files, model, source, *before, read, stopwatch.seconds, plan)
+        makers.append(make)
+    return PendingClips(makers, close=rounds.remove, seconds=stopwatch.seconds["rounds"])
+
+
+class RoundDreamer:
+    """Dreams the rounds of a batch that are still to come, and saves them.
+
+    Each round is fetched while the device dreams the next: no more than two are in memory, and the
+    device never waits.
+
+    Attributes:
+      before: mel dB and sound of the clips before the first round.
+      count: how many rounds there are.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sources: list[Source],
+        rounds: SavedRounds,
+        *,
+        size: int,
+        save_every: float,
+    ):
+        self._network, self._sources, self._rounds = model.network, sources, rounds
+        self._full, self._save_every = fill_batch(sources, size), save_every
+        self._settings = place_settings(self._full)
+        first = self._begin()
+        self.before = first.last_db, first.last_sound
+        self._state = rounds.restore(first)
+        self.count = int(self._state.number[0])
+        self._unsaved, self._saved_at = [], time.monotonic()
+        self._ended = np.zeros(len(sources), bool)
+        if self.count:
+            log.info("%s: resuming after round %d", sources[0].job.name, self.count)
+            self._ended = np.array([self._has_ended(row) for row in range(len(sources))])
+
+    def _begin(self):
+        clips, mel_db = place_clips(self._full)
+        keys = [source.keys.rolls for source in self._full]
+        return begin_ouroboros(clips, mel_db, self._settings.rolls, keys)
+
+    def dream(self, report: Callable):
+        """Dreams up to the last round, or the last that a clip needs; returns the last state."""
+        plan, state, number, waiting = self._sources[0].plan, self._state, self.count, None
+        while number < plan.ouroboros.length and not self._ended.all():
+            state, left = self._dream_round(state, number)
+            if waiting:
+                self._fetch(*waiting, report)
+            waiting, number = (state, left), number + 1
+        if waiting and not self._ended.all():
+            self._fetch(*waiting, report)
+        self._save()
+        return self._state
+
+    def _dream_round(self, state, number):
+        plan, settings = self._sources[0].plan, self._settings
+        if plan.iterates:
+            settings = settings._replace(objective=place_objectives(self._full, number))
+        return dream_round(
+            self._network,
+            state,
+            settings,
+            program=plan.program(number),
+            round_settings=plan.ouroboros.round_settings,
+        )
+
+    def _fetch(self, state, left, report):
+        """Fetches what a round left; `state` is the one after it."""
+        left = jax.device_get(left)
+        climb = left.climb
+        rounds = Rounds(
+            left.mel_db, left.sound, left.overcooked, left.moved_db, climb.objective, climb.fault
+        )
+        self._unsaved.append(rounds)
+        self._state, self.count = state, self.count + 1
+        for row, source in enumerate(self._sources):
+            of_clip = Rounds(*(array[None, row] for array in rounds))
+            self._ended[row] |= count_rounds(of_clip, source.plan) == 0
+        report(f"round {self.count} of {self._sources[0].plan.ouroboros.length}")
+        if time.monotonic() - self._saved_at > self._save_every:
+            self._save()
+
+    def _save(self):
+        if self._unsaved:
+            first = self.count - len(self._unsaved)
+            self._rounds.save(first, self._unsaved, jax.device_get(self._state))
+        self._unsaved, self._saved_at = [], time.monotonic()
+
+    def _has_ended(self, row):
+        rounds = self._rounds.read_rounds(row, self.count, fields=("overcooked", "fault"))
+        return count_rounds(rounds, self._sources[row].plan) < self.count
+
+
+def count_rounds(rounds: Rounds, plan: ClipPlan) -> int:
+    """Returns how many rounds of a clip there are before it ends.
+
+    It ends before a round whose gradient overflows or is zero, or that is overcooked. If it
+    iterates over layers, a round of zero gradient is passed over: the next layer may respond.
+    """
+    worst = NON_FINITE_GRADIENT if plan.iterates else ZERO_GRADIENT
+    over = (rounds.fault >= worst).any((1, 2))
+    if plan.ouroboros.stop_overcooked:
+        over |= rounds.overcooked > plan.ouroboros.stop_overcooked
+    return int(np.argmax(over)) if over.any() else len(over)
+
+
+def _describe_end(rounds, plan):
+    """Returns why a clip ended before its last round, or None if it did not."""
+    number = count_rounds(rounds, plan)
+    if number == len(rounds.fault):
+        return None
+    climb = Climb(rounds.objective[number], rounds.fault[number])
+    fault = describe_fault(climb, plan.layers_of_round(number))
+    index = rounds.overcooked[number]
+    overcooked = f"is overcooked: {index:.1f} dB, more than --stop_overcooked"
+    return f"round {number + 1} {fault or overcooked}"
+
+
+def _describe_failure(rounds, plan):
+    """Returns why a clip ended early, if that is a failure, or None: overcooking was foreseen."""
+    end = _describe_end(rounds, plan)
+    if not end:
+        return None
+    number = count_rounds(rounds, plan)
+    message = f"{end}; the {number} rounds before it were written"
+    if (rounds.fault[number] == HEALTHY).all():
+        log.info("%s", message)
+        return None
+    return message
+
+
+def _make_files(model, source, before_db, before_sound, read, seconds, plan):
+    """Returns the `ClipFiles` of a clip; UserError if not even its first round came out."""
+    rounds = read()
+    count = count_rounds(rounds, source.plan)
+    if not count:
+        end = _describe_end(rounds, source.plan)
+        raise UserError(f"{end}; nothing was written for this clip")
+    failure = _describe_failure(rounds, source.plan)
+    rounds = Rounds(*(array[:count] for array in rounds))
+    sound = render_sound(
+        np.concatenate([before_sound, *rounds.sound], axis=1).T,
+        sample_rate=source.sample_rate,
+        normalise=source.plan.loudness != "none",
+    )
+    last = Recording(
+        sound.recording.channels[-before_sound.shape[1] :], sound.recording.sample_rate
+    )
+    heard = [*class_probabilities(model, np.stack([before_db, rounds.mel_db[-1]]))]
+    heard.append(classify_recording(model, last, source.plan.dtype))
+    picture = draw_ouroboros(_picture(source, rounds, sound)) if plan.draws_pictures else None
+    return ClipFiles(
+        request=describe_request(source),
+        sound=sound,
+        arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
+        picture=picture,
+        result=_describe_result(rounds, source.plan, failure),
+        probabilities=name_probabilities(model.card, heard),
+        timings=seconds,
+    )
+
+
+def _describe_result(rounds, plan, failure):
+    settings = plan.ouroboros.round_settings
+    return OuroborosResult(
+        settings={
+            "transforms": settings.chain,
+            "crossfade": settings.crossfade,
+            "stabilise": settings.stabilise,
+        },
+        layers=[plan.layers_of_round(number) for number in range(len(rounds.objective))],
+        objective=rounds.objective[:, -1],
+        overcooked_db=rounds.overcooked,
+        moved_db=rounds.moved_db,
+        ended_early=failure,
+    )
+
+
+def _picture(source, rounds, sound):
+    front_end = source.plan.card.front_end
+    mono = to_mono(sound.recording, sample_rate=front_end.sample_rate)
+    count = len(rounds.overcooked)
+    pieces = mono[: mono.size // (count + 1) * (count + 1)].reshape(count + 1, -1)
+    level_db = jax.jit(front_end.level_db)
+    return OuroborosPicture(
+        title=title_clip(describe_request(source), kind="Ouroboros", aim=describe_aim(source)),
+        band_centres=front_end.band_centres,
+        mel_db=np.concatenate([level_db(piece) for piece in pieces], axis=1),
+        seconds=mono.size / front_end.sample_rate,
+        overcooked_db=rounds.overcooked,
+        moved_db=rounds.moved_db,
+        objective=rounds.objective[:, -1, -1],
+    )

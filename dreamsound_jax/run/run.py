@@ -1,0 +1,78 @@
+"""A run: from what was asked for to what is written, batch by batch."""
+
+import logging
+import secrets
+from dataclasses import asdict, replace
+
+import jax
+
+from dreamsound_jax.audio.find import find_inputs
+from dreamsound_jax.networks.card import Card
+from dreamsound_jax.networks.loading import Model, load_model
+from dreamsound_jax.outputs.folder import find_earlier_run
+from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
+from dreamsound_jax.run.plan import Plan, check_options, resolve
+from dreamsound_jax.run.process import ProcessRun
+from dreamsound_jax.run.warm_up import WarmUp
+from dreamsound_jax.system import devices
+from dreamsound_jax.system.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def run(options: Options, *, command: str) -> int:
+    """Dreams all clips and writes them; what fails is logged, a line each.
+
+    Where `output_dir` holds a run with the same options that was stopped, this resumes it: what is
+    done is left as it is. Of several processes, each does its share.
+
+    Args:
+      options: what is asked for.
+      command: the command line that repeats this run, except for the seed.
+
+    Returns:
+      How many clips failed.
+
+    Raises:
+      UserError: nothing can be dreamed as asked for; found before the long work starts.
+    """
+    check_options(options)
+    if jax.process_count() > 1 and options.output_dir is None:
+        raise UserError("--output_dir must be given with several processes, which share it")
+    flags = asdict(options)
+    earlier = find_earlier_run(options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER)
+    options = replace(options, seed=devices.agree(_choose_seed(options, earlier)))
+    warm_up = WarmUp()
+    warm_up.draws(options.seed, options.batch_size, options.pyramid_size)
+    model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    plan = resolve(options, model.card)
+    _warn_of_unused_class(plan, model.card)
+    found, missing = find_inputs(plan.inputs)
+    for _, message in missing:
+        log.error("%s", message)
+    model = Model(model.card, devices.everywhere(model.network))
+    process_run = ProcessRun(
+        model,
+        plan,
+        flags=asdict(options),
+        command=command,
+        output_dir=options.output_dir,
+        resumes=bool(earlier),
+        warm_up=warm_up,
+    )
+    return process_run.dream(list_jobs(found, plan)) + len(missing)
+
+
+def _choose_seed(options, earlier):
+    if options.seed is not None:
+        return options.seed
+    return earlier["seed"] if earlier else secrets.randbelow(2**31)
+
+
+def _warn_of_unused_class(plan: Plan, card: Card):
+    if any(clip.target is not None and not clip.dreams_of_class for clip in plan.clips):
+        log.warning(
+            "--target_class has no effect unless --layers_to_use includes %s",
+            card.architecture.class_layer,
+        )

@@ -1,0 +1,102 @@
+"""Compiles programs before they are called, so that a run starts sooner.
+
+Programs are traced one after the other, in the order in which they will be called, and compiled in
+threads meanwhile. This has an effect only where programs are kept (see `system/programs.py`);
+elsewhere JAX compiles them when they are called.
+"""
+
+import importlib
+import threading
+
+import jax
+import numpy as np
+
+from dreamsound_jax.domains.domain import Domain
+from dreamsound_jax.domains.mel import MelDomain
+from dreamsound_jax.domains.sound import SoundDomain
+from dreamsound_jax.dreaming.batch import analyse_clips, classify, draw_rolls, render_clips
+from dreamsound_jax.dreaming.dream import dream_level_of_clips
+from dreamsound_jax.dreaming.keys import draw_keys
+from dreamsound_jax.dreaming.ouroboros import begin_clips, close_clips
+from dreamsound_jax.dreaming.program import ClipSettings
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.run.batches import stack_settings
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.system.programs import are_kept
+
+# Modules that take a second to import, and are needed only once a clip has been dreamed.
+IMPORTED_LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
+
+
+class WarmUp:
+    """Compiles the programs of a run ahead."""
+
+    def __init__(self):
+        """Begins to import what is needed in the end."""
+        self._begun = set()
+        threading.Thread(target=_import_late, daemon=True).start()
+
+    def draws(self, seed: int, batch_size: int, pyramid_size: int) -> None:
+        """Compiles what draws random numbers, while the network is read."""
+        if not are_kept():
+            return
+        keys, numbers = draw_keys.compile_ahead(seed, 0), np.zeros(batch_size)
+        rolls = [keys.rolls] * batch_size
+        draw_rolls.compile_ahead(rolls, numbers, numbers.astype(int), size=pyramid_size)
+
+    def dreams(self, model: Model, sources: list[Source]) -> None:
+        """Compiles the dreams of a full batch, if they are the first of their kind.
+
+        Of an ouroboros that iterates over layers, only the first round is compiled ahead.
+        """
+        kind = (len(sources), sources[0].shape, sources[0].plan.static)
+        if not are_kept() or kind in self._begun:
+            return
+        self._begun.add(kind)
+        plan = sources[0].plan
+        clips, mel_db, settings = _shapes(sources)
+        spectrogram = clips.spectrogram
+        if plan.ouroboros is None:
+            classify.compile_ahead(model.network, spectrogram)
+        else:
+            state = begin_clips.compile_ahead(clips, mel_db, settings.rolls, _keys_of(sources))
+        _levels(model.network, clips, settings, plan.program())
+        if plan.ouroboros is None:
+            render_clips.compile_ahead(clips, spectrogram)
+        else:
+            close_clips.compile_ahead(state, spectrogram, settings=plan.ouroboros.round_settings)
+
+
+def _import_late():
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
+
+
+def _levels(network, clips, settings, program):
+    reached = None
+    for level in range(program.pyramid_size):
+        reached, _ = dream_level_of_clips.compile_ahead(
+            network, reached, clips, settings, program=program, level=level
+        )
+
+
+def _shapes(sources: list[Source]) -> tuple[Domain, jax.ShapeDtypeStruct, ClipSettings]:
+    """Returns the shapes of what `batches` will put on the device for a full batch."""
+    first, count = sources[0], len(sources)
+    plan, front_end = first.plan, first.plan.card.front_end
+    sounds = jax.ShapeDtypeStruct((count, first.sound.size), plan.dtype)
+    mel_db = analyse_clips.compile_ahead(sounds, front_end=front_end)
+    if plan.domain == "mel":
+        clips = MelDomain(mel_db, sounds, _keys_of(sources), front_end)
+    else:
+        samples, channels = first.recording.channels.shape
+        originals = jax.ShapeDtypeStruct((count, channels, samples), plan.dtype)
+        gain_range = jax.ShapeDtypeStruct((count,), plan.dtype)
+        clips = SoundDomain(mel_db, sounds, originals, gain_range, front_end, first.sample_rate)
+    rolls = jax.ShapeDtypeStruct((count, plan.pyramid_size), np.int32)
+    return clips, mel_db, stack_settings(sources, rolls)
+
+
+def _keys_of(sources):
+    key = sources[0].keys.rolls
+    return jax.ShapeDtypeStruct((len(sources),), key.dtype)

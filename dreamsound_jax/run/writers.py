@@ -1,0 +1,120 @@
+"""Finishes dreamed clips while the device dreams the next: sounds, pictures and files."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+from dreamsound_jax.outputs.manifest import Manifest
+from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.system.errors import UserError
+
+log = logging.getLogger(__name__)
+
+THREADS = min(8, os.cpu_count() or 1)
+
+
+class PendingClips(NamedTuple):
+    """A batch that was dreamed, whose clips are still to be finished.
+
+    Attributes:
+      makers: for each clip, a function that returns its `ClipFiles`, or raises UserError.
+      close: called when all of them are finished.
+      seconds: for which the device was busy.
+    """
+
+    makers: list[Callable]
+    close: Callable
+    seconds: float
+
+
+class Writers:
+    """Threads that finish clips, write them and record them; a context that waits for them.
+
+    Only so many clips may wait: then `add` waits, too, and with it the device.
+
+    Attributes:
+      failed: {name of a clip: why it failed}.
+    """
+
+    def __init__(
+        self,
+        write: Callable,
+        manifest: Manifest,
+        *,
+        most_waiting: int,
+        after_clip: Callable = lambda: None,
+    ):
+        """Starts the threads.
+
+        Args:
+          write: writes `ClipFiles`, and returns the record of the clip.
+          manifest: where clips are recorded.
+          most_waiting: how many clips may wait.
+          after_clip: called after each clip.
+        """
+        self._write, self._manifest, self._after_clip = write, manifest, after_clip
+        self._most_waiting, self._lock = most_waiting, threading.Lock()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="write")
+        self._waiting: set[Future] = set()
+        self.failed: dict[str, str] = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._pool.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            self._raise_errors(self._waiting)
+
+    def add(self, sources: list[Source], pending: PendingClips) -> None:
+        """Hands in the clips of a batch, to be finished some time.
+
+        Raises:
+          Whatever stops the run, such as a full disk, raised by an earlier clip.
+        """
+        unfinished = len(sources)
+
+        def finish(source, make):
+            nonlocal unfinished
+            self._finish(source.job, make)
+            with self._lock:
+                unfinished -= 1
+                last = not unfinished
+            if last:
+                pending.close()
+
+        for source, make in zip(sources, pending.makers, strict=True):
+            while len(self._waiting) >= self._most_waiting:
+                done, self._waiting = wait(self._waiting, return_when=FIRST_COMPLETED)
+                self._raise_errors(done)
+            self._waiting.add(self._pool.submit(finish, source, make))
+
+    def fail(self, job: Job, reason: str) -> None:
+        """Records a clip that failed."""
+        log.error("%s", reason)
+        self.failed[job.name] = reason
+        self._record({"number": job.number, "name": job.name, "input": job.path, "error": reason})
+
+    def _finish(self, job, make):
+        try:
+            files = make()
+        except UserError as error:
+            return self.fail(job, f"{job.name}: {error}")
+        record = self._write(files)
+        if "ended" in record:
+            self.failed[job.name] = record["ended"]
+        self._record(record)
+
+    def _record(self, record):
+        self._manifest.add(record)
+        with self._lock:
+            self._after_clip()
+
+    def _raise_errors(self, futures):
+        for future in futures:
+            if future.done() and future.exception():
+                raise future.exception()

@@ -1,0 +1,112 @@
+"""The front end of a network: how a sound becomes the spectrogram that the network is shown."""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from dreamsound_jax.spectral import inversion, mel, stft
+from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Analysis and inversion with the constants of one network; read from its card.
+
+    The defaults are the front end of the 2021 reference. Methods take one clip in any float dtype
+    and are meant to be `vmap`ped. Spectrograms are (mel bands, frames).
+
+    Attributes:
+      sample_rate: in Hz.
+      n_fft: samples in a frame.
+      hop: samples from one frame to the next.
+      n_mels: mel bands, on Slaney's scale.
+      f_min, f_max: the lowest and the highest frequency of the bands, in Hz; by default `f_max` is
+        half the sample rate.
+      amin: the smallest power that is told from silence.
+      top_db: cells further below the loudest cell are raised to this distance, in dB.
+      mean, std: of the training spectrograms, in dB.
+
+    Example:
+      >>> front_end = FrontEnd(mean=-24.0, std=17.0)
+      >>> front_end.frame_count(51200), front_end.sample_count(256)
+      (256, 51001)
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 441
+    hop: int = 200
+    n_mels: int = 128
+    f_min: float = 0.0
+    f_max: float | None = None
+    amin: float = 1e-10
+    top_db: float = 80.0
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def highest(self) -> float:
+        """The highest frequency that the network hears, in Hz."""
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    @property
+    def bands(self) -> MelBands:
+        """The mel filter bank."""
+        return mel_bands(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.highest,
+        )
+
+    @property
+    def band_centres(self) -> np.ndarray:
+        """The centre frequency of each mel band, (n_mels,) in Hz."""
+        return self.bands.edges[1:-1]
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """The time from one frame to the next."""
+        return self.hop / self.sample_rate
+
+    def frame_count(self, samples: int) -> int:
+        """Returns how many frames a sound of so many samples has."""
+        return stft.frame_count(samples, n_fft=self.n_fft, hop=self.hop)
+
+    def sample_count(self, frames: int) -> int:
+        """Returns how many samples `invert` gives for so many frames."""
+        return stft.sample_count(frames, n_fft=self.n_fft, hop=self.hop)
+
+    def analyse(self, sound: jax.Array, *, frames=slice(None)) -> jax.Array:
+        """Returns the mel dB (mel bands, frames) of a sound, scaled to a peak of 1 first.
+
+        Args:
+          sound: (samples,) at `sample_rate`.
+          frames: the indices of the frames that are wanted; by default all.
+        """
+        return self.level_db(mel.peak_normalise(sound), frames=frames)
+
+    def level_db(self, sound: jax.Array, *, frames=slice(None)) -> jax.Array:
+        """Returns the mel dB (mel bands, frames) of a sound at the level that it has."""
+        spectrum = stft.stft(sound, n_fft=self.n_fft, hop=self.hop, frames=frames)
+        power = mel.mel_power(spectrum, self.bands.filters)
+        return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
+
+    def invert(self, key: jax.Array, mel_db: jax.Array) -> jax.Array:
+        """Returns a sound (samples,) whose mel spectrogram is near `mel_db`.
+
+        Args:
+          key: random key of the phase that Griffin-Lim begins with.
+          mel_db: (mel bands, frames) in dB.
+        """
+        magnitude = inversion.mel_db_to_magnitude(mel_db, self.bands.filters)
+        return inversion.griffin_lim(key, magnitude, n_fft=self.n_fft, hop=self.hop)
+
+    def standardise(self, mel_db: jax.Array) -> jax.Array:
+        """Converts dB to standard deviations of the training spectrograms."""
+        return (mel_db - self.mean) / self.std
+
+    def destandardise(self, spectrogram: jax.Array) -> jax.Array:
+        """Converts standard deviations of the training spectrograms to dB."""
+        return spectrogram * self.std + self.mean
