@@ -23,7 +23,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "dreamsound_jax/outputs/page/datatables/LICENSE.txt"],
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["dreamsound_jax*"]),
@@ -36,7 +36,7 @@ setup(
         "dreamsound_jax.checkpoints": "checkpoints",
     },
     package_data={
-        "dreamsound_jax": ["page.html", "page.css", "page_*.js"],
+        "dreamsound_jax.outputs.page": ["page.html", "page.css", "page.js", "datatables/*"],
         "studies.optimizers": ["page.html"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],

@@ -1,9 +1,10 @@
-"""A real browser, and a page of clips in it."""
+"""A real browser, and a run's page in it."""
 
 import shutil
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from dreamsound_jax.outputs.page import page
@@ -23,7 +24,7 @@ FACTS = {"command": "dreamsound --lr=0.01,0.1", "device": "<b>cpu</b> & more"}
 
 
 def start_browser(profile):
-    """Starts Chromium where it is installed; else the test is skipped."""
+    """Starts Chromium, or skips the test where Chromium is not installed."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (program and driver):
         pytest.skip("chromium and chromedriver are not installed")
@@ -36,7 +37,7 @@ def start_browser(profile):
 
 
 class Page:
-    """A page in the browser, and what can be seen there."""
+    """A run's page in the browser, opened as a file."""
 
     def __init__(self, browser, folder, rows):
         path = folder / "index.html"
@@ -44,11 +45,9 @@ class Page:
         self.browser, self.address = browser, path.as_uri()
         self.open()
 
-    def open(self, view=""):
-        self.browser.get("about:blank")
-        self.browser.get(self.address + view)
-        # On a busy machine the browser may say that it is there before it is drawn.
-        self.wait("return document.querySelector('#body > *, #nothing:not([hidden])')")
+    def open(self):
+        self.browser.get(self.address)
+        self.wait("return document.querySelector('.dt-container tbody tr')")
 
     def run(self, script, *given):
         return self.browser.execute_script(script, *given)
@@ -60,35 +59,47 @@ class Page:
         return self.browser.find_element("css selector", selector)
 
     def wait(self, script):
-        """Waits until a script gives something, and returns it."""
+        """Waits until a script returns something true, and returns it."""
         return WebDriverWait(self.browser, 10, poll_frequency=0.02).until(
             lambda _: self.run(script)
         )
 
-    def texts(self, selector):
-        found = "[...document.querySelectorAll(arguments[0])]"
-        return self.run(f"return {found}.map((element) => element.innerText)", selector)
+    def heads(self):
+        find = "[...document.querySelectorAll('thead tr:first-child th')]"
+        return self.run(f"return {find}.map((head) => head.textContent)")
 
-    def names(self):
-        return self.texts("#body .name")
+    def column(self, name):
+        """The texts of a column, from top to bottom."""
+        at = self.heads().index(name) + 1
+        find = "[...document.querySelectorAll(`tbody td:nth-child(${arguments[0]}) .text`)]"
+        return self.run(f"return {find}.map((cell) => cell.innerText)", at)
 
-    def column(self, name, rows="*"):
-        return self.texts(f"#body > {rows} [data-column={name}]")
+    def numbers(self):
+        return [int(number) for number in self.column("number")]
 
-    def numbers(self, rows="*"):
-        return [int(number) for number in self.column("number", rows)]
+    def count(self):
+        """The line that says how many clips are shown."""
+        return self.one(".dt-info").text
 
     def sort(self, name):
-        self.one(f"#head [data-column={name}] button").click()
+        self.redraw_by_click(self.all("thead tr:first-child th")[self.heads().index(name)])
 
-    def filter(self, text):
-        box = self.one("#filter")
-        box.clear()
-        box.send_keys(text)
+    def redraw_by_click(self, element):
+        """Clicks and waits for the table, which DataTables draws a moment later."""
+        self.run("window.drawn = false; table.one('draw', () => (window.drawn = true))")
+        element.click()
+        self.wait("return window.drawn")
+
+    def search(self, text):
+        return self._type(self.one("input[type=search]"), text)
+
+    def filter(self, name, text):
+        return self._type(self.one(f"thead input[aria-label='Filter {name}']"), text)
+
+    def _type(self, box, text):
+        """Types a text instead of what is in a box, and returns the numbers that are left."""
+        box.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE, text)
         return self.numbers()
 
     def press(self, *keys):
         webdriver.ActionChains(self.browser).send_keys(*keys).perform()
-
-    def current(self):
-        return self.numbers("[aria-current]")
