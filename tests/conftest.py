@@ -5,9 +5,9 @@ import pytest
 
 from dreamsound_jax.system import runtime
 
-# What one worker, or an earlier run, has compiled, no other compiles again.
-runtime.keep_compiled_programs()
-runtime.look_rarely_for_garbage()
+# A program that one worker, or an earlier run, has compiled is not compiled again.
+runtime.cache_compiled_programs()
+runtime.collect_garbage_rarely()
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def x64():
 
 @pytest.fixture(autouse=True, scope="module")
 def memory():
-    """What a file's tests have compiled is of no use to those of the next."""
+    """Frees the programs of a test file, which are of no use to the next."""
     yield
     jax.clear_caches()
     gc.collect()
