@@ -21,7 +21,7 @@ class Dreamed(NamedTuple):
     """A batch that was dreamed, and is on the host.
 
     Attributes:
-      makers: for each of its clips, a function that gives the `outputs.Clip`, or raises UserError.
+      makers: for each of its clips, a function that gives the `ClipFiles`, or raises UserError.
       close: to be called when all of them are finished.
       busy: seconds for which the device was.
     """
@@ -41,7 +41,7 @@ class Finishers:
     """
 
     def __init__(self, write, manifest, *, most, after_clip):
-        """`write` gives the record of an `outputs.Clip`; `after_clip` is called after each."""
+        """`write` gives the record of a `ClipFiles`; `after_clip` is called after each."""
         self._write, self._manifest, self._after_clip = write, manifest, after_clip
         self._room, self._lock = threading.BoundedSemaphore(most), threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="finish")

@@ -14,10 +14,10 @@ from dreamsound_jax.audio import find
 from dreamsound_jax.dreaming.batch import draw_ahead
 from dreamsound_jax.networks import loading
 from dreamsound_jax.objectives.combine import CLASS_LAYER
-from dreamsound_jax.outputs.clip import write_clip
-from dreamsound_jax.outputs.folder import earlier_run, make_folder, write_index, write_params
+from dreamsound_jax.outputs.clip_files import write_clip
+from dreamsound_jax.outputs.folder import find_earlier_run, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
-from dreamsound_jax.outputs.unfinished import FOLDER, numbers_of_batches
+from dreamsound_jax.outputs.saved_rounds import FOLDER, list_unfinished_batches
 from dreamsound_jax.run import grid, journey, single, sources
 from dreamsound_jax.run.feed import batches, read_ahead
 from dreamsound_jax.run.finish import THREADS, Finishers
@@ -28,6 +28,7 @@ from dreamsound_jax.system.errors import UserError
 log = logging.getLogger(__name__)
 
 NAMED = 20  # failed clips that are named in the end
+RESUME_WITH = ("output_dir", "save_every")  # Flags that may change when a run is resumed.
 
 
 def run(options, *, command):
@@ -49,7 +50,7 @@ def run(options, *, command):
     check(options)
     if jax.process_count() > 1 and options.output_dir is None:
         raise UserError("several processes need a common place to write to: name an --output_dir")
-    earlier = earlier_run(options.output_dir, asdict(options))
+    earlier = find_earlier_run(options.output_dir, asdict(options), may_differ=RESUME_WITH)
     options = replace(options, seed=devices.agree(_seed(options, earlier)))
     draw_ahead(options)  # while the network is read
     model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
@@ -106,9 +107,7 @@ class _Run:
         mine, before = (sum(map(_is_mine, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
         with self._bar(mine, before) as bar:
-            write = functools.partial(
-                write_clip, self._folder, options=self._options, card=self._model.card
-            )
+            write = lambda source, clip: write_clip(self._folder, clip)  # noqa: E731
             most = 2 * self._size + THREADS
             with Finishers(write, manifest, most=most, after_clip=bar.update) as finishers:
                 for batch in feed:
@@ -132,13 +131,13 @@ class _Run:
                 self._folder,
                 flags=asdict(self._options),
                 command=self._command,
-                targets=targets,
+                target_classes=targets,
             )
 
     def _feed(self, todo):
         """Batches of sources: those that an earlier run has begun, and then the others."""
         jobs = {job.number: job for job in todo}
-        for numbers in numbers_of_batches(self._folder) if self._goes_on else []:
+        for numbers in list_unfinished_batches(self._folder) if self._goes_on else []:
             begun = [jobs.pop(number) for number in numbers if number in jobs]
             if begun and _is_mine(begun[0].number):
                 yield list(self._read(begun))

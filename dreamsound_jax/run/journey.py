@@ -9,13 +9,17 @@ import jax
 import numpy as np
 
 from dreamsound_jax.audio import files
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.dreaming.batch import Stopwatch, analyse, filled, hear
 from dreamsound_jax.dreaming.ouroboros import begin, dream_round
-from dreamsound_jax.outputs.clip import Clip, encode, title
-from dreamsound_jax.outputs.gallery import journey_picture
-from dreamsound_jax.outputs.unfinished import Rounds, Unfinished
+from dreamsound_jax.outputs.clip_files import ClipFiles
+from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
+from dreamsound_jax.outputs.results import OuroborosResult
+from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds
 from dreamsound_jax.run.finish import Dreamed
+from dreamsound_jax.run.scale import SCALE
+from dreamsound_jax.run.single import named_probabilities, request_of, title_of
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system.errors import UserError
 
@@ -27,14 +31,14 @@ def dream(model, batch, options, *, folder, tell):
 
     `tell` is called with a few words on how far it is.
     """
-    clock, kept = Stopwatch(), Unfinished(folder, [source.number for source in batch])
+    clock, kept = Stopwatch(), SavedRounds(folder, [source.number for source in batch])
     beginning = begin(model.card, filled(batch, options.batch_size), options)
-    recorder = Recorder(kept, kept.resume(beginning), batch, options)
+    recorder = Recorder(kept, kept.restore(beginning), batch, options)
     clock("rounds", recorder.dream(model.network, tell))
     makers = []
     for row, source in enumerate(batch):
         before = [np.asarray(each[row]) for each in (beginning.last_db, beginning.last_sound)]
-        read = functools.partial(kept.rounds, row, recorder.count)
+        read = functools.partial(kept.read_rounds, row, recorder.count)
         own = replace(options, **source.changes)
         makers.append(functools.partial(_clip, model, source, *before, read, clock.seconds, own))
     return Dreamed(makers, close=kept.remove, busy=clock.seconds["rounds"])
@@ -93,7 +97,7 @@ class Recorder:
         self._pending, self._saved_at = [], time.monotonic()
 
     def _has_ended(self, clip):
-        rounds = self._kept.rounds(clip, self.count, fields=("overcooked", "fault"))
+        rounds = self._kept.read_rounds(clip, self.count, fields=("overcooked", "fault"))
         return lasting(rounds, self._options) < self.count
 
 
@@ -137,60 +141,60 @@ def _failure(rounds, options):
 
 
 def _clip(model, source, before_db, before_sound, read, seconds, options):
-    """The `Clip` of one clip; UserError if not even its first round came out."""
+    """The `ClipFiles` of one clip; UserError if not even its first round came out."""
     rounds = read()
     count = lasting(rounds, options)
     if not count:
         raise UserError(f"{_end(rounds, options)}; nothing was written for this clip")
     ended = _failure(rounds, options)
     rounds = Rounds(*(array[:count] for array in rounds))
-    sound = np.concatenate([before_sound, *rounds.sound], axis=1)
     rate, card = source.sample_rate, model.card
-    wav = encode(sound.T, sample_rate=rate, loudness=options.loudness)
-    last = files.decode(wav).channels[-before_sound.shape[1] :]
+    sound = render_sound(
+        np.concatenate([before_sound, *rounds.sound], axis=1).T,
+        sample_rate=rate,
+        normalise=options.loudness != "none",
+    )
+    last = sound.recording.channels[-before_sound.shape[1] :]
     mono = files.to_mono(files.Recording(last, rate), sample_rate=mel.SAMPLE_RATE)
     heard = [*hear(model, np.stack([before_db, rounds.mel_db[-1]]))]
     heard += [*hear(model, analyse(mono[None].astype(options.dtype())))]
-    return Clip(
-        wav=wav,
+    picture = _picture(source, rounds, sound.recording, options, card) if options.plots else None
+    return ClipFiles(
+        request=request_of(source, options, card),
+        sound=sound,
         arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
-        picture=functools.partial(_picture, source, rounds, options, card),
-        facts=_facts(rounds, options) | {"ended": ended},
-        heard=tuple(heard),
-        seconds=seconds,
+        picture=picture and draw_ouroboros(picture),
+        result=_result(rounds, options, ended),
+        probabilities=named_probabilities(card, heard),
+        timings=seconds,
     )
 
 
-def _facts(rounds, options):
-    objective = rounds.objective[:, -1]
-    return {
-        "ouroboros": {
-            "length": len(objective),
+def _result(rounds, options, ended):
+    return OuroborosResult(
+        settings={
             "transforms": options.chain(),
             "crossfade": options.crossfade,
             "stabilise": options.stabilise,
         },
-        "rounds": [
-            {
-                "layers": list(options.layers(number)),
-                "objective": {"first": float(steps[0]), "last": float(steps[-1])},
-                "overcooked_db": round(float(rounds.overcooked[number]), 3),
-                "moved_db": round(float(rounds.moved_db[number]), 3),
-            }
-            for number, steps in enumerate(objective)
-        ],
-    }
+        layers=[options.layers(number) for number in range(len(rounds.objective))],
+        objective=rounds.objective[:, -1],
+        overcooked_db=rounds.overcooked,
+        moved_db=rounds.moved_db,
+        ended_early=ended,
+    )
 
 
-def _picture(source, rounds, options, card, written):
-    mono = files.to_mono(written, sample_rate=mel.SAMPLE_RATE)
+def _picture(source, rounds, recording, options, card):
+    mono = files.to_mono(recording, sample_rate=mel.SAMPLE_RATE)
     count = len(rounds.overcooked)
     pieces = mono[: mono.size // (count + 1) * (count + 1)].reshape(count + 1, -1)
-    return journey_picture(
-        title=f"Ouroboros of {title(source, options, card)}",
+    return OuroborosPicture(
+        title=title_of(source, options, card, "Ouroboros"),
+        band_centres=SCALE.band_centres,
         mel_db=np.concatenate([_levels(piece) for piece in pieces], axis=1),
         seconds=mono.size / mel.SAMPLE_RATE,
-        overcooked=rounds.overcooked,
+        overcooked_db=rounds.overcooked,
         moved_db=rounds.moved_db,
         objective=rounds.objective[:, -1, -1],
     )

@@ -7,11 +7,19 @@ import jax
 import numpy as np
 
 from dreamsound_jax.audio import files
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.dreaming.batch import Stopwatch, analyse, dream_batch, filled, hear
-from dreamsound_jax.outputs import picture as report
-from dreamsound_jax.outputs.clip import Clip, encode, target_name, title
+from dreamsound_jax.outputs.clip_files import (
+    ClassProbabilities,
+    ClipFiles,
+    ClipRequest,
+    title_clip,
+)
+from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
+from dreamsound_jax.outputs.results import DreamResult
 from dreamsound_jax.run.finish import Dreamed
+from dreamsound_jax.run.scale import SCALE
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system.errors import UserError
 
@@ -42,29 +50,59 @@ def dream(model, batch, options, *, folder, tell):
 
 
 def _clip(model, source, dreams, seconds, options):
-    """The `Clip` of one clip's `Dreams`; UserError if it stopped."""
+    """The `ClipFiles` of one clip's `Dreams`; UserError if it stopped."""
     stopped = ascent.why_stopped(dreams.climb, options.layers_to_use)
     if stopped:
         raise UserError(f"{stopped}; nothing was written for this clip")
     dreams = _without_padding(dreams, source.kept)
-    objective, finished = dreams.climb.objective, dreams.finished
-    wav = encode(finished.sound.T, sample_rate=source.sample_rate, loudness=options.loudness)
-    mono = files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE)
-    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))
-    arrays = {"mel_db": np.stack([dreams.before_db, finished.mel_db])}
-    if options.domain == "sound":
-        arrays["gain_db"] = finished.change_db
-    return Clip(
-        wav=wav,
-        arrays=arrays,
-        picture=lambda written: _picture(source, dreams, written, options, model.card),
-        facts={
-            "objective": {"first": float(objective[-1, 0]), "last": float(objective[-1, -1])},
-            "objective_by_level": objective.tolist(),
-        },
-        heard=(*dreams.heard, np.asarray(heard_again)[0]),
-        seconds=seconds,
+    sound = render_sound(
+        dreams.finished.sound.T,
+        sample_rate=source.sample_rate,
+        normalise=options.loudness != "none",
     )
+    mono = files.to_mono(sound.recording, sample_rate=mel.SAMPLE_RATE)
+    heard_again = hear(model, analyse(mono[None].astype(options.dtype())))
+    arrays = {"mel_db": np.stack([dreams.before_db, dreams.finished.mel_db])}
+    if options.domain == "sound":
+        arrays["gain_db"] = dreams.finished.change_db
+    picture = _picture(source, dreams, mono, options, model.card) if options.plots else None
+    return ClipFiles(
+        request=request_of(source, options, model.card),
+        sound=sound,
+        arrays=arrays,
+        picture=picture and draw_dream(picture),
+        result=DreamResult(objective=dreams.climb.objective),
+        probabilities=named_probabilities(model.card, (*dreams.heard, np.asarray(heard_again)[0])),
+        timings=seconds,
+    )
+
+
+def request_of(source, options, card):
+    """The `ClipRequest` of a source."""
+    return ClipRequest(
+        number=source.number,
+        name=source.name,
+        input=source.path,
+        seed=options.seed,
+        model=card.name,
+        domain=options.domain,
+        layers=tuple(options.layers_to_use),
+        target_class=None if source.target is None else card.classes[source.target],
+        swept=source.changes,
+    )
+
+
+def named_probabilities(card, heard):
+    """The `ClassProbabilities` of three arrays (classes,): before, after, of the written sound."""
+    before, after, written = (dict(zip(card.classes, each)) for each in heard)
+    return ClassProbabilities(before=before, after=after, written_sound=written)
+
+
+def title_of(source, options, card, kind):
+    """What the picture of a clip is called; `kind` is Dream or Ouroboros."""
+    request = request_of(source, options, card)
+    target = request.target_class
+    return title_clip(request, kind=kind, aim=target and f"{options.class_objective} {target}")
 
 
 def _without_padding(dreams, kept):
@@ -76,20 +114,21 @@ def _without_padding(dreams, kept):
     return dreams._replace(before_db=cut(dreams.before_db), finished=finished)
 
 
-def _picture(source, dreams, written, options, card):
-    return report.picture(
-        title=title(source, options, card),
+def _picture(source, dreams, mono, options, card):
+    target = None if source.target is None else card.classes[source.target]
+    return DreamPicture(
+        title=title_of(source, options, card, "Dream"),
+        scale=SCALE,
         before_db=dreams.before_db,
         after_db=dreams.finished.mel_db,
         change_db=dreams.finished.change_db,
-        change_name="Gain on the sound" if options.domain == "sound" else "Change",
+        change_label="Gain on the sound" if options.domain == "sound" else "Change",
         before_sound=source.sound[: round(source.kept * source.sound.size)],
-        after_sound=files.to_mono(written, sample_rate=mel.SAMPLE_RATE),
-        objective=dreams.climb.objective,
-        objective_label=_objective_label(options, target_name(source, card)),
-        level_shapes=options.settings().level_shapes(dreams.before_db.shape),
+        after_sound=mono,
         sample_rate=mel.SAMPLE_RATE,
-        hop=mel.HOP,
+        objective=dreams.climb.objective,
+        objective_label=_objective_label(options, target),
+        level_shapes=options.settings().level_shapes(dreams.before_db.shape),
     )
 
 

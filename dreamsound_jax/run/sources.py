@@ -108,7 +108,7 @@ def read(job, *, options, card):
     options = replace(options, **job.changes)
     keys = draw_keys(options.seed, job.draw)
     recording, kept = _in_a_bucket(_recording(job.path, options, keys.noise), options)
-    sound = files.listen(job.path, recording, sample_rate=SAMPLE_RATE)
+    sound = files.normalise_recording(job.path, recording, sample_rate=SAMPLE_RATE)
     _check_length(job.path, sound, options)
     if options.create_ouroboros:
         _check_journey(job.path, sound, recording, options)
@@ -176,7 +176,7 @@ def _in_a_bucket(recording, options):
 
 def _recording(path, options, key):
     if path not in find.GENERATED:
-        return files.record(path)
+        return files.read_recording(path)
     if path == "noise":
         sound = generated.noise(key, samples=options.clip_length)
     else:
