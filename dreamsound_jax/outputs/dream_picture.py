@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamsound_jax.outputs.panels import (
+    DPI,
     DYNAMIC_RANGE_DB,
     INK,
     MAX_COLUMNS,
@@ -19,7 +20,7 @@ from dreamsound_jax.outputs.panels import (
     label_frequencies,
 )
 
-_INCHES, _DPI = (14, 8.5), 100
+_INCHES = (14, 8.5)
 _FAINT, _SHADE = "#666666", "#eef1f5"
 
 
@@ -58,7 +59,7 @@ def draw_dream(picture: DreamPicture) -> bytes:
     """Draws a dream on one page. Returns a PNG of 1400 x 850 pixels."""
     from matplotlib.figure import Figure
 
-    figure = Figure(_INCHES, _DPI, facecolor="white")
+    figure = Figure(_INCHES, DPI, facecolor="white")
     label = textwrap.fill(f"Objective: {picture.objective_label}", 50, max_lines=3)
     spectrograms, (wave_before, wave_after, progress) = _place_panels(figure, picture.title, label)
     _draw_before_and_after(figure, spectrograms[:2], picture)

@@ -69,7 +69,9 @@ def _draw_whole_sound(figure, picture):
         vmin=-DYNAMIC_RANGE_DB,
         vmax=0,
     )
-    figure.colorbar(image, ax=axes, pad=0.01, aspect=30, label="level relative to the loudest cell (dB)")
+    figure.colorbar(
+        image, ax=axes, pad=0.01, aspect=30, label="level relative to the loudest cell (dB)"
+    )
     label_frequencies([axes], picture.band_centres)
     _mark_rounds(axes, picture.seconds, len(picture.overcooked_db))
 

@@ -18,11 +18,10 @@ if TYPE_CHECKING:  # The import takes half a second, and is of no use before a c
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+DPI = 100
 INK = "#1f3b5c"
 MAX_COLUMNS = 1200  # No panel has more pixels in a row.
 DYNAMIC_RANGE_DB = 80  # Colours end so far below the loudest cell, where the analysis ends, too.
-
-_DPI = 100
 
 
 class SpectrogramScale(NamedTuple):
@@ -41,7 +40,7 @@ def make_figure(title: str, inches: tuple[float, float]) -> Figure:
     """Makes a figure of 100 pixels an inch whose panels find their places by themselves."""
     from matplotlib.figure import Figure
 
-    figure = Figure(inches, _DPI, layout="constrained", facecolor="white")
+    figure = Figure(inches, DPI, layout="constrained", facecolor="white")
     figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
     return figure
 

@@ -29,7 +29,7 @@ def test_a_run_is_resumed_with_its_own_flags_alone(tmp_path):
     for other, message in (({"seed": 2}, "--seed 1, not 2"), ({"lr": 0.2}, "--lr 0.1, not 0.2")):
         with pytest.raises(UserError, match=f"already holds a run with {message}; name another"):
             find({**flags, **other})
-    for damaged in ("{", "{}", '{"seed": null, "flags": {}}', '{"seed": 1, "flags": 3}'):
+    for damaged in ("{", "{}", '{"seed": 1, "flags": 3}'):
         (folder / "params.json").write_text(damaged)
         with pytest.raises(UserError, match="cannot be read"):
             find(flags)
