@@ -56,7 +56,7 @@ setup(
         "optax>=0.2.5",
         "orbax-checkpoint>=0.12",  # the v1 API
         "pooch>=1.8",
-        "pyloudnorm>=0.1.1",
+        "pyloudnorm>=0.2",  # the first with `blockwise_loudness`
         "scipy>=1.15",
         "soundfile>=0.13",
         "soxr>=0.5",

@@ -25,9 +25,9 @@ def white_noise(samples=51200, seed=0):
 
 def recording(name):
     """One of the recordings in `data`, float64."""
-    return np.float64(files.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
+    return np.float64(files.read_sound(str(DATA / f"{name}.flac"), sample_rate=RATE))
 
 
 def original(name):
     """One of the recordings in `data` as its file has it, a `Recording`."""
-    return files.record(str(DATA / f"{name}.flac"))
+    return files.read_recording(str(DATA / f"{name}.flac"))
