@@ -23,7 +23,7 @@ class RenderedSound(NamedTuple):
 
 
 def render_sound(sound: np.ndarray, *, sample_rate: int, normalise: bool = True) -> RenderedSound:
-    """Renders a sound, of which it encodes and measures everything once.
+    """Renders a sound: encodes it once, and measures its loudness once.
 
     Args:
       sound: (samples, channels), of any float dtype.

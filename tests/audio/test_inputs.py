@@ -69,7 +69,7 @@ def test_read_averages_channels(stored):
     np.testing.assert_allclose(files.read_sound(path, sample_rate=RATE), mono, atol=1e-5)
 
 
-def test_record_takes_a_file_as_it_is(stored):
+def test_a_recording_keeps_its_channels_and_sample_rate(stored):
     stereo = np.float32(np.stack([tone(44100), 3 * tone(44100, frequency=1000)], 1))
     path = stored("stereo.wav", encoded(stereo, 44100, subtype="FLOAT"))
     recording = files.read_recording(path)
