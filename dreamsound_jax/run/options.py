@@ -200,7 +200,8 @@ class Options:
     )
     weight_decay: float | None = option(
         None,
-        "Weight decay, which pulls each step towards zero (adamw and others).",
+        "Weight decay: each step also pulls the gain, or the standardised spectrogram, towards "
+        "zero (adamw and others).",
         role="data",
         at_least=0.0,
     )
@@ -294,7 +295,7 @@ class Options:
     )
     precision: str = option(
         "float32",
-        "Floating-point precision of the network's arithmetic.",
+        "float32, bfloat16 or float64: the precision of the network's arithmetic.",
         role="run",
         choices=("float32", "bfloat16", "float64"),
     )

@@ -67,6 +67,7 @@ class ClipPlan:
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness: the options
         of these names.
       ouroboros: how the dream is fed back; None for a single dream.
+      given_objective: an objective in place of the one of `layers`.
     """
 
     card: Card
@@ -91,6 +92,7 @@ class ClipPlan:
     loudness: str
     dtype: Any
     ouroboros: OuroborosPlan | None = None
+    given_objective: Objective | None = None
 
     @property
     def dreams_of_class(self) -> bool:
@@ -100,6 +102,8 @@ class ClipPlan:
     @property
     def asked_layers(self) -> tuple[str, ...]:
         """The layers as they were asked for."""
+        if self.given_objective is not None:
+            return self.program().layers
         return (ITERATE,) if self.iterates else self.layers
 
     def layers_of_round(self, number: int = 0) -> tuple[str, ...]:
@@ -118,6 +122,8 @@ class ClipPlan:
           target: index of the class to dream of, if a class is.
           number: of the round.
         """
+        if self.given_objective is not None:
+            return self.given_objective
         chosen = self.layers_of_round(number)
         names = self.card.architecture.stage_of(chosen[0]) if self.iterates else chosen
         weights = [1 / len(chosen) if name in chosen else 0.0 for name in names]
