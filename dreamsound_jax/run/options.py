@@ -103,10 +103,10 @@ class Options:
     layers_to_use: tuple[str, ...] = option(
         (),
         f"Layers to excite, separated by commas. By default {DEFAULT_LAYER}, or output if a target "
-        "class is named; of a network without these layers, the deepest that responds to a part of "
-        "the sound, or the layer of the classes. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
+        "class is named. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
         "hits (relu3_4) and to phrases (relu5_4); output responds to a class. In an ouroboros, "
-        "iterate takes another layer each round, from output back to conv1_1.",
+        "iterate takes another layer each round, from output back to conv1_1. --list_models shows "
+        "the layers of each network.",
         role="program",
     )
     target_class: str | None = option(
