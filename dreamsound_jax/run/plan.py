@@ -201,7 +201,7 @@ def resolve(options: Options, card: Card) -> Plan:
         be.
     """
     check_options(options)
-    if options.sample_rate != card.front_end.sample_rate:
+    if options.sample_rate not in (None, card.front_end.sample_rate):
         raise UserError(
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
@@ -262,8 +262,10 @@ def _layers(options, card):
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
     names_class = options.target_class is not None or "target_class" in options.sweep
-    default = architecture.class_layer if names_class else DEFAULT_LAYER
-    names = options.layers_to_use or (default,)
+    default = (
+        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
+    )
+    names = options.layers_to_use or (architecture.class_layer if names_class else default,)
     return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
 
 
