@@ -49,7 +49,6 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
-        "filelock>=3.12",  # JAX needs it to bound its compilation cache
         "flatbuffers>=24.3",  # jax.export serializes with it
         "flax>=0.12",
         "fsspec>=2025.2",
