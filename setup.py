@@ -50,7 +50,7 @@ setup(
         "absl-py>=2.1",
         "etils[epath]>=1.9",
         "filelock>=3.12",  # JAX needs it to bound its compilation cache
-        "flatbuffers>=24.3",  # jax.export serializes with it
+        "flatbuffers>=24.3.25",  # jax.export serializes with it
         "flax>=0.12",
         "fsspec>=2025.2",
         "jax>=0.10",
