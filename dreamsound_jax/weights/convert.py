@@ -37,7 +37,7 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
         layers = convert_state_dict(tensors, shapes)
         entries |= _describe_source(path, request)
         write_checkpoint(request.folder, layers, entries, size=size)
-    return f"wrote {request.folder}; select it with {request.model_flag}"
+    return f"wrote {request.folder}; use it with {request.model_flag}"
 
 
 def _make_card(entries):
