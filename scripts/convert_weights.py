@@ -20,7 +20,7 @@ from dreamsound_jax.weights.convert import convert_weights
 from dreamsound_jax.weights.download import download_weights
 
 _MODEL = flags.DEFINE_string(
-    "model", None, "the name of the model, which dreamsound --model takes afterwards", required=True
+    "model", None, "name of the model; dreamsound --model=NAME selects it later", required=True
 )
 _PTH = flags.DEFINE_string("pth", None, "the PyTorch file to convert")
 _DOWNLOAD = flags.DEFINE_boolean(
@@ -32,13 +32,19 @@ _OUTPUT = flags.DEFINE_string(
 _VERIFY_HASH = flags.DEFINE_boolean(
     "verify_hash", True, "refuse a file for a published model that is not the published one"
 )
-_CLASSES = flags.DEFINE_list("classes", None, "names of the classes in order, or their number")
+_CLASSES = flags.DEFINE_list(
+    "classes", None, "names of the classes in the order of the outputs, or only their number"
+)
 _MEAN = flags.DEFINE_float("mean", None, "mean of the training spectrograms, in dB")
 _STD = flags.DEFINE_float(
     "std", None, "standard deviation of the training spectrograms, in dB", 1e-6
 )
 _WIDTH = flags.DEFINE_float(
-    "width", None, "factor of VGG19's numbers of channels; by default 1", 0.01, 4
+    "width",
+    None,
+    "multiplies the number of channels of each convolution of VGG19; by default 1",
+    0.01,
+    4,
 )
 _HIDDEN = flags.DEFINE_integer(
     "hidden", None, "number of features of the two hidden layers; by default 4096", 1

@@ -31,7 +31,7 @@ _DATASET = flags.DEFINE_enum(
     "dataset",
     None,
     ["urbansound8k", "fma-small", "folder", "gm"],
-    "the data set: folder, gm, fma-small or urbansound8k",
+    "the data set to train on",
     required=True,
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "the folder of the sounds; not used for gm")
@@ -42,9 +42,9 @@ _HELD_OUT = flags.DEFINE_float(
 _SOUNDFONT = flags.DEFINE_string(
     "soundfont", None, "gm: the .sf2 file to render with; by default the installed FluidR3_GM"
 )
-_CLIPS = flags.DEFINE_integer("clips", 20000, "gm: the number of clips to train on", 16)
+_CLIPS = flags.DEFINE_integer("clips", 20000, "gm: number of clips to train on", 16)
 _HELD_OUT_CLIPS = flags.DEFINE_integer(
-    "held_out_clips", 1600, "gm: the number of clips in each of the two held-out sets", 16
+    "held_out_clips", 1600, "gm: number of clips in each of the two held-out sets", 16
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -56,32 +56,32 @@ _CACHE = flags.DEFINE_string(
 )
 _RESUME = flags.DEFINE_boolean("resume", True, "resume a run that was interrupted")
 _SAVE_EVERY = flags.DEFINE_integer(
-    "save_every", 200, "how many steps to train between two saves of the run", 1
+    "save_every", 200, "number of training steps between two saves of the run", 1
 )
 _TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder to write TensorBoard logs to")
-_WIDTH = flags.DEFINE_float("width", 0.25, "factor of VGG19's numbers of channels", 0.01, 4)
+_WIDTH = flags.DEFINE_float(
+    "width", 0.25, "multiplies the number of channels of each convolution of VGG19", 0.01, 4
+)
 _HIDDEN = flags.DEFINE_integer("hidden", 256, "number of features of the two hidden layers", 1)
 _WINDOWS = flags.DEFINE_list(
     "windows",
     None,
-    "FRAMESxEPOCHS, ...: how many frames of each clip to train on, for how many epochs; by default "
-    f"{DEFAULT_WINDOWS}, and 64x5,128x2 for gm",
+    "list of FRAMESxEPOCHS: how many frames of each clip the network sees, and for how many "
+    f"epochs; by default {DEFAULT_WINDOWS}, and 64x5,128x2 for gm",
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", Recipe.batch_size, "number of clips in a training step", 2
 )
 _LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate", Recipe.learning_rate, "the learning rate at its peak", 0.0
+    "learning_rate", Recipe.learning_rate, "learning rate at its peak", 0.0
 )
 _PRECISION = flags.DEFINE_enum(
     "precision",
     "auto",
     ["auto", "float32", "bfloat16"],
-    "the network's arithmetic: float32 or bfloat16; auto is float32 on CPU and bfloat16 elsewhere",
+    "the network's arithmetic; auto is float32 on CPU and bfloat16 elsewhere",
 )
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "the seed of the data, the initial weights and the training", 0
-)
+_SEED = flags.DEFINE_integer("seed", 0, "seed of the data, the initial weights and the training", 0)
 
 # These flags do not affect the result, so the command in the model card leaves them out.
 STORAGE_FLAGS = ("data_dir", "output", "cache", "resume", "save_every", "tensorboard")

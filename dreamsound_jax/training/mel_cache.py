@@ -38,17 +38,18 @@ class CachedSpectrogram:
     Attributes:
       path: the file.
       offset: where the piece begins in the file, in bytes.
-      shape: the shape of the piece in the file, (frames, mel bands).
+      stored_shape: the shape of the piece in the file, (frames, mel bands).
     """
 
     path: Path
     offset: int
-    shape: tuple[int, int]
+    stored_shape: tuple[int, int]
 
     def __array__(self, dtype=None, copy=None):
         # np.load would parse the file's header again, for each clip of each batch.
-        frames = np.fromfile(self.path, DTYPE, math.prod(self.shape), offset=self.offset)
-        frames = frames.reshape(self.shape)
+        count = math.prod(self.stored_shape)
+        frames = np.fromfile(self.path, DTYPE, count, offset=self.offset)
+        frames = frames.reshape(self.stored_shape)
         if np.isnan(frames[-1, 0]):
             frames = frames[:-1]
         return np.asarray(frames.T, dtype=dtype, copy=copy)

@@ -37,7 +37,7 @@ class Recorder:
         return sound
 
 
-def programs_of(split, count):
+def list_programs(split, count):
     recorder = Recorder()
     for number in range(count):
         render_clip(recorder, split=split, seed=0, number=number)
@@ -46,15 +46,15 @@ def programs_of(split, count):
 
 def test_held_out_instruments_are_never_trained_on(monkeypatch):
     monkeypatch.setattr(general_midi, "_add_room_and_noise", lambda rng, sound: sound)
-    trained, phrases = (set(programs_of(split, 60 * FAMILIES)) for split in SPLITS[:2])
-    instruments = set(programs_of("held_out_instruments", FAMILIES))
+    trained, phrases = (set(list_programs(split, 60 * FAMILIES)) for split in SPLITS[:2])
+    instruments = set(list_programs("held_out_instruments", FAMILIES))
     assert trained == phrases and len(trained) == 7 * FAMILIES
     assert instruments == {8 * family + 1 for family in range(FAMILIES)}
     assert trained.isdisjoint(instruments)
 
 
 def test_the_label_is_the_family_of_the_program():
-    assert [program // 8 for program in programs_of("train", 40)] == [n % 16 for n in range(40)]
+    assert [program // 8 for program in list_programs("train", 40)] == [n % 16 for n in range(40)]
 
 
 def test_phrases_differ_between_clips_splits_and_seeds():

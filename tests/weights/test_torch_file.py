@@ -22,7 +22,7 @@ def read_all(path):
         return {name: stored.read() for name, stored in tensors.items()}
 
 
-def refusal(path):
+def get_refusal(path):
     with pytest.raises(UserError) as caught:
         read_all(path)
     message = str(caught.value)
@@ -76,7 +76,7 @@ def test_wrapped_and_parallel_state_dicts_are_unwrapped(tmp_path, wrapping):
     assert list(read_all(write_zip(tmp_path / "a.pth", pickled, {"0": array}))) == ["a", "b"]
 
 
-def malicious(marker):
+def make_malicious_pickles(marker):
     """Returns pickles that would create the file `marker`, each in another way."""
     command = f"touch {marker}"
     system = Call(Global("os", "system"), command)
@@ -105,11 +105,11 @@ def malicious(marker):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(malicious("")))
+@pytest.mark.parametrize("kind", list(make_malicious_pickles("")))
 def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, kind):
     marker = tmp_path / "marker"
-    pickled = malicious(marker)[kind]
-    message = refusal(write_zip(tmp_path / "a.pth", pickled, {"0": np.zeros(4)}))
+    pickled = make_malicious_pickles(marker)[kind]
+    message = get_refusal(write_zip(tmp_path / "a.pth", pickled, {"0": np.zeros(4)}))
     assert "was not run" in message or "damaged" in message
     assert not marker.exists()
 
@@ -117,7 +117,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, kind):
 def test_pythons_unpickler_would_run_the_malicious_pickles(tmp_path):
     for kind in ("os.system", "eval", "exec, protocol 4", "instance", "in a value"):
         marker = tmp_path / kind.replace(" ", "_")
-        with_storage = malicious(marker)[kind]
+        with_storage = make_malicious_pickles(marker)[kind]
         unpickler = type("Any", (pickle.Unpickler,), {"persistent_load": lambda self, pid: None})
         unpickler.find_class = lambda self, module, name: (
             str if module.startswith("torch") else pickle.Unpickler.find_class(self, module, name)
@@ -133,7 +133,7 @@ def test_the_readers_own_objects_cannot_be_changed(tmp_path):
     """The opcode BUILD sets attributes of an object on the stack."""
     for name in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
         for state in (b"}(U\x04evilK\x01u", b"N}(U\x08__call__K\x01u\x86"):
-            refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
+            get_refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
     assert read_all(write_pth(tmp_path / "b.pth", ARRAYS)).keys() == ARRAYS.keys()
 
 
@@ -141,7 +141,7 @@ def test_a_pickle_cannot_take_all_memory_or_crash_python(tmp_path):
     nested = b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s."  # Hashing it overflows C's stack.
     memo = b"\x80\x02}r\xff\xff\xff\x7f."  # This allocates two thousand million places.
     for pickled in (nested, memo):
-        assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled))
+        assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", pickled))
 
 
 def test_a_pickle_cannot_hide_its_entries(tmp_path):
@@ -149,13 +149,13 @@ def test_a_pickle_cannot_hide_its_entries(tmp_path):
     array = np.zeros(4)
     hidden = dumps({"a": tensor("0", array)})
     ordered = b"\x80\x02ccollections\nOrderedDict\n)R}U\x05itemsK\x01sb."
-    assert "holds no state dict" in refusal(write_zip(tmp_path / "a.pth", ordered))
+    assert "holds no state dict" in get_refusal(write_zip(tmp_path / "a.pth", ordered))
     assert list(read_all(write_zip(tmp_path / "b.pth", hidden, {"0": array}))) == ["a"]
 
 
 def test_a_message_contains_no_control_characters_of_a_name(tmp_path):
     pickled = b"\x80\x04\x8c\x04evil\x8c\x07\x1b[2Jx\n!\x93."
-    assert "\x1b" not in refusal(write_zip(tmp_path / "a.pth", pickled))
+    assert "\x1b" not in get_refusal(write_zip(tmp_path / "a.pth", pickled))
 
 
 def test_a_tensor_with_metadata_is_refused(tmp_path):
@@ -163,10 +163,10 @@ def test_a_tensor_with_metadata_is_refused(tmp_path):
     array = np.zeros(4)
     call = tensor("0", array)
     call.arguments = (*call.arguments, {"neg": True})
-    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
+    assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
 
 
-LIES = {
+INVALID_VIEWS = {
     "offset": {"offset": 20},
     "stride": {"shape": (4, 6), "strides": (100, 1)},
     "negative": {"shape": (-4, -6), "strides": (6, 1)},
@@ -181,14 +181,14 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", list(LIES))
-def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, lie):
+@pytest.mark.parametrize("kind", list(INVALID_VIEWS))
+def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, kind):
     array = np.zeros((4, 6))
-    pickled = dumps({"a": tensor("0", array, **LIES[lie])})
-    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
+    pickled = dumps({"a": tensor("0", array, **INVALID_VIEWS[kind])})
+    assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
 
 
-def other_files(path, kind):
+def write_other_file(path, kind):
     content = {
         "an LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
         "a page": b"<!DOCTYPE html><html>Not found</html>",
@@ -247,7 +247,7 @@ def other_files(path, kind):
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path, kind, words):
-    assert words in refusal(other_files(tmp_path / "a.pth", kind))
+    assert words in get_refusal(write_other_file(tmp_path / "a.pth", kind))
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_files_of_pytorch_are_read(torch, tmp_path):
 def test_whole_models_and_old_files_of_pytorch_are_explained(torch, tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(3, 2))
     torch.save(model, tmp_path / "whole.pth")
-    message = refusal(tmp_path / "whole.pth")
+    message = get_refusal(tmp_path / "whole.pth")
     assert "torch.nn.modules.container.Sequential" in message and "model.state_dict()" in message
     torch.save(model.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert "old format" in refusal(tmp_path / "old.pth")
+    assert "old format" in get_refusal(tmp_path / "old.pth")
