@@ -60,7 +60,7 @@ class ConversionRequest:
                 f"'-' or '.', got {self.name!r}"
             )
         known = self.published_entries or {"description": "A VGG19, converted from PyTorch."}
-        known = FULL_SIZE | known | self.entries
+        known = known | self.entries | {"name": self.name}
         missing = [f"--{key}" for key in REQUIRED_ENTRIES if key not in known]
         if missing:
             raise UserError(
@@ -70,7 +70,8 @@ class ConversionRequest:
         for key in ("mean", "std"):
             if not math.isfinite(known[key]):
                 raise UserError(f"--{key} must be a finite number, got {known[key]}")
-        return known | {"name": self.name, "classes": _expand_classes(known["classes"])}
+        sizes = {key: size for key, size in FULL_SIZE.items() if key not in known}
+        return known | {"classes": _expand_classes(known["classes"])} | sizes
 
 
 def find_published_models() -> dict[str, dict[str, Any]]:
