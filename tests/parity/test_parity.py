@@ -22,7 +22,7 @@ from dreamsound_jax.dreaming import dream
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.spectral import interpolate
-from dreamsound_jax.weights.torch_weights import from_torch
+from dreamsound_jax.weights.torch_weights import convert_state_dict
 from tests.helpers import tiny
 from tests.helpers.tiny import CARD
 from tests.helpers.torch_files import vgg19_arrays
@@ -68,7 +68,7 @@ def seeded_weights():
 @functools.cache
 def golden_network(dtype):
     full = dataclasses.replace(CARD, classes=tuple("abcdefgh"), width=1.0, hidden=4096)
-    weights = from_torch(seeded_weights(), loading.weight_shapes(full), dtype=np.float64)
+    weights = convert_state_dict(seeded_weights(), loading.weight_shapes(full), dtype=np.float64)
     return loading.network_from(full, dict(weights), dtype=dtype)
 
 
@@ -187,7 +187,7 @@ def pair(x64):
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
     shapes = loading.weight_shapes(CARD)
     weights = vgg19_arrays(shapes, dtype=np.float64)
-    converted = dict(from_torch(weights, shapes, dtype=np.float64))
+    converted = dict(convert_state_dict(weights, shapes, dtype=np.float64))
     network = loading.network_from(CARD, converted, dtype=jnp.float64)
     return network, {name: torch.tensor(array) for name, array in weights.items()}
 
