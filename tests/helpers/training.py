@@ -6,12 +6,18 @@ import numpy as np
 from flax import nnx
 
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
 from dreamsound_jax.training.examples import Examples
 from dreamsound_jax.training.loop import Monitor, train
 from dreamsound_jax.training.recipe import Recipe
 
-CARD = Card("tiny", ("low", "high"), -30.0, 17.0, width=1 / 16, hidden=8)
+CARD = Card(
+    "tiny",
+    ("low", "high"),
+    FrontEnd(mean=-30.0, std=17.0),
+    size={"width": 1 / 16, "hidden": 8},
+)
 
 
 def two_classes(count, seed=0, frames=48):
@@ -26,7 +32,7 @@ def two_classes(count, seed=0, frames=48):
 
 
 def untrained_network():
-    return VGG19BatchNorm(2, rngs=nnx.Rngs(0), width=CARD.width, hidden=CARD.hidden)
+    return VGG19BatchNorm(2, rngs=nnx.Rngs(0), **CARD.size)
 
 
 class Recorder(Monitor):

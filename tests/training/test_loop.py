@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 from dreamsound_jax.networks import loading
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.batch_norm import fold_batch_norms
 from dreamsound_jax.training.evaluate import compute_accuracy, count_confusions
@@ -40,8 +41,10 @@ def test_the_loss_falls(trained):
 
 def test_the_plain_network_classifies_new_clips(trained):
     model, _, statistics = trained
-    network = loading.network_from(CARD, fold_batch_norms(model))
-    counts = count_confusions(network, two_classes(60, seed=1), num_classes=2, **statistics)
+    network = loading.build_network(CARD, fold_batch_norms(model))
+    counts = count_confusions(
+        network, two_classes(60, seed=1), num_classes=2, front_end=FrontEnd(**statistics)
+    )
     accuracy, of_classes = compute_accuracy(counts)
     assert counts.sum(1).tolist() == [30, 30]
     assert accuracy > 0.85
@@ -50,11 +53,11 @@ def test_the_plain_network_classifies_new_clips(trained):
 
 def test_clips_of_any_length_are_classified(trained):
     model, _, statistics = trained
-    network = loading.network_from(CARD, fold_batch_norms(model))
+    network = loading.build_network(CARD, fold_batch_norms(model))
     examples = [two_classes(40, seed=2, frames=frames) for frames in (20, 48, 300, 700)]
     mel_db = [clip for found in examples for clip in found.mel_db]
     mixed = Examples(mel_db, np.concatenate([found.labels for found in examples]))
-    counts = count_confusions(network, mixed, num_classes=2, **statistics)
+    counts = count_confusions(network, mixed, num_classes=2, front_end=FrontEnd(**statistics))
     assert compute_accuracy(counts)[0] > 0.85
 
 
@@ -63,7 +66,8 @@ def test_the_folded_network_computes_what_the_trained_one_does(trained):
     layers = ("conv1_1", "relu3_4", "conv5_4", "linear1", "output")
     spectrogram = np.random.default_rng(0).normal(size=(2, 32, 48)).astype(np.float32)
     model.eval()
-    networks = nnx.split(model), loading.network_from(CARD, fold_batch_norms(model))
+    plain = loading.build_network(CARD, fold_batch_norms(model))
+    networks = nnx.split(model), (plain.graph, plain.weights)
     expected, found = (compute_activations(network, spectrogram, layers) for network in networks)
     for layer in layers:
         scale = np.abs(expected[layer]).max()

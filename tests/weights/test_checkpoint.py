@@ -2,22 +2,17 @@ import json
 
 import numpy as np
 import pytest
-from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights import checkpoint
-from tests.helpers.tiny import CARD, random_weights
+from tests.helpers.tiny import CARD, as_module, random_weights
 
 ENTRIES = {
     "name": "tiny",
     "description": "For a test.",
-    "classes": list(CARD.classes),
-    "mean": CARD.mean,
-    "std": CARD.std,
-    "width": CARD.width,
-    "hidden": CARD.hidden,
+    **CARD.entries(),
     "source": {"data": "none"},
     "license": "MIT",
     "accuracy": {"held_out": 0.75},
@@ -45,9 +40,9 @@ def tiny(tmp_path_factory):
 
 
 def test_a_checkpoint_is_loaded_from_its_folder(tiny):
-    model = loading.load(checkpoint=tiny)
+    model = loading.load_model(checkpoint=tiny)
     assert model.card == CARD
-    np.testing.assert_array_equal(nnx.merge(*model.network).output.bias[...], np.full(6, 3))
+    np.testing.assert_array_equal(as_module(model.network).output.bias[...], np.full(6, 3))
     assert (tiny / "confusion.png").read_bytes() == b"picture"
 
 
@@ -67,7 +62,7 @@ def test_large_weights_are_streamed_and_read_back(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "STREAMING_THRESHOLD", 0)
     monkeypatch.setattr(checkpoint, "CHUNK", 4096)
     write(tmp_path / "tiny", 3.0)
-    loaded = loading.load(checkpoint=tmp_path / "tiny").network[1]
+    loaded = loading.load_model(checkpoint=tmp_path / "tiny").network.weights
     expected = WEIGHTS["linear1"]["kernel"].astype(np.float32)
     np.testing.assert_array_equal(loaded["linear1"]["kernel"][...], expected)
 

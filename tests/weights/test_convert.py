@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from flax import nnx
 
 from dreamsound_jax.networks import catalogue, loading
 from dreamsound_jax.system.errors import UserError
@@ -12,11 +11,10 @@ from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from dreamsound_jax.weights.torch_weights import BATCH_NORM_TORCH_NAMES
 from tests.helpers.published import publish_tiny_model
-from tests.helpers.tiny import CARD, write_checkpoint
+from tests.helpers.tiny import CARD, as_module, write_checkpoint
 from tests.helpers.torch_files import vgg19_arrays, write_pth
 
-ENTRIES = {"classes": list(CARD.classes), "mean": CARD.mean, "std": CARD.std}
-ENTRIES |= {"width": CARD.width, "hidden": CARD.hidden}
+ENTRIES = {key: value for key, value in CARD.entries().items() if key != "name"}
 ARRAYS = vgg19_arrays(loading.weight_shapes(CARD))
 
 
@@ -36,7 +34,7 @@ def test_batch_norm_is_folded(tmp_path):
     arrays = vgg19_arrays(loading.weight_shapes(CARD), batch_norm=True)
     path = write_pth(tmp_path / "bn.pth", arrays)
     convert_weights(path, ConversionRequest("bn", ENTRIES, output=tmp_path / "bn"))
-    model = nnx.merge(*loading.load(checkpoint=tmp_path / "bn").network)
+    model = as_module(loading.load_model(checkpoint=tmp_path / "bn").network)
     x = np.random.default_rng(0).normal(size=(32, 48)).astype(np.float32)
     found = model(x[None], ("conv1_1", "relu1_1", "conv1_2"))
     conv, norm = BATCH_NORM_TORCH_NAMES["conv1_2"], "features.4"
@@ -52,13 +50,13 @@ def test_batch_norm_is_folded(tmp_path):
 
 def test_a_published_model_is_selected_by_its_name(published, pth):
     with pytest.raises(UserError, match="has no weights in .*; run the converter"):
-        loading.load("tiny")
-    assert "no weights here: run the converter" in catalogue.overview()
+        loading.load_model("tiny")
+    assert "no weights here: run the converter" in catalogue.describe_models()
     before = json.loads((published / "card.json").read_text())
     assert "--model=tiny" in convert_weights(pth, ConversionRequest("tiny", {}))
     assert json.loads((published / "card.json").read_text()) == before
-    assert loading.load("tiny").card.classes == CARD.classes
-    assert f"checkpoint: {published}" in catalogue.overview()
+    assert loading.load_model("tiny").card.classes == CARD.classes
+    assert f"checkpoint: {published}" in catalogue.describe_models()
 
 
 def test_a_file_other_than_the_published_one_needs_noverify_hash(published, tmp_path):
@@ -79,7 +77,7 @@ def test_a_network_that_was_trained_here_is_not_replaced(pth, tmp_path):
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(UserError, match="holds a network that was trained here"):
         convert_weights(pth, ConversionRequest("mine", ENTRIES, output=folder))
-    assert loading.load(checkpoint=folder).card == CARD
+    assert loading.load_model(checkpoint=folder).card == CARD
 
 
 def test_a_file_that_does_not_fit_leaves_nothing(tmp_path):

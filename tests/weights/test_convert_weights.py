@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import read_card
@@ -20,14 +19,15 @@ from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from tests.helpers import full_width
-from tests.helpers.tiny import CARD, write_checkpoint
+from tests.helpers.tiny import CARD, as_module, write_checkpoint
 from tests.helpers.torch_files import vgg19_arrays, write_pth
 
 SCRIPT = [sys.executable, str(Path(__file__).parents[2] / "scripts/convert_weights.py")]
-ENTRIES = {"classes": CARD.classes, "mean": CARD.mean, "std": CARD.std}
-ENTRIES |= {"width": CARD.width, "hidden": CARD.hidden}
-FLAGS = [f"--classes={','.join(CARD.classes)}", f"--mean={CARD.mean}", f"--std={CARD.std}"]
-FLAGS += [f"--width={CARD.width}", f"--hidden={CARD.hidden}"]
+ENTRIES = {key: value for key, value in CARD.entries().items() if key != "name"}
+FLAGS = [
+    f"--{key}={','.join(value) if isinstance(value, list) else value}"
+    for key, value in ENTRIES.items()
+]
 # Runs a command and prints the largest size of its memory.
 MEASURE_PEAK = (
     "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=2);"
@@ -69,7 +69,7 @@ def test_a_conversion_that_is_killed_leaves_the_old_checkpoint(pth, tmp_path):
         time.sleep(0.002)
     process.kill()
     process.wait()
-    loading.load(checkpoint=folder)
+    loading.load_model(checkpoint=folder)
     convert_weights(pth, ConversionRequest("mine", ENTRIES, output=folder))
     assert read_card(folder).name == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {"tiny.pth", "mine"}
@@ -103,7 +103,7 @@ def test_a_full_width_network_computes_what_pytorch_does(tmp_path):
         assert int(process.stdout) * 1024 < 1.5 * path.stat().st_size
     path.unlink()
     with jax.enable_x64(True):
-        model = loading.load(checkpoint=folder, dtype=jnp.float64)
+        model = loading.load_model(checkpoint=folder, dtype=jnp.float64)
         found = full_width.numbers(*compute(model.network, full_width.spectrogram()))
     stored = np.load(full_width.STORED)
     assert set(found) == set(stored.files)
@@ -113,12 +113,12 @@ def test_a_full_width_network_computes_what_pytorch_does(tmp_path):
 
 def compute(network, spectrogram):
     """Returns all activations and some gradients of one clip, with PyTorch's order of axes."""
-    run_network = jax.jit(lambda network, x: nnx.merge(*network)(x[None], LAYERS))
+    run_network = jax.jit(lambda network, x: as_module(network)(x[None], LAYERS))
     activations = {n: np.asarray(v[0]) for n, v in run_network(network, spectrogram).items()}
     activations = {n: v.transpose(2, 0, 1) if v.ndim == 3 else v for n, v in activations.items()}
 
     def sum_squares(spectrogram, network, layer):
-        return jnp.sum(nnx.merge(*network)(spectrogram[None], (layer,))[layer] ** 2)
+        return jnp.sum(as_module(network)(spectrogram[None], (layer,))[layer] ** 2)
 
     gradient = jax.jit(jax.grad(sum_squares), static_argnums=2)
     gradients = {n: np.asarray(gradient(spectrogram, network, n)) for n in full_width.GRADIENTS}

@@ -1,8 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dreamsound_jax.networks import loading
-from dreamsound_jax.networks.card import Card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.torch_weights import (
     BATCH_NORM_TORCH_NAMES,
@@ -52,7 +53,7 @@ def test_all_tensors_that_do_not_fit_are_named_at_once():
 
 def test_another_size_is_refused_with_all_shapes_that_differ():
     arrays = vgg19_arrays(SHAPES)
-    wider = Card("wider", ("a", "b"), 0.0, 1.0, width=CARD.width, hidden=64)
+    wider = dataclasses.replace(CARD, classes=("a", "b"), size={**CARD.size, "hidden": 64})
     with pytest.raises(UserError) as caught:
         convert_state_dict(arrays, loading.weight_shapes(wider))
     for words in ("classifier.3.weight is (32, 32), not (64, 64)", "classifier.6.bias is (6,)"):
