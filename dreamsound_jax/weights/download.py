@@ -1,8 +1,6 @@
 """Downloads published PyTorch weights."""
 
-from pathlib import Path
-
-from dreamsound_jax.system import runtime
+from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.weights.checkpoint import check_destination
 from dreamsound_jax.weights.conversion_request import ConversionRequest, find_published_models
@@ -36,7 +34,7 @@ def download_weights(request: ConversionRequest) -> str:
             source["url"],
             known_hash=f"sha256:{source['sha256']}",
             fname=source["file"],
-            path=Path(runtime.cache_folder()) / "downloads",
+            path=user_cache_folder() / "downloads",
             downloader=pooch.HTTPDownloader(progressbar=True),
         )
     except Exception as error:  # requests, urllib3, pooch and the disk each raise their own types.

@@ -25,8 +25,7 @@ def publish_tiny_model(checkpoints, content, monkeypatch):
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    card = {"name": "tiny", "description": "For a test.", "classes": list(CARD.classes)}
-    card |= {"mean": CARD.mean, "std": CARD.std, "width": CARD.width, "hidden": CARD.hidden}
+    card = CARD.entries() | {"description": "For a test."}
     card |= {"source": source, "weights_from": "run the converter"}
     (checkpoints / "tiny").mkdir(parents=True)
     (checkpoints / "tiny/card.json").write_text(json.dumps(card))

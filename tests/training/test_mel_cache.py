@@ -2,10 +2,10 @@ import jax
 import numpy as np
 import pytest
 
-from dreamsound_jax.spectral import mel, stft
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training import analysis
 from dreamsound_jax.training.datasets.dataset import Dataset
+from dreamsound_jax.training.front_end import FRONT_END
 from dreamsound_jax.training.mel_cache import analyse_sounds
 from tests.helpers.sounds import RATE, white_noise
 
@@ -33,7 +33,7 @@ def test_sounds_are_analysed_as_they_are_for_dreaming(tmp_path):
     assert not broken
     for name, (piece,) in cached.items():
         sound = read_noise(name) / np.abs(read_noise(name)).max()
-        expected = jax.jit(mel.sound_to_mel_db)(np.float32(sound))
+        expected = jax.jit(FRONT_END.level_db)(np.float32(sound))
         assert np.asarray(piece).dtype == np.float16
         np.testing.assert_allclose(piece, expected, atol=0.05, strict=False)
         assert np.shape(piece) == expected.shape
@@ -47,7 +47,7 @@ def test_long_sounds_are_cut_and_silent_pieces_left_out(tmp_path):
 
     cached, _ = analyse_sounds(tmp_path, make_dataset(read), ["long"])
     pieces = [np.asarray(piece) for piece in cached["long"]]
-    assert [piece.shape[1] for piece in pieces] == [stft.frame_count(100 * RATE // 3)] * 2
+    assert [piece.shape[1] for piece in pieces] == [FRONT_END.frame_count(100 * RATE // 3)] * 2
     assert min(piece.max() for piece in pieces) > -30, "each piece has a peak of 1"
 
 
@@ -96,7 +96,7 @@ def test_a_killed_run_keeps_what_it_has_done(tmp_path):
     cached, _ = analyse_sounds(tmp_path, make_dataset(read), names)
     assert read_names == ["whole"]
     for name in names:
-        assert np.shape(cached[name][0]) == (128, stft.frame_count(LENGTHS[name]))
+        assert np.shape(cached[name][0]) == (128, FRONT_END.frame_count(LENGTHS[name]))
 
 
 def pickle_an_array(path):
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_replaced(tmp_path, caplog, damage):
     damage(path)
     cached, _ = analyse_sounds(tmp_path, make_dataset(), ["short"])
     assert "is damaged, so its sound is analysed again" in caplog.text
-    assert np.shape(cached["short"][0]) == (128, stft.frame_count(LENGTHS["short"]))
+    assert np.shape(cached["short"][0]) == (128, FRONT_END.frame_count(LENGTHS["short"]))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
