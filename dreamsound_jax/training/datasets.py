@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamsound_jax.audio.files import read
+from dreamsound_jax.audio.files import read_sound
 from dreamsound_jax.audio.find import is_sound
 from dreamsound_jax.spectral.mel import SAMPLE_RATE
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -185,7 +185,7 @@ def _of_files(data_dir, classes, splits, facts, description):
     return Dataset(
         classes=classes,
         splits=splits,
-        reader=lambda: lambda name: read(str(root / name), sample_rate=SAMPLE_RATE),
+        reader=lambda: lambda name: read_sound(str(root / name), sample_rate=SAMPLE_RATE),
         stamp=stamp,
         identity=str(root),
         description=description,

@@ -23,7 +23,14 @@ def gather(recordings, *, card=CARD, gain_range=24.0, dtype=jnp.float32):
     """A batch of recordings, to be dreamed on in the domain sound."""
     keys = Keys(*jax.random.split(jax.random.key(0), 4))
     sources = [
-        Source(number, "a.wav", files.listen("a.wav", each, sample_rate=RATE), each, keys, 0)
+        Source(
+            number,
+            "a.wav",
+            files.normalise_recording("a.wav", each, sample_rate=RATE),
+            each,
+            keys,
+            0,
+        )
         for number, each in enumerate(recordings)
     ]
     sounds = jnp.asarray(np.stack([source.sound for source in sources]), dtype)

@@ -28,7 +28,7 @@ def source_of(sound, number=0):
     key = jax.random.fold_in(jax.random.key(0), number)
     keys = sources.Keys(*jax.random.split(key, 4))
     original = Recording(np.asarray(sound)[:, None], RATE)
-    heard = files.listen("a.wav", original, sample_rate=RATE)
+    heard = files.normalise_recording("a.wav", original, sample_rate=RATE)
     return sources.Source(number, "a.wav", heard, original, keys, 0)
 
 
@@ -168,7 +168,7 @@ def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
 def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     channels = np.stack([recording("loop_amen")[:SAMPLES], recording("ambi_choir")[:SAMPLES]], 1)
     both = Recording(channels, 44100)
-    sound = files.listen("a.wav", both, sample_rate=RATE)
+    sound = files.normalise_recording("a.wav", both, sample_rate=RATE)
     clip = source_of(channels[:, 0])._replace(original=both, sound=sound)
     given = asked(ouroboros_transform=["resample"])
     rounds, state = run(network(), [clip], given, 2)
@@ -176,7 +176,7 @@ def test_a_recording_at_its_own_rate_and_in_stereo_dreams_on_in_it():
     # What the device hears of it is what a file of it would be heard as.
     heard = state.start.sound[0]
     original = Recording(np.asarray(state.start.original[0]).T, 44100)
-    again = files.listen("a.wav", original, sample_rate=RATE)
+    again = files.normalise_recording("a.wav", original, sample_rate=RATE)
     assert np.linalg.norm(heard - again) / np.linalg.norm(again) < 0.02
     level = lambda x: np.sqrt(np.mean(np.square(x)))  # noqa: E731
     assert level(original.channels) == pytest.approx(level(channels), rel=0.01)

@@ -24,7 +24,7 @@ def sounds(names):
     found, missing = find.find_inputs(names)
     if missing:
         raise UserError(missing[0][1])
-    return [files.read(path, sample_rate=mel.SAMPLE_RATE) for path in found]
+    return [files.read_sound(path, sample_rate=mel.SAMPLE_RATE) for path in found]
 
 
 def phrases(count):
