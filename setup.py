@@ -4,16 +4,19 @@ from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
+STUDIES = ["pandas>=2.2"]
 TEST = [
-    "librosa>=0.11",
+    "import-linter>=2.1",
+    "mypy>=1.15",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.9",
     "selenium>=4.20",
     "setuptools>=77",
     *TRAIN,
+    *STUDIES,
 ]
-# What only CI brings: heavy, and the tests that need it are skipped without.
+# CI installs these heavy packages; without them the tests that need them are skipped.
 PARITY = [*TEST, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]
 
 setup(
@@ -36,8 +39,8 @@ setup(
         "dreamsound_jax.checkpoints": "checkpoints",
     },
     package_data={
+        "dreamsound_jax": ["py.typed"],
         "dreamsound_jax.outputs.page": ["page.html", "page.css", "page.js", "datatables/*"],
-        "studies.optimizers": ["page.html"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],
     },
@@ -46,21 +49,29 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
-        "flatbuffers>=24.3",  # what jax.export writes
-        "flax>=0.12",
+        "filelock>=3.12",  # JAX needs it to bound its compilation cache
+        "flatbuffers>=24.3.25",  # jax.export serializes with it
+        "flax>=0.12.1",  # the first for JAX 0.10
         "fsspec>=2025.2",
         "jax>=0.10",
+        "librosa>=0.11",
         "matplotlib>=3.9",
         "numpy>=2.0",
         "ml_dtypes>=0.5",
         "optax>=0.2.5",
         "orbax-checkpoint>=0.12",  # the v1 API
         "pooch>=1.8",
-        "pyloudnorm>=0.1.1",
+        "pyloudnorm>=0.2",  # the first with `blockwise_loudness`
         "scipy>=1.15",
         "soundfile>=0.13",
         "soxr>=0.5",
         "tqdm>=4.66",
     ],
-    extras_require={"cloud": CLOUD, "train": TRAIN, "test": TEST, "parity": PARITY},
+    extras_require={
+        "cloud": CLOUD,
+        "train": TRAIN,
+        "studies": STUDIES,
+        "test": TEST,
+        "parity": PARITY,
+    },
 )

@@ -23,14 +23,15 @@ from absl import flags
 from tqdm import tqdm
 
 from dreamsound_jax.audio import files, find
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import batch
 from dreamsound_jax.networks import loading
-from dreamsound_jax.outputs.clip import encode
-from dreamsound_jax.outputs.gallery import curves_picture, sounds_picture
+from dreamsound_jax.outputs import gallery
 from dreamsound_jax.run import sources as clips
 from dreamsound_jax.run.options import check
+from dreamsound_jax.run.scale import SCALE
 from dreamsound_jax.spectral import measures, mel
 from dreamsound_jax.system import runtime, storage
 from dreamsound_jax.system.errors import nearest_or_fail
@@ -146,12 +147,12 @@ def dream(model, source, targets, options):
     wanted = [source._replace(target=target, original=original) for target in targets]
     clock = batch.Stopwatch()
     dreams = batch.dream_batch(model, wanted, options, clock=clock)
-    rate, how = wanted[0].sample_rate, options.loudness
-    wavs = [
-        encode(np.asarray(sound).T, sample_rate=rate, loudness=how)
+    rate, normalise = wanted[0].sample_rate, options.loudness != "none"
+    rendered = [
+        render_sound(np.asarray(sound).T, sample_rate=rate, normalise=normalise)
         for sound in dreams.finished.sound
     ]
-    sounds = [files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
+    sounds = [files.to_mono(each.recording, sample_rate=mel.SAMPLE_RATE) for each in rendered]
     return dreams, sounds, (clock.seconds["dream"] + clock.seconds["resynthesis"]) / len(wanted)
 
 
@@ -168,7 +169,7 @@ def draw_sounds(model, shown, compared):
             row[f"{name}: {_SHOWN_CLASS.value} {chance:.2f}"] = hear(dreamed.sounds[wanted])
         rows.append(row)
     title = f"Written sounds that dreamed of {_SHOWN_CLASS.value}, and how sure the network is"
-    return sounds_picture(title, rows)
+    return gallery.draw_sounds(title, rows, SCALE)
 
 
 def draw_steps(model, source, options):
@@ -193,7 +194,7 @@ def draw_steps(model, source, options):
         rows.append(
             {t: {way: curve[i] for way, curve in curves.items()} for i, t in enumerate(titles)}
         )
-    return curves_picture(f"{source.name[6:]}, dreaming ever longer", rows, x_label="steps")
+    return gallery.draw_curves(f"{source.name[6:]}, dreaming ever longer", rows, x_label="steps")
 
 
 def dream_ever_longer(model, source, layer, options):

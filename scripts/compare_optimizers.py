@@ -29,7 +29,8 @@ from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, SEARCHING
 from dreamsound_jax.networks import loading
-from dreamsound_jax.outputs.folder import earlier_run, make_folder, write_params
+from dreamsound_jax.outputs.folder import find_earlier_run, make_folder, write_params
+from dreamsound_jax.run.generate import RESUME_WITH
 from dreamsound_jax.run.options import check
 from dreamsound_jax.spectral import measures, mel, stft
 from dreamsound_jax.system import runtime, storage
@@ -159,10 +160,10 @@ def folder_of_run(options):
         "num_seeds": _NUM_SEEDS.value,
         "tuning_seeds": _TUNING_SEEDS.value,
     }
-    goes_on = earlier_run(options.output_dir, given)
+    goes_on = find_earlier_run(options.output_dir, given, may_differ=RESUME_WITH)
     folder = make_folder(options.output_dir)
     if not goes_on:
-        write_params(folder, flags=given, command=shlex.join(sys.argv), targets={})
+        write_params(folder, flags=given, command=shlex.join(sys.argv), target_classes={})
     return folder
 
 
@@ -183,7 +184,7 @@ def read(options):
 def _beginning(path, samples):
     if path in find.GENERATED:
         return None
-    sound = files.read(path, sample_rate=mel.SAMPLE_RATE)
+    sound = files.read_sound(path, sample_rate=mel.SAMPLE_RATE)
     if sound.size < samples:
         raise UserError(
             f"{path!r} is too short: {sound.size} samples at {mel.SAMPLE_RATE} Hz; accepted is a "
@@ -243,7 +244,9 @@ def distance(model, study, setting, name, lr, listened):
     if listened is None:
         return None
     paths = [study.sound_of(dream) for dream in study.tests(setting, name, lr)]
-    sounds = [files.to_mono(files.record(str(p)), sample_rate=mel.SAMPLE_RATE) for p in paths]
+    sounds = [
+        files.to_mono(files.read_recording(str(p)), sample_rate=mel.SAMPLE_RATE) for p in paths
+    ]
     return measures.frechet_distance(trace.activations(model, sounds), listened)
 
 

@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.networks.card import read_card, read_entries
-from dreamsound_jax.outputs.gallery import layers_picture
+from dreamsound_jax.outputs.gallery import draw_layers
+from dreamsound_jax.run.scale import SCALE
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.publish import write_cards
+from dreamsound_jax.weights.checkpoint import write_cards
 
 DOMAINS = ("mel", "sound")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of each stage
@@ -51,7 +52,7 @@ def show(folder):
         for layer in tqdm(LAYERS, desc="layers", disable=None)
     }
     title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
-    drawn = layers_picture(title, dreamed)
+    drawn = draw_layers(title, dreamed, SCALE)
     (folder / "layers.png").write_bytes(drawn)
     flags_used = " ".join(["--domain=DOMAIN --target_class=CLASS", *_towards()])
     command, today = shlex.join(["python", *sys.argv]), datetime.date.today().isoformat()

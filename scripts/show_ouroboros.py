@@ -29,7 +29,7 @@ from tqdm import tqdm
 from dreamsound_jax.audio import files, find
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import overcooked
-from dreamsound_jax.outputs.gallery import curves_picture
+from dreamsound_jax.outputs.gallery import draw_curves
 from dreamsound_jax.spectral import measures, mel, transforms
 from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError
@@ -105,7 +105,7 @@ def judge(paths):
     """({name: indices of sounds changed in a harmless way}, the same of spoiled ones), in dB."""
     harmless, spoiled = {}, {}
     for path in paths:
-        sound = files.read(path, sample_rate=RATE)
+        sound = files.read_sound(path, sample_rate=RATE)
         for found, changes in ((harmless, HARMLESS), (spoiled, SPOILED)):
             for name, change in changes.items():
                 pair = (_levels(np.float32(change(sound))), _levels(sound))
@@ -175,7 +175,7 @@ def draw(courses):
         for domain in DOMAINS
     ]
     title = f"Overcooked index (dB) of ouroboroses by {_SHOWN.value}, with --stabilise and without"
-    return curves_picture(title, rows, x_label="round", from_zero=True)
+    return draw_curves(title, rows, x_label="round", from_zero=True)
 
 
 def write_page(page, harmless, spoiled, courses):

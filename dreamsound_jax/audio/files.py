@@ -1,7 +1,4 @@
-"""Sound files: reading, decoding and encoding them.
-
-Paths may be local, gs:// or s3://.
-"""
+"""Reads, decodes and encodes sound files. Paths may be local, gs:// or s3://."""
 
 import io
 import os
@@ -13,155 +10,170 @@ import soundfile
 import soxr
 from etils import epath
 
-from dreamsound_jax.audio.find import _TO_CONVERT, READABLE, _missing
-from dreamsound_jax.audio.loudness import _finite
+from dreamsound_jax.audio.find import READABLE, UNREADABLE, describe_missing
+from dreamsound_jax.audio.loudness import check_finite
 from dreamsound_jax.system.errors import UserError, reason_of
+
+_SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
+_CHUNK_FRAMES = 2**20  # A file is decoded in chunks of this many frames.
+
+# Of files with a chunk size that is too large, libsndfile logs the size and what it should be.
+_LOGGED_SIZES = re.compile(r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")
+# Programs that write to a pipe do not know the sizes of chunks, and put the largest there is.
+_UNKNOWN_SIZE = 0x7FFF0000
+_UNKNOWN_FRAMES = 2**62  # The number of frames of a FLAC stream of unknown length is larger.
+_UNRECOGNISED_FORMAT = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
 
 
 class Recording(NamedTuple):
-    """A sound as its file has it: float32 (samples, channels), and its sample rate in Hz."""
+    """A sound as it is in its file: float32 (samples, channels), and its sample rate in Hz."""
 
     channels: np.ndarray
     sample_rate: int
 
 
-def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
-    """A WAV file of a sound, in memory. Integer subtypes clip what is beyond [-1, 1].
+def read_sound(path: str, *, sample_rate: int) -> np.ndarray:
+    """Reads a sound file as a mono sound with a peak of 1, float32 (samples,) at `sample_rate` Hz.
 
     Raises:
-      ValueError: a sample is NaN or infinite.
+      UserError: for the reasons of `read_recording` and `normalise_recording`.
     """
-    file = io.BytesIO()
-    soundfile.write(file, _finite(sound), sample_rate, format="WAV", subtype=subtype)
-    return file.getvalue()
+    return normalise_recording(path, read_recording(path), sample_rate=sample_rate)
 
 
-def decode(data: bytes) -> Recording:
-    """The sound of a file, from its bytes."""
-    return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
-
-
-_SILENT = 10 ** (-100 / 20)
-
-
-_CHUNK = 2**20  # frames read at once
-
-
-_WRONG_SIZE = r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
-
-
-def read(path: str, *, sample_rate: int) -> np.ndarray:
-    """Reads a sound file as a peak-normalised mono float32 sound (samples,) at `sample_rate` Hz.
-
-    Channels are averaged.
+def read_recording(path: str) -> Recording:
+    """Reads a sound file with its own channels and sample rate.
 
     Raises:
-      UserError: what `record` raises, or the file is silent (under -100 dBFS) or too short.
-    """
-    return listen(path, record(path), sample_rate=sample_rate)
-
-
-def record(path: str) -> Recording:
-    """Reads a sound file as it is.
-
-    Raises:
-      UserError: the file is missing, unreadable, no sound, empty, cut short, or has NaN or infinite
-        samples.
+      UserError: the file is missing, unreadable, not a sound file, empty or cut short, or has
+        samples that are NaN or infinite.
     """
     recording = _decode_file(path, _read_bytes(path))
     if not np.isfinite(recording.channels).all():
-        raise UserError(f"{path!r} has samples that are NaN or infinite")
+        raise UserError(f"{path!r} must be finite, but has samples that are NaN or infinite")
     return recording
 
 
-def listen(path: str, recording: Recording, *, sample_rate: int) -> np.ndarray:
-    """The recording of `path` as `read` gives it; UserError if it is silent or too short."""
+def normalise_recording(path: str, recording: Recording, *, sample_rate: int) -> np.ndarray:
+    """Mixes a recording to mono, resamples it and scales it to a peak of 1.
+
+    Args:
+      path: the name of the recording in messages.
+      recording: the recording.
+      sample_rate: of the result, in Hz.
+
+    Returns:
+      float32 (samples,).
+
+    Raises:
+      UserError: the recording is silent (its peak is under -100 dBFS), or too short to resample.
+    """
     sound = to_mono(recording, sample_rate=sample_rate)
     if not sound.size:
         samples, rate = len(recording.channels), recording.sample_rate
-        raise UserError(f"{path!r} is too short: {samples} samples at {rate} Hz")
+        raise UserError(f"{path!r} is too short: it has {samples} samples at {rate} Hz")
     peak = np.abs(sound).max()
-    if peak < _SILENT:
-        raise UserError(f"{path!r} is silent: mixed to mono, it stays under -100 dBFS")
+    if peak < _SILENT_PEAK:
+        raise UserError(f"{path!r} is silent: mixed to mono, its peak is under -100 dBFS")
     return sound / peak
 
 
 def to_mono(recording: Recording, *, sample_rate: int) -> np.ndarray:
-    """The mean of the channels, float32 (samples,) at `sample_rate` Hz."""
+    """Averages the channels of a recording and resamples it: float32 (samples,)."""
     mono = recording.channels.mean(axis=1, dtype=np.float64).astype(np.float32)
     return soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
+
+
+def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
+    """Encodes a sound as a WAV file.
+
+    Args:
+      sound: (samples,) or (samples, channels). Integer subtypes clip it to [-1, 1].
+      sample_rate: in Hz.
+      subtype: libsndfile's name of the encoding of samples, such as "PCM_16" or "FLOAT".
+
+    Raises:
+      ValueError: a sample is NaN or infinite.
+    """
+    check_finite(sound)
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(sound), sample_rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def decode_sound(data: bytes) -> Recording:
+    """Decodes a sound file that this program encoded itself, and that is therefore whole."""
+    return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
 
 
 def _read_bytes(path):
     place = epath.Path(path)
     try:
         if place.is_dir():
-            raise UserError(f"{path!r} is a folder, not a sound file")
+            raise UserError(f"{path!r} must be a sound file, but is a folder")
         return place.read_bytes()
     except FileNotFoundError:
-        raise UserError(_missing(os.fspath(path), place)) from None
+        raise UserError(describe_missing(os.fspath(path), place)) from None
     except UserError:
         raise
-    except Exception as error:  # each cloud client has its own family of errors
+    except Exception as error:  # Each cloud client has its own family of errors.
         raise UserError(f"cannot read {path!r}: {reason_of(error)}") from error
 
 
 def _decode_file(path, data):
-    """The bytes of the file at `path` as a `Recording`."""
+    """Decodes the content of the file at `path`; raises UserError if it is damaged."""
     if not data:
         raise UserError(f"{path!r} is empty: it has 0 bytes")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            samples = _all_samples(file)
-            short = _is_cut_short(file, len(samples), data)
-            rate = file.samplerate
+            samples = _read_all_samples(file)
+            cut_short = _is_cut_short(file, len(samples), data)
+            sample_rate = file.samplerate
     except soundfile.LibsndfileError as error:
-        raise UserError(_undecodable(path, error)) from None
-    if short:
+        raise UserError(_describe_undecodable(path, error)) from None
+    if cut_short:
         raise UserError(f"{path!r} is cut short: it ends before the length that it announces")
     if not len(samples):
         raise UserError(f"{path!r} has no samples")
-    return Recording(samples, rate)
+    return Recording(samples, sample_rate)
 
 
-def _all_samples(file):
-    """Reads straight on to the end, float32 (samples, channels).
+def _read_all_samples(file):
+    """Reads a file from its beginning to its end, float32 (samples, channels).
 
-    Soundfile seeks after each read of what it takes for seekable; libsndfile then fails at the end
-    of a FLAC stream of unknown length, and jumps in an MP3 of variable bit rate.
+    Soundfile seeks after each read if it takes the file for seekable. libsndfile then fails at the
+    end of a FLAC stream of unknown length, and jumps in an MP3 of variable bit rate.
     """
     file.seekable = lambda: False
-    parts = [file.read(_CHUNK, dtype="float32", always_2d=True)]
-    while len(parts[-1]) == _CHUNK:
-        parts.append(file.read(_CHUNK, dtype="float32", always_2d=True))
-    return np.concatenate(parts)
+    chunks = [file.read(_CHUNK_FRAMES, dtype="float32", always_2d=True)]
+    while len(chunks[-1]) == _CHUNK_FRAMES:
+        chunks.append(file.read(_CHUNK_FRAMES, dtype="float32", always_2d=True))
+    return np.concatenate(chunks)
 
 
 def _is_cut_short(file, samples, data):
-    """Whether a file announces more than it holds. libsndfile reads such files without an error."""
+    """Returns whether a file announces more than it holds; libsndfile reads it without an error."""
     if file.format == "OGG":
-        return not _has_ogg_end(data)
-    # An MP3's length may be a guess from its bit rate, tags counted in; FLAC's 2**63 is "unknown".
+        return not _has_last_ogg_page(data)
+    # The length of an MP3 may be a guess from its bit rate, with tags counted in.
     tolerance = max(2304, file.frames // 100) if file.format == "MP3" else 0
-    if samples + tolerance < file.frames < 2**62:
+    if samples + tolerance < file.frames < _UNKNOWN_FRAMES:
         return True
-    # libsndfile mends a wrong chunk size and notes it. Programs that write to a pipe do not know
-    # the size and put the largest there is.
-    noted = re.findall(_WRONG_SIZE, file.extra_info)
-    return any(int(actual) < int(claimed) < 0x7FFF0000 for claimed, actual in noted)
+    sizes = _LOGGED_SIZES.findall(file.extra_info)
+    return any(int(actual) < int(claimed) < _UNKNOWN_SIZE for claimed, actual in sizes)
 
 
-def _has_ogg_end(data):
-    """Whether the last Ogg page is whole and marked as the last (RFC 3533, section 6)."""
+def _has_last_ogg_page(data):
+    """Returns whether the last Ogg page is whole and marked as the last (RFC 3533, section 6)."""
     page = data[data.rfind(b"OggS") :]
     sizes = page[27 : 27 + page[26]] if len(page) > 26 else b""
     return bool(sizes) and bool(page[5] & 4) and len(page) >= 27 + len(sizes) + sum(sizes)
 
 
-def _undecodable(path, error):
+def _describe_undecodable(path, error):
     suffix = os.path.splitext(path)[1].lower().lstrip(".")
-    if suffix in _TO_CONVERT:
+    if suffix in UNREADABLE:
         return f"{path!r}: {suffix} cannot be decoded; convert it to wav or flac, e.g. with ffmpeg"
-    if error.code == 1:  # SF_ERR_UNRECOGNISED_FORMAT
-        return f"{path!r} is no sound file in a known format: {', '.join(READABLE)}"
+    if error.code == _UNRECOGNISED_FORMAT:
+        return f"{path!r} must be a sound file in a known format: {', '.join(READABLE)}"
     return f"{path!r} is damaged, cut short, or in an encoding that cannot be decoded"

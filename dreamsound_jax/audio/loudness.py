@@ -1,83 +1,132 @@
-"""Loudness and true peak of a sound, and a gain that makes it safe to listen to."""
+"""Measures the loudness and the true peak of a sound, and scales it to a loudness that is safe."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-_CHANNELS = 5  # that BS.1770 can measure
-_STABLE = 8000  # Hz: at a few thousand, the meter's filter is not
-_BLOCK = 0.4  # seconds: the shortest sound that BS.1770 can measure
-_PIECE = 2**20  # samples oversampled at once, for hours of sound to fit in memory
-_RIM = 64  # samples: further than the interpolation reaches
-_HEADROOM = 0.05  # dB: rounding to 16 bit moves a true peak by less
+_METER_CHANNELS = 5  # BS.1770 has weights for five channels.
+_BLOCK_SECONDS = 0.4  # BS.1770 measures blocks of this length, so no shorter sound.
+_ABSOLUTE_GATE_LUFS = -70.0  # BS.1770 leaves out blocks that are quieter than this,
+_RELATIVE_GATE_LU = -10.0  # and blocks that are so much quieter than the others.
+_LOWEST_STABLE_HZ = 8000  # The meter's filter is unstable at sample rates of a few thousand hertz.
+_PIECE = 2**20  # True peaks are found piece by piece, so that hours of sound fit in memory.
+_MARGIN = 64  # The interpolation between samples reaches less far than this many samples.
+_HEADROOM_DB = 0.05  # Rounding to 16 bit raises the true peak by less than this.
 
 
 class Loudness(NamedTuple):
-    """How loud a sound is: integrated loudness in LUFS and true peak in dBTP; -inf for silence."""
+    """The integrated loudness in LUFS and the true peak in dBTP; -inf for silence."""
 
     lufs: float
     true_peak_dbtp: float
 
 
 def measure_loudness(sound: np.ndarray, *, sample_rate: int) -> Loudness:
-    """Integrated loudness (ITU-R BS.1770-4) and true peak (4 times oversampled) of a sound.
+    """Measures the integrated loudness (ITU-R BS.1770-4) and the true peak (4 times oversampled).
 
-    BS.1770 knows five channels, so of more the first five count for loudness. It needs 0.4 s: a
-    shorter sound is measured as if it were repeated for that long.
+    Args:
+      sound: (samples,) or (samples, channels). Of more than five channels, the first five count
+        for the loudness. A sound of less than 0.4 s is measured as if it were repeated.
+      sample_rate: in Hz.
     """
-    import pyloudnorm
-    from scipy.signal import resample_poly
-
     sound = np.asarray(sound, np.float64)
-    if not sound.any():
-        return Loudness(-math.inf, -math.inf)
-    measured = sound if sound.ndim == 1 else sound[:, :_CHANNELS]
-    needed = math.ceil(_BLOCK * sample_rate)
-    if len(sound) < needed:
-        measured = np.resize(measured, (needed, *measured.shape[1:]))
-    times = math.ceil(_STABLE / sample_rate)
-    measured = resample_poly(measured, times, 1) if times > 1 else measured
-    meter = pyloudnorm.Meter(times * sample_rate, block_size=_BLOCK)
-    lufs = meter.integrated_loudness(measured)
-    return Loudness(float(lufs), 20 * math.log10(_true_peak(sound)))
+    lufs, _ = _measure_lufs(sound, sample_rate)
+    return Loudness(lufs, _measure_true_peak(sound))
 
 
-def make_safe(
+def normalise_loudness(
     sound: np.ndarray, *, sample_rate: int, target_lufs: float = -23.0, ceiling_dbtp: float = -1.0
-) -> np.ndarray:
-    """Scales a sound to the target loudness, or lower: the true peak stays under the ceiling.
+) -> tuple[np.ndarray, Loudness]:
+    """Scales a sound to a loudness, or to less where its true peak would pass a ceiling.
 
-    One gain for all samples and channels, so nothing is distorted; a sound of few, high peaks
-    therefore ends quieter than the target. A sound too low for the meter to hear gets its peak at
-    the target, and silence stays silent. Encoding the float32 result to 16 bit keeps both promises.
+    All samples and channels are multiplied by one gain, so nothing is distorted. A sound with few
+    high peaks therefore ends quieter than the target. If a sound is too quiet or too low for the
+    meter, its true peak is scaled to the target. Silence stays silent. The result keeps its
+    loudness to 0.01 dB, and its true peak below the ceiling, when it is rounded to 16 bit.
+
+    Args:
+      sound: (samples,) or (samples, channels).
+      sample_rate: in Hz.
+      target_lufs: the integrated loudness wanted, in LUFS.
+      ceiling_dbtp: the true peak that is not passed, in dBTP.
+
+    Returns:
+      The scaled sound, float32, and its loudness.
 
     Raises:
       ValueError: a sample is NaN or infinite.
     """
-    sound = _finite(sound)
+    check_finite(sound)
+    sound = np.asarray(sound)
     peak = np.abs(sound).max(initial=0)
     if peak == 0:
-        return sound.astype(np.float32)
-    lufs, true_peak = measure_loudness(sound / peak, sample_rate=sample_rate)
-    heard = lufs if math.isfinite(lufs) else true_peak
-    gain_db = min(target_lufs - heard, ceiling_dbtp - _HEADROOM - true_peak)
-    return (sound / peak * 10 ** (gain_db / 20)).astype(np.float32)
+        return sound.astype(np.float32), Loudness(-math.inf, -math.inf)
+    full = sound / peak
+    # In float64, whatever the sound is in, so that the meter's filter stays exact.
+    lufs, blocks_lufs = _measure_lufs(full.astype(np.float64), sample_rate)
+    true_peak_dbtp = _measure_true_peak(full.astype(np.float64))
+    level = lufs if math.isfinite(lufs) else true_peak_dbtp
+    gain_db = min(target_lufs - level, ceiling_dbtp - _HEADROOM_DB - true_peak_dbtp)
+    scaled = (full * 10 ** (gain_db / 20)).astype(np.float32)
+    return scaled, Loudness(_gate_blocks(blocks_lufs + gain_db), true_peak_dbtp + gain_db)
 
 
-def _finite(sound):
-    sound = np.asarray(sound)
+def check_finite(sound: np.ndarray) -> None:
+    """Raises ValueError if a sample is NaN or infinite."""
     if not np.isfinite(sound).all():
-        raise ValueError("the sound has samples that are NaN or infinite")
-    return sound
+        raise ValueError("the sound must be finite, but has samples that are NaN or infinite")
 
 
-def _true_peak(sound):
+def _measure_lufs(sound, sample_rate):
+    """Measures the integrated loudness of a sound, and the loudness of each of its blocks."""
+    import pyloudnorm
+
+    if not sound.any():
+        return -math.inf, np.array([])
+    meter_sound, meter_rate = _prepare_for_meter(sound, sample_rate)
+    meter = pyloudnorm.Meter(meter_rate, block_size=_BLOCK_SECONDS)
+    lufs = meter.integrated_loudness(meter_sound)
+    return float(lufs), np.array(meter.blockwise_loudness)
+
+
+def _prepare_for_meter(sound, sample_rate):
+    """Returns a sound, and its sample rate, that the meter can measure."""
     from scipy.signal import resample_poly
 
+    sound = sound if sound.ndim == 1 else sound[:, :_METER_CHANNELS]
+    needed = math.ceil(_BLOCK_SECONDS * sample_rate)
+    if len(sound) < needed:
+        sound = np.resize(sound, (needed, *sound.shape[1:]))
+    times = math.ceil(_LOWEST_STABLE_HZ / sample_rate)
+    return (resample_poly(sound, times, 1) if times > 1 else sound), times * sample_rate
+
+
+def _gate_blocks(blocks_lufs):
+    """Computes the integrated loudness from that of the blocks (BS.1770-4, equations 5 to 7).
+
+    A gain adds the same number of dB to each block, but not to the integrated loudness: the gain
+    may take a block past the absolute gate.
+    """
+    loud = blocks_lufs[blocks_lufs > _ABSOLUTE_GATE_LUFS]
+    if not loud.size:
+        return -math.inf
+    return _average_levels(loud[loud > _average_levels(loud) + _RELATIVE_GATE_LU])
+
+
+def _average_levels(levels_db):
+    return float(10 * np.log10(np.mean(10 ** (levels_db / 10))))
+
+
+def _measure_true_peak(sound):
+    """Measures the largest absolute value in dB, of the samples and of the wave between them."""
+    from scipy.signal import resample_poly
+
+    if not sound.any():
+        return -math.inf
     # The padding lets the interpolation ring beyond the ends, as a loudspeaker does.
-    padded = np.pad(sound, [(2 * _RIM, 2 * _RIM), *[(0, 0)] * (sound.ndim - 1)])
-    starts = range(0, len(padded) - 2 * _RIM, _PIECE)
-    pieces = (resample_poly(padded[at : at + _PIECE + 2 * _RIM], 4, 1) for at in starts)
-    between = max(np.abs(piece[4 * _RIM : -4 * _RIM]).max() for piece in pieces)
-    return max(np.abs(sound).max(), between)
+    padded = np.pad(sound, [(2 * _MARGIN, 2 * _MARGIN), *[(0, 0)] * (sound.ndim - 1)])
+    starts = range(0, len(padded) - 2 * _MARGIN, _PIECE)
+    pieces = (resample_poly(padded[at : at + _PIECE + 2 * _MARGIN], 4, 1) for at in starts)
+    between = max(np.abs(piece[4 * _MARGIN : -4 * _MARGIN]).max() for piece in pieces)
+    return 20 * math.log10(max(np.abs(sound).max(), between))

@@ -6,6 +6,7 @@ The flags themselves are defined elsewhere.
 import csv
 import io
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -112,8 +113,13 @@ def help_text(module: str, usage: str) -> str:
     """Returns the usage, then each flag that `module` defines, in its order, with its default."""
     lines = [usage.strip(), ""]
     for flag in flags.FLAGS.flags_by_module_dict()[module]:
-        default = f" (default {flag.default_as_str.strip(QUOTE)})" if flag.default else ""
-        help_lines = textwrap.wrap(flag.help, 92, initial_indent=INDENT, subsequent_indent=INDENT)
+        has_default = flag.default not in (None, [])
+        default = f" (default {flag.default_as_str.strip(QUOTE)})" if has_default else ""
+        # Without what absl adds: the choices, which the help explains, and a hint on repetition.
+        help_text = re.sub(
+            r"^<.*?>: |;\s+repeat this option to specify a list of values$", "", flag.help
+        )
+        help_lines = textwrap.wrap(help_text, 92, initial_indent=INDENT, subsequent_indent=INDENT)
         lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", *help_lines]
     # The shipped flag files are for `dreamsound`, not for scripts.
     shipped_files = "" if module == sys.argv[0] else f", or a preset: {', '.join(configs())}"

@@ -11,6 +11,7 @@ from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 
 # Cards without an entry "architecture" are of VGG19s, and state its size in these entries.
+VGG19 = "vgg19"
 VGG19_SIZE = ("width", "hidden")
 
 
@@ -32,7 +33,7 @@ class Card:
     name: str
     classes: tuple[str, ...]
     front_end: FrontEnd
-    family: str = "vgg19"
+    family: str = VGG19
     size: dict = field(default_factory=dict)
     weights_from: str = ""
 
@@ -64,8 +65,9 @@ class Card:
         mean, std = front_end.pop("mean"), front_end.pop("std")
         entries = {"name": self.name, "classes": list(self.classes), "mean": mean, "std": std}
         entries |= {"front_end": front_end} if front_end else {}
-        entries |= {"architecture": self.family} if self.family != "vgg19" else {}
-        return entries | self.size
+        if self.family == VGG19:
+            return entries | self.size
+        return entries | {"architecture": {"name": self.family, **self.size}}
 
 
 def read_card(folder) -> Card:
@@ -84,21 +86,27 @@ def card_from_entries(entries: dict, *, source) -> Card:
       UserError: they are not a model card; the message names their `source`.
     """
     try:
-        family = nearest_or_fail(
-            "architecture", entries.get("architecture", "vgg19"), ARCHITECTURES
-        )
+        family, size = _architecture(entries)
         return Card(
             name=entries["name"],
             classes=tuple(entries["classes"]),
             front_end=_front_end(entries),
             family=family,
-            size={name: entries[name] for name in VGG19_SIZE if name in entries},
+            size=size,
             weights_from=entries.get("weights_from", ""),
         )
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{source} is not a model card: {error!r}") from None
+
+
+def _architecture(entries):
+    """Returns the name of the architecture, and what it needs to know of the network's size."""
+    if "architecture" not in entries:
+        return VGG19, {name: entries[name] for name in VGG19_SIZE if name in entries}
+    size = dict(entries["architecture"])
+    return nearest_or_fail("architecture", size.pop("name"), ARCHITECTURES), size
 
 
 def _front_end(entries):

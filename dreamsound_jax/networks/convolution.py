@@ -26,7 +26,7 @@ def prepare_kernel(kernel):
 
     Together the forms are nine times as large as the kernel.
     """
-    return cpu.forms_of(kernel) if _on_cpu() else None
+    return cpu.make_forms(kernel) if _on_cpu() else None
 
 
 def tie_tolerance(x):
@@ -34,7 +34,7 @@ def tie_tolerance(x):
 
     It is 0 except on CPU, where Winograd's transforms round.
     """
-    return cpu.rounding(x) if _on_cpu() else 0
+    return cpu.tie_tolerance(x) if _on_cpu() else 0
 
 
 def _on_cpu():

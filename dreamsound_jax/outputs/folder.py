@@ -1,8 +1,10 @@
-"""The folder of a run: which one it is, params.json and index.html."""
+"""The folder of a run: where it is, its params.json and its index.html."""
 
 import datetime
 import importlib.metadata
 import json
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import jax
 from etils import epath
@@ -10,107 +12,148 @@ from etils import epath
 from dreamsound_jax.outputs.page import page
 from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import write_json
 
-FREE_FLAGS = ("output_dir", "save_every")  # what a run may go on with in another way
-PACKAGES = ("dreamsound-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_PACKAGES = ("dreamsound-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def earlier_run(output_dir, flags):
-    """The params.json of the run that `output_dir` holds and `flags` would go on with, or None.
+def find_earlier_run(
+    output_dir: str | None, flags: Mapping[str, Any], *, may_differ: Collection[str]
+) -> dict | None:
+    """Finds the run in a folder that a run with these flags would resume.
+
+    Args:
+      output_dir: the folder; without one, there is nothing to resume.
+      flags: the flags of the new run. If their `seed` is None, any earlier seed will do.
+      may_differ: the names of the flags that may change when a run is resumed.
+
+    Returns:
+      The content of its params.json, or None if the folder holds no run.
 
     Raises:
       UserError: the folder cannot be read, or holds a run with other flags.
     """
     if output_dir is None:
         return None
-    path = epath.Path(output_dir) / "params.json"
-    try:
-        if not path.exists():
-            return None
-    except Exception as error:  # each cloud client has its own family of errors
-        raise UserError(f"cannot look into {output_dir!r}: {reason_of(error)}") from error
-    try:
-        params = json.loads(path.read_text())
-        given = json.loads(json.dumps(flags))
-        there = {name: params["flags"].get(name) for name in given}
-    except Exception as error:  # each cloud client has its own family of errors
+    params = _read_params(output_dir)
+    if params is None:
+        return None
+    given, earlier = json.loads(json.dumps(dict(flags))), params["flags"]
+    free = {*may_differ, *(["seed"] if flags["seed"] is None else [])}
+    changed = [n for n in given if n not in free and given[n] != earlier.get(n)]
+    if changed:
+        listed = ", ".join(f"--{name} {earlier.get(name)}, not {given[name]}" for name in changed)
         raise UserError(
-            f"{output_dir!r} already holds a run, which cannot be read ({reason_of(error)}); name "
-            "another --output_dir"
-        ) from error
-    if flags["seed"] is None:
-        given["seed"] = there["seed"]
-    other = [name for name in given if given[name] != there[name] and name not in FREE_FLAGS]
-    if other:
-        told = ", ".join(f"--{name} {there[name]}, not {given[name]}" for name in other)
-        raise UserError(
-            f"{output_dir!r} already holds a run with {told}; name another --output_dir"
+            f"{output_dir!r} already holds a run with {listed}; name another --output_dir"
         )
     return params
 
 
-def make_folder(output_dir):
-    """Makes the folder of a run: `output_dir`, or outputs/N with N the next free number.
+def _read_params(output_dir):
+    """Reads the params.json of a folder; None if there is none."""
+    path = epath.Path(output_dir) / "params.json"
+    try:
+        if not path.exists():
+            return None
+    except Exception as error:  # Each cloud client has its own family of errors.
+        raise UserError(f"cannot look into {output_dir!r}: {reason_of(error)}") from error
+    try:
+        params = json.loads(path.read_text())
+        if not isinstance(params["flags"], dict):
+            raise ValueError("its flags are not an object")
+    except Exception as error:  # Each cloud client has its own family of errors.
+        raise UserError(
+            f"{output_dir!r} already holds a run, but its params.json cannot be read "
+            f"({reason_of(error)}); name another --output_dir"
+        ) from error
+    return params
+
+
+def make_folder(output_dir: str | None) -> epath.Path:
+    """Makes the folder of a run.
+
+    Args:
+      output_dir: the folder. Without one, it is outputs/N, with N the next free number.
 
     Raises:
       UserError: the folder cannot be made.
     """
     try:
         if output_dir is None:
-            return _next_numbered(epath.Path("outputs"))
+            return _make_numbered_folder(epath.Path("outputs"))
         folder = epath.Path(output_dir)
-        if not storage.is_cloud(folder):  # a store has no folders, and s3fs would make a bucket
+        if not storage.is_cloud(folder):  # A store has no folders, and s3fs would make a bucket.
             folder.mkdir(parents=True, exist_ok=True)
         return folder
-    except Exception as error:  # each cloud client has its own family of errors
+    except Exception as error:  # Each cloud client has its own family of errors.
         place = output_dir or "outputs"
         raise UserError(f"cannot make the output folder {place!r}: {reason_of(error)}") from error
 
 
-def _next_numbered(parent):
+def _make_numbered_folder(parent):
     parent.mkdir(parents=True, exist_ok=True)
     taken = [int(path.name) for path in parent.iterdir() if path.name.isdecimal()]
     number = max(taken, default=0)
-    while True:  # another run may take the number first: then the next
+    while True:
         number += 1
         try:
             (parent / str(number)).mkdir()
-        except FileExistsError:
+        except FileExistsError:  # Another run was faster; the next number may be free.
             continue
         return parent / str(number)
 
 
-def write_params(folder, *, flags, command, targets):
-    """Writes params.json: all that is needed to run again."""
-    told = _told_of_run(command, flags["seed"])
-    told |= {"seed": flags["seed"], "flags": flags, "target_classes": targets}
-    write_json(folder / "params.json", told)
+def write_params(
+    folder: epath.Path,
+    *,
+    flags: Mapping[str, Any],
+    command: str,
+    target_classes: Mapping[str, str],
+) -> None:
+    """Writes params.json, which holds all that is needed to repeat a run.
+
+    Args:
+      folder: the folder of the run.
+      flags: every flag as used; `seed` is not None.
+      command: the command line of the run, without its seed.
+      target_classes: the class that each clip dreams of, by clip name.
+    """
+    params = _describe_run(command, flags["seed"])
+    params |= {"seed": flags["seed"], "flags": dict(flags), "target_classes": dict(target_classes)}
+    storage.write_json(folder / "params.json", params)
 
 
-def write_index(folder, records, *, command, seed):
-    """Writes index.html, where all clips of `records`, a `Manifest`'s, are seen and heard."""
-    failed = sum("error" in each for each in records.values())
-    told = _told_of_run(command, seed)
-    told["versions"] = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-    told["device"] = told["device"]["kind"]
-    told["clips"] = f"{len(records) - failed} done, {failed} failed"
-    html = page.index_html(list(records.values()), title=f"DreamSound: {folder.name}", facts=told)
+def write_index(
+    folder: epath.Path, records: Mapping[int, Mapping], *, command: str, seed: int
+) -> None:
+    """Writes index.html, a page on which all clips of a run are seen and heard.
+
+    Args:
+      folder: the folder of the run.
+      records: the records of its manifest, by clip number.
+      command: the command line of the run, without its seed.
+      seed: the seed of the run.
+    """
+    facts = _describe_run(command, seed)
+    facts["versions"] = ", ".join(f"{name} {v}" for name, v in facts["versions"].items())
+    facts["device"] = facts["device"]["kind"]
+    failed = sum("error" in record for record in records.values())
+    facts["clips"] = f"{len(records) - failed} done, {failed} failed"
+    html = page.index_html(list(records.values()), title=f"DreamSound: {folder.name}", facts=facts)
     storage.write_whole(folder / "index.html", html.encode(), shared=True)
 
 
-def _told_of_run(command, seed):
+def _describe_run(command, seed):
     device = jax.devices()[0]
     return {
         "command": f"{command} --seed={seed}",
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: _find_version(name) for name in _PACKAGES},
         "device": {"platform": device.platform, "kind": device.device_kind},
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 
 
-def _version(package):
+def _find_version(package):
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a clone that is not installed
+    except importlib.metadata.PackageNotFoundError:  # It runs from a clone that is not installed.
         return None

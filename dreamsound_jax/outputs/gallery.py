@@ -1,166 +1,124 @@
-"""Pictures that lay several dreams side by side. Each is a PNG, as bytes."""
+"""Pictures that lay several dreams, sounds or curves side by side. Each is a PNG, as bytes."""
 
-import io
-import textwrap
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dreamsound_jax.outputs.picture import draw_spectrogram, mark_frequencies, unbox
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.outputs.panels import (
+    DYNAMIC_RANGE_DB,
+    INK,
+    SpectrogramScale,
+    draw_spectrogram,
+    encode_png,
+    hide_box,
+    label_frequencies,
+    make_figure,
+)
 
-_SECONDS = mel.HOP / mel.SAMPLE_RATE  # of a frame
-_SHOWN_DB = 70  # below the loudest cell
-_COLOURS = ("#1f3b5c", "#c8553d", "#8d99ae")
+_COLOURS = (INK, "#c8553d", "#8d99ae")
+_CHANGE_DB = 20  # Colours of a change end at so many dB up and down.
 
 
-def layers_picture(title, dreams):
-    """Draws what each layer makes of one input.
+def draw_layers(
+    title: str,
+    dreams: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    scale: SpectrogramScale,
+) -> bytes:
+    """Draws an input, what each layer makes of it and, below that, what the layer changed.
 
     Args:
-      title: above all.
-      dreams: {layer: (before_db, after_db, change_db)}, each (mel bands, frames); one input for
-        all.
+      title: the title of the page.
+      dreams: by layer, (before_db, after_db, change_db), each (bands, frames) in dB; `before_db`
+        is the same for all.
+      scale: where the cells of the spectrograms lie.
 
     Returns:
-      The input, the dreams, and below each dream what it did; 1400 x 800 pixels.
+      A PNG of 1400 x 800 pixels.
     """
-    figure = _figure(title, (14, 8))
+    figure = make_figure(title, (14, 8))
     panels = figure.subplots(2, len(dreams) + 1)
     before = next(iter(dreams.values()))[0]
-    top = max(max(before.max(), after.max()) for before, after, _ in dreams.values())
-    colours = {"cmap": "magma", "vmin": top - 80, "vmax": top}
-    draw_spectrogram(panels[0, 0], before, _SECONDS, "input", **colours)
+    highest = max(max(before.max(), after.max()) for before, after, _ in dreams.values())
+    levels = {"cmap": "magma", "vmin": highest - DYNAMIC_RANGE_DB, "vmax": highest}
+    changes = {"cmap": "RdBu_r", "vmin": -_CHANGE_DB, "vmax": _CHANGE_DB}
+    frame = {"seconds_per_frame": scale.seconds_per_frame}
+    draw_spectrogram(panels[0, 0], before, "input", **frame, **levels)
     panels[1, 0].axis("off")
     for (layer, (_, after, change)), (above, below) in zip(dreams.items(), panels[:, 1:].T):
-        level = draw_spectrogram(above, after, _SECONDS, layer, **colours)
-        moved = f"{np.sqrt(np.mean(change**2)):.1f} dB rms"
-        drawn = draw_spectrogram(below, change, _SECONDS, moved, cmap="RdBu_r", vmin=-20, vmax=20)
-    mark_frequencies(panels[:, 0], len(before), mel.SAMPLE_RATE)
-    mark_frequencies(panels[:, 1:].ravel(), len(before), mel.SAMPLE_RATE)
-    _only_the_first_is_labelled(panels[:, 1:].ravel())
+        level = draw_spectrogram(above, after, layer, **frame, **levels)
+        caption = f"change: {np.sqrt(np.mean(change**2)):.1f} dB rms"
+        moved = draw_spectrogram(below, change, caption, **frame, **changes)
+        above.set_xlabel("")
+    label_frequencies(panels[0], scale.band_centres)
+    label_frequencies(panels[1, 1:], scale.band_centres)
     figure.colorbar(level, ax=panels[0], aspect=30, label="level (dB)")
-    figure.colorbar(drawn, ax=panels[1], aspect=30, extend="both", label="change (dB)")
-    return _png(figure)
+    label = "quieter  ←  change (dB)  →  louder"
+    figure.colorbar(moved, ax=panels[1], aspect=30, extend="both", label=label)
+    return encode_png(figure)
 
 
-def sounds_picture(title, rows):
-    """Draws sounds as mel spectrograms, each down to 70 dB below its own loudest cell.
+def draw_sounds(
+    title: str, rows: Sequence[Mapping[str, np.ndarray]], scale: SpectrogramScale
+) -> bytes:
+    """Draws the spectrograms of sounds, each relative to its own loudest cell.
 
     Args:
-      title: above all.
-      rows: a list of {name of a panel: (mel bands, frames) in dB}, one dictionary a row.
+      title: the title of the page.
+      rows: for each row of panels, spectrograms (bands, frames) in dB by the panels' titles.
+      scale: where the cells of the spectrograms lie.
     """
-    figure = _figure(title, (14, 3 * len(rows) + 0.5))
+    figure = make_figure(title, (14, 3 * len(rows) + 0.5))
     panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for row, axes in zip(rows, panels):
         for (name, mel_db), place in zip(row.items(), axes):
-            level_db = mel_db - mel_db.max()
-            level = draw_spectrogram(
-                place, level_db, _SECONDS, name, cmap="magma", vmin=-_SHOWN_DB, vmax=0
+            image = draw_spectrogram(
+                place,
+                mel_db - mel_db.max(),
+                name,
+                seconds_per_frame=scale.seconds_per_frame,
+                cmap="magma",
+                vmin=-DYNAMIC_RANGE_DB,
+                vmax=0,
             )
-        mark_frequencies(axes, len(mel_db), mel.SAMPLE_RATE)
-        _only_the_first_is_labelled(axes[1:])
+        label_frequencies(axes, scale.band_centres)
     for place in panels[:-1].ravel():
         place.set_xlabel("")
-    figure.colorbar(level, ax=panels, aspect=40, label="below the loudest cell (dB)")
-    return _png(figure)
+    figure.colorbar(image, ax=panels, aspect=40, label="level relative to the loudest cell (dB)")
+    return encode_png(figure)
 
 
-def curves_picture(title, rows, *, x_label, from_zero=False):
-    """Draws lines in panels; what is above 0 throughout, on a logarithmic scale, or `from_zero`.
+def draw_curves(
+    title: str,
+    rows: Sequence[Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]],
+    *,
+    x_label: str,
+    from_zero: bool = False,
+) -> bytes:
+    """Draws curves in panels; those that are positive throughout have a logarithmic scale.
 
     Args:
-      title: above all.
-      rows: a list of {title of a panel: {name of a line: (x, y)}}, one dictionary a row.
+      title: the title of the page.
+      rows: for each row of panels, by the panels' titles, curves (x, y) by their names.
       x_label: of all panels.
-      from_zero: whether all scales are linear and begin at 0.
+      from_zero: whether all scales are linear and begin at 0 instead.
     """
-    figure = _figure(title, (14, 3 * len(rows) + 0.5))
+    figure = make_figure(title, (14, 3 * len(rows) + 0.5))
     panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for row, axes in zip(rows, panels):
-        for (name, lines), place in zip(row.items(), axes):
-            for (label, (x, y)), colour in zip(lines.items(), _COLOURS):
-                place.plot(x, y, label=label, color=colour, marker="o" if len(x) < 20 else None)
-            place.set_title(name, loc="left", size=11)
-            if from_zero:
-                place.set_ylim(0, 1.05 * max(np.max(y) for _, y in lines.values()))
-            elif all(np.min(y) > 0 for _, y in lines.values()):
-                place.set_yscale("log")
-            unbox(place)
+        for (name, curves), place in zip(row.items(), axes):
+            _draw_curves(place, name, curves, from_zero)
     for place in panels[-1]:
         place.set_xlabel(x_label)
     panels[0, 0].legend(frameon=False)
-    return _png(figure)
+    return encode_png(figure)
 
 
-def journey_picture(*, title, mel_db, seconds, overcooked, moved_db, objective):
-    """Draws an ouroboros from its beginning to its end, and what each round did.
-
-    Args:
-      title: above all.
-      mel_db: (mel bands, frames) of the whole sound: the input, and as long again for each round.
-      seconds: how long that is.
-      overcooked, moved_db, objective: (rounds,), see `ouroboros.Round`; the objective at its end.
-
-    Returns:
-      A PNG of 1400 x 850 pixels.
-    """
-    figure, rounds = _figure(title, (14, 8.5)), len(overcooked)
-    journey, curves = figure.subfigures(2, 1, height_ratios=(1.7, 1))
-    above, below = journey.subplots(), curves.subplots(1, 3)
-    level_db = mel_db - mel_db.max()
-    colours = {"cmap": "magma", "vmin": -_SHOWN_DB, "vmax": 0}
-    frame = seconds / level_db.shape[1]
-    level = draw_spectrogram(
-        above, level_db, frame, "The whole sound; a line for each round", **colours
-    )
-    journey.colorbar(level, ax=above, pad=0.01, aspect=30, label="below the loudest cell (dB)")
-    mark_frequencies([above], len(mel_db), mel.SAMPLE_RATE)
-    _mark_rounds(above, seconds, rounds)
-    numbers = 1 + np.arange(rounds)
-    lines = {
-        "Overcooked index (dB)": overcooked,
-        "Change since the round before (dB rms)": moved_db,
-        "Objective at the end of the round": objective,
-    }
-    for axes, (name, values) in zip(below, lines.items()):
-        axes.plot(numbers, values, color=_COLOURS[0], marker="o" if rounds <= 60 else None, ms=3)
-        axes.set_title(name, loc="left", size=11)
-        axes.set_xlabel("round")
-        axes.locator_params(axis="x", integer=True)
-        axes.set_ylim(1.1 * min(0, np.nanmin(values)), 1.1 * max(0, np.nanmax(values)) or 1)
-        unbox(axes)
-    return _png(figure)
-
-
-def _mark_rounds(axes, seconds, rounds):
-    """A line where each round begins, and numbers as there is room."""
-    each = max(1, -(-rounds // 25))
-    top = axes.secondary_xaxis("top")
-    starts = np.arange(1, rounds + 1, each)
-    top.set_xticks(starts * seconds / (rounds + 1), starts)
-    top.tick_params(labelsize=8)
-    for start in starts:
-        axes.axvline(start * seconds / (rounds + 1), color="white", alpha=0.5, linewidth=0.6)
-
-
-def _figure(title, inches):
-    from matplotlib.figure import Figure
-
-    figure = Figure(inches, 100, layout="constrained", facecolor="white")
-    figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
-    return figure
-
-
-def _png(figure):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file)
-    return file.getvalue()
-
-
-def _only_the_first_is_labelled(panels):
-    for axes in panels:
-        axes.set_ylabel("")
-        axes.tick_params(labelleft=False)
+def _draw_curves(axes, title, curves, from_zero):
+    for (label, (x, y)), colour in zip(curves.items(), _COLOURS):
+        axes.plot(x, y, label=label, color=colour, marker="o" if len(x) < 20 else None)
+    axes.set_title(title, loc="left", size=11)
+    if from_zero:
+        axes.set_ylim(0, 1.05 * max(np.max(y) for _, y in curves.values()) or 1)
+    elif all(np.min(y) > 0 for _, y in curves.values()):
+        axes.set_yscale("log")
+    hide_box(axes)

@@ -1,92 +1,80 @@
-"""Which clips of a run are done: a line each, added when all files of a clip are there.
+"""The manifest of a run: one record for each clip whose files are all written, or that failed.
 
-Every process has a file of its own, `manifest-000.jsonl` and so on, and reads those of all. A file
-system adds lines to it; a cloud store cannot, so there each line is an object of its own.
+Each process appends to a file of its own, `manifest-000.jsonl` and so on, and reads the files of
+all processes. Objects in a cloud store cannot be appended to, so there each record is an object.
 """
 
-import json
-import logging
-import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import is_cloud, write_whole
+from etils import epath
 
-log = logging.getLogger(__name__)
+from dreamsound_jax.system.storage import (
+    append_json_line,
+    encode_json_line,
+    is_cloud,
+    list_files,
+    parse_json_lines,
+    write_whole,
+)
 
 _PATTERN = "manifest-*.jsonl"
-_READERS = 16  # at once: in a store there is an object for each clip
+_READERS = 16  # files that are read at the same time: a store holds one for each clip
 
 
 class Manifest:
-    """The records of the run in `folder`, an `epath.Path`; this process adds its own.
+    """The records of the clips in the folder of a run.
 
-    A record is a dictionary of JSON types with the clip's `number` and `name`; with `error`, its
-    reason, if the clip failed. Of several records of a clip the last counts, but one that is done
-    stays done.
+    A record is a mapping of JSON types with the clip's `number` and `name`, and with `error`, the
+    reason, if the clip failed. If a clip has several records, the last one counts; but a clip that
+    is done stays done. Threads may use one manifest at the same time.
+
+    Args:
+      folder: the folder of the run.
+      process: the index of this process, which adds records to a file of its own.
     """
 
-    def __init__(self, folder, *, process=0):
+    def __init__(self, folder: epath.Path, *, process: int = 0):
         self._folder, self._process = folder, process
         self._lock = threading.Lock()
 
-    def records(self):
-        """{number: record} of all processes, in the order of the numbers."""
-        found = {}
-        paths = sorted(self._folder.glob(_PATTERN), key=str)
+    def records(self) -> dict[int, dict]:
+        """Reads the records of all processes, by clip number, in ascending order."""
+        records = {}
+        paths = list_files(self._folder, _PATTERN)
         with ThreadPoolExecutor(_READERS) as pool:
-            texts = pool.map(lambda path: path.read_text(), paths)
-        for text in texts:
-            for line in text.splitlines():
-                record = _parse(line)
-                if record and not _is_done(found.get(record["number"])):
-                    found[record["number"]] = record
-        return dict(sorted(found.items()))
+            contents = list(pool.map(lambda path: path.read_bytes(), paths))
+        for content in contents:
+            for record in filter(_is_record, parse_json_lines(content)):
+                if not _is_done(records.get(record["number"])):
+                    records[record["number"]] = record
+        return dict(sorted(records.items()))
 
-    def done(self):
-        """The numbers of the clips that are done: recorded, and their .json is there still."""
-        there = {path.name for path in self._folder.iterdir()}
+    def done(self) -> set[int]:
+        """Returns the numbers of the clips that are done and whose .json file is still there."""
+        names = {path.name for path in self._folder.iterdir()}
         records = self.records().values()
-        return {r["number"] for r in records if _is_done(r) and f"{r['name']}.json" in there}
+        return {r["number"] for r in records if _is_done(r) and f"{r['name']}.json" in names}
 
-    def add(self, record):
-        """Adds a record; it survives whatever happens afterwards.
+    def add(self, record: Mapping) -> None:
+        """Adds a record, which is on the disk or in the store when this returns.
 
         Raises:
-          UserError: the place cannot be written to, or is full.
+          UserError: the folder cannot be written to, or the disk is full.
         """
-        line = json.dumps(record, ensure_ascii=False) + "\n"
+        name = f"manifest-{self._process:03d}"
         if is_cloud(self._folder):
-            name = f"manifest-{self._process:03d}-{record['number']:06d}.jsonl"
-            return write_whole(f"{self._folder}/{name}", line.encode())
-        path = self._folder / f"manifest-{self._process:03d}.jsonl"
-        try:
-            with self._lock, open(path, "a+b") as file:
-                _end_torn_line(file)
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise UserError(f"cannot write {str(path)!r}: {reason_of(error)}") from error
+            path = self._folder / f"{name}-{record['number']:06d}.jsonl"
+            write_whole(path, encode_json_line(record))
+            return
+        with self._lock:
+            append_json_line(self._folder / f"{name}.jsonl", record)
 
 
-def _end_torn_line(file):
-    """What an earlier process was killed at becomes a line of its own, which says nothing."""
-    if file.tell():
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
+def _is_record(entry):
+    return isinstance(entry, dict) and {"number", "name"} <= entry.keys()
 
 
 def _is_done(record):
-    return bool(record) and "error" not in record
-
-
-def _parse(line):
-    """The record of a line; None for one that was cut short."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and {"number", "name"} <= record.keys() else None
+    return record is not None and "error" not in record

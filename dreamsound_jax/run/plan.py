@@ -67,6 +67,7 @@ class ClipPlan:
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness: the options
         of these names.
       ouroboros: how the dream is fed back; None for a single dream.
+      given_objective: an objective in place of the one of `layers`.
     """
 
     card: Card
@@ -91,6 +92,7 @@ class ClipPlan:
     loudness: str
     dtype: Any
     ouroboros: OuroborosPlan | None = None
+    given_objective: Objective | None = None
 
     @property
     def dreams_of_class(self) -> bool:
@@ -100,6 +102,8 @@ class ClipPlan:
     @property
     def asked_layers(self) -> tuple[str, ...]:
         """The layers as they were asked for."""
+        if self.given_objective is not None:
+            return self.program().layers
         return (ITERATE,) if self.iterates else self.layers
 
     def layers_of_round(self, number: int = 0) -> tuple[str, ...]:
@@ -118,6 +122,8 @@ class ClipPlan:
           target: index of the class to dream of, if a class is.
           number: of the round.
         """
+        if self.given_objective is not None:
+            return self.given_objective
         chosen = self.layers_of_round(number)
         names = self.card.architecture.stage_of(chosen[0]) if self.iterates else chosen
         weights = [1 / len(chosen) if name in chosen else 0.0 for name in names]
@@ -195,7 +201,7 @@ def resolve(options: Options, card: Card) -> Plan:
         be.
     """
     check_options(options)
-    if options.sample_rate != card.front_end.sample_rate:
+    if options.sample_rate not in (None, card.front_end.sample_rate):
         raise UserError(
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
@@ -257,8 +263,10 @@ def _layers(options, card):
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
     names_class = options.target_class is not None or "target_class" in options.sweep
-    default = architecture.class_layer if names_class else DEFAULT_LAYER
-    names = options.layers_to_use or (default,)
+    default = (
+        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
+    )
+    names = options.layers_to_use or (architecture.class_layer if names_class else default,)
     return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
 
 

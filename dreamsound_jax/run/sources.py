@@ -72,12 +72,27 @@ def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
     Raises:
       UserError: the input cannot be read, or is too short to be dreamed as the plan says.
     """
-    plan, front_end = job.plan, job.plan.card.front_end
-    keys = draw_keys(plan.seed, job.draw)
-    recording, kept_share = _record(job, keys.noise), 1.0
+    recording, kept_share = _record(job), 1.0
     if pads_lengths:
-        recording, kept_share = _pad(recording, front_end.sample_rate)
-    sound = files.listen(job.path, recording, sample_rate=front_end.sample_rate)
+        recording, kept_share = _pad(recording, job.plan.card.front_end.sample_rate)
+    return make_source(job, recording, kept_share=kept_share)
+
+
+def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> Source:
+    """Returns the clip of a job and its recording.
+
+    Args:
+      job: what is to be dreamed.
+      recording: the input.
+      kept_share: the share of its dream that is kept, if it was padded.
+
+    Raises:
+      UserError: the recording is silent, or too short to be dreamed as the plan says.
+    """
+    plan = job.plan
+    keys = draw_keys(plan.seed, job.draw)
+    rate = plan.card.front_end.sample_rate
+    sound = files.normalise_recording(job.path, recording, sample_rate=rate)
     source = Source(job, sound, recording, keys, _target(plan, keys.target), kept_share)
     _check_length(source)
     if plan.ouroboros:
@@ -85,11 +100,12 @@ def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
     return source
 
 
-def _record(job, key):
+def _record(job):
     plan, rate = job.plan, job.plan.card.front_end.sample_rate
     if job.path not in GENERATED:
-        return files.record(job.path)
+        return files.read_recording(job.path)
     if job.path == "noise":
+        key = draw_keys(plan.seed, job.draw).noise
         sound = generated.noise(key, samples=plan.clip_length)
     else:
         sound = generated.sine(samples=plan.clip_length, frequency=plan.sine_freq, sample_rate=rate)

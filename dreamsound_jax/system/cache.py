@@ -13,5 +13,10 @@ def user_cache_folder() -> Path:
 
 
 def compilation_cache_folder() -> str:
-    """Returns the folder of compiled programs: $JAX_COMPILATION_CACHE_DIR, or the user's."""
-    return os.environ.get(COMPILATION_CACHE_VARIABLE) or str(user_cache_folder())
+    """Returns the folder of compiled programs: $JAX_COMPILATION_CACHE_DIR, or one of our own."""
+    return os.environ.get(COMPILATION_CACHE_VARIABLE) or str(user_cache_folder() / "programs")
+
+
+def traces_folder() -> str:
+    """Returns the folder of traced programs: in this user's cache, which others cannot write to."""
+    return str(user_cache_folder() / "traces")

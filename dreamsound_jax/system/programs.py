@@ -29,7 +29,7 @@ import jax
 from jax import export
 
 from dreamsound_jax.system.errors import reason_of
-from dreamsound_jax.system.storage import is_cloud, write_whole
+from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.system.tree_json import decode_tree, encode_tree
 
 TRACERS = ("flax", "jax", "jaxlib", "numpy", "optax", "scipy")
@@ -44,11 +44,8 @@ _store: "Store | None" = None
 
 @contextlib.contextmanager
 def keep_in(folder: str) -> Iterator[None]:
-    """Keeps traces in a local folder for as long as the context lasts; in a store none are kept."""
+    """Keeps traces in a local folder for as long as the context lasts."""
     global _store
-    if is_cloud(folder):
-        yield
-        return
     outer, _store = _store, Store(Path(folder))
     try:
         yield

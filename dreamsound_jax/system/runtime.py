@@ -7,6 +7,7 @@ calling it from Python, makes none.
 import atexit
 import gc
 import logging
+import os
 import sys
 
 import fsspec.config
@@ -14,8 +15,10 @@ import jax
 from absl import logging as absl_logging
 from tqdm import tqdm
 
-from dreamsound_jax.system.cache import compilation_cache_folder
+from dreamsound_jax.system.cache import COMPILATION_CACHE_VARIABLE, compilation_cache_folder
 
+# Bytes of compiled programs that are kept in our own folder; those used least recently are dropped.
+LARGEST_CACHE = 2**30
 # The names under which fsspec knows cloud stores.
 STORES = ("s3", "gs", "gcs")
 
@@ -47,8 +50,13 @@ def collect_garbage_rarely() -> None:
 
 
 def cache_compiled_programs() -> None:
-    """Makes JAX keep what it compiles in the compilation cache folder, and look there first."""
+    """Makes JAX keep what it compiles in the compilation cache folder, and look there first.
+
+    The size of our own folder is bounded; a folder that the user has chosen is the user's to clean.
+    """
     jax.config.update("jax_compilation_cache_dir", compilation_cache_folder())
+    if not os.environ.get(COMPILATION_CACHE_VARIABLE):
+        jax.config.update("jax_compilation_cache_max_size", LARGEST_CACHE)
     # Programs that take no time to compile take even less to read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

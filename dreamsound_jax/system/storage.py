@@ -1,24 +1,38 @@
-"""Files on a local disk, on gs:// or on s3://: written whole, or not at all."""
+"""Files on a local disk, on gs:// or on s3://, written whole or not at all."""
 
 import contextlib
+import fnmatch
 import hashlib
 import json
 import os
 import tempfile
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 from etils import epath
 
 from dreamsound_jax.system.errors import UserError, reason_of
 
-_CLOUD = "://"
+_SCHEME_END = "://"
 
 
-def write_whole(path: str, data: bytes, *, shared: bool = False) -> None:
-    """Writes a file that is there whole or not at all, even if the machine stops meanwhile.
+def is_cloud(path: os.PathLike | str) -> bool:
+    """Returns whether a path lies in a cloud store, such as gs:// or s3://."""
+    return _SCHEME_END in os.fspath(path)
 
-    An older file of that name is replaced at the end, in one step. What a writer that was killed
-    has left beside it is, too; unless it is `shared`: then others may write it at the same time.
+
+def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -> None:
+    """Writes a file so that it is there whole or not at all, even if the machine stops meanwhile.
+
+    An older file of that name is replaced in one step, after the new one is on the disk. A partial
+    file that a killed writer left beside it is replaced, too.
+
+    Args:
+      path: where to write.
+      data: the content of the file.
+      shared: whether other processes may write the same file at the same time. Each then writes
+        to a partial file of its own.
 
     Raises:
       UserError: the place cannot be written to, or is full.
@@ -28,43 +42,69 @@ def write_whole(path: str, data: bytes, *, shared: bool = False) -> None:
             _put_object(epath.Path(path), data)
         else:
             _write_then_rename(epath.Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
-    except Exception as error:  # each cloud client has its own family of errors
+    except Exception as error:  # Each cloud client has its own family of errors.
         raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
 
 
-def is_cloud(path) -> bool:
-    """Whether a path is of a cloud store, such as gs:// or s3://."""
-    return _CLOUD in os.fspath(path)
+def write_json(path: os.PathLike | str, entries: Any) -> None:
+    """Writes a JSON file with `write_whole`."""
+    write_whole(path, (json.dumps(entries, indent=2) + "\n").encode())
 
 
-def _put_object(path, data):
-    """An object is there whole or not at all; folders there are none."""
+def list_files(folder: epath.Path, pattern: str) -> list[epath.Path]:
+    """Lists the files in a folder whose names match a pattern, sorted by name.
+
+    Only the names are matched, so the path of the folder may contain characters such as `[`. A
+    folder that does not exist has no files; a store removes a folder with its last file.
+    """
     try:
-        path.write_bytes(data)
-    except FileNotFoundError:  # said of the store's address, in words of its own
-        bucket = os.fspath(path).split(_CLOUD)[1].split("/")[0]
-        raise FileNotFoundError(f"there is no bucket {bucket!r}") from None
+        paths = [path for path in folder.iterdir() if fnmatch.fnmatchcase(path.name, pattern)]
+    except FileNotFoundError:
+        return []
+    return sorted(paths, key=lambda path: path.name)
 
 
-def _write_then_rename(path, data, own):
-    # A name may be as long as names can be; its digest is not.
-    digest = hashlib.blake2s(path.name.encode(), digest_size=16).hexdigest()
-    beside = path.parent / f".{digest}.{own}part"
+def append_json_line(path: os.PathLike | str, entry: Any) -> None:
+    """Appends an entry to a local file of JSON lines; it is on the disk when this returns.
+
+    If a killed process left the last line unfinished, a new line is begun, so that the torn line
+    spoils no other. Within a process, the caller must see to it that one thread writes at a time.
+
+    Raises:
+      UserError: the file cannot be written, or the disk is full.
+    """
     try:
-        with open(beside, "wb") as file:
-            file.write(data)
+        with open(path, "a+b") as file:
+            _end_torn_line(file)
+            file.write(encode_json_line(entry))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
+
+
+def encode_json_line(entry: Any) -> bytes:
+    """Encodes an entry as one line of JSON. All of it is ASCII, so any text is a line."""
+    return json.dumps(entry).encode() + b"\n"
+
+
+def parse_json_lines(data: bytes) -> list:
+    """Parses the content of a file of JSON lines, and leaves out lines that were torn."""
+    # Lines are split as bytes: a text may contain characters that str.splitlines takes for an end
+    # of line, and a torn line may end inside a character.
+    entries = []
+    for line in data.split(b"\n"):
+        with contextlib.suppress(ValueError):
+            entries.append(json.loads(line))
+    return entries
 
 
 @contextlib.contextmanager
-def local_copy(folder):
-    """The folder itself, or, of one in a store, a copy for as long as it is needed.
+def local_copy(folder: epath.Path) -> Iterator[epath.Path]:
+    """Gives a local folder with the same content: the folder itself, or a temporary copy.
 
-    Orbax takes s3:// for a relative path, and reaches gs:// with other credentials than epath.
+    A folder in a store must be copied for Orbax, which takes s3:// for a relative path and reaches
+    gs:// with other credentials than epath.
     """
     if not is_cloud(folder):
         yield folder
@@ -75,15 +115,41 @@ def local_copy(folder):
         yield copy
 
 
+def _put_object(path, data):
+    """Writes an object of a store, which is always written whole."""
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:  # Its message speaks of the address that the client asked.
+        bucket = os.fspath(path).split(_SCHEME_END)[1].split("/")[0]
+        raise FileNotFoundError(f"there is no bucket {bucket!r}") from None
+
+
+def _write_then_rename(path, data, infix):
+    # The name may be as long as a name can be, so the partial file is named by a digest.
+    digest = hashlib.blake2s(os.fsencode(path.name), digest_size=16).hexdigest()
+    partial = path.parent / f".{digest}.{infix}part"
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _end_torn_line(file):
+    if file.tell():
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
 def _copy(source, target):
-    """Copies a folder and what is in it. (`epath.Path.walk` loses the s3:// of what it finds.)"""
+    """Copies a file or a folder. (`epath.Path.walk` loses the s3:// of the paths it finds.)"""
     if not source.is_dir():
         target.write_bytes(source.read_bytes())
         return
     target.mkdir()
     for each in source.iterdir():
         _copy(each, target / each.name)
-
-
-def write_json(path, entries):
-    write_whole(path, (json.dumps(entries, indent=2) + "\n").encode())

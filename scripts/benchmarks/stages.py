@@ -10,11 +10,11 @@ import numpy as np
 from benchmarks import counts, dreams, random_network
 from benchmarks.table import Table
 from benchmarks.timing import Spread, interleaved
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.domains.domains import DOMAINS
 from dreamsound_jax.dreaming import batch
 from dreamsound_jax.dreaming.dream import dream_batch_level
 from dreamsound_jax.objectives.combine import CLASS_LAYER
-from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.spectral import inversion, mel
 from dreamsound_jax.system import devices
 
@@ -122,10 +122,10 @@ def _after(task, shape):
     hearing = counts.forward(model.card, CLASS_LAYER, shape, size=task.size)
     return {
         "class probabilities": (hear, 1, hearing),
-        "WAV with its loudness": (functools.partial(_encode, sounds), 1, None),
+        "WAV with its loudness": (functools.partial(_render, sounds), 1, None),
     }
 
 
-def _encode(sounds):
+def _render(sounds):
     for sound in sounds:
-        encode(sound, sample_rate=mel.SAMPLE_RATE, loudness="safe")
+        render_sound(sound, sample_rate=mel.SAMPLE_RATE)

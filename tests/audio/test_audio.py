@@ -1,15 +1,14 @@
-import os
+import math
 import warnings
 
 import jax
 import numpy as np
 import pytest
-from etils import epath
 from scipy.signal import resample_poly
 
 from dreamsound_jax.audio import files, generated, loudness
-from dreamsound_jax.audio.loudness import measure_loudness
-from dreamsound_jax.system import storage
+from dreamsound_jax.audio.loudness import measure_loudness, normalise_loudness
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.system.errors import UserError
 from tests.helpers.sounds import pitch
 
@@ -70,6 +69,7 @@ def burst(samples, at):
 
 
 RANDOM = np.random.default_rng(0)
+QUIET = RANDOM.uniform(-1e-5, 1e-5, 8 * RATE)
 SOUNDS = {
     "noise": RANDOM.uniform(-1, 1, 51001),
     "loud noise": 40 * RANDOM.normal(size=51001),
@@ -83,22 +83,47 @@ SOUNDS = {
     "stereo": RANDOM.uniform(-1, 1, (51001, 2)) * [1, 0.2],
     "stereo of 0.1 s": np.stack([tone(seconds=0.1), burst(2205, 900)], axis=1),
     "seven channels": RANDOM.uniform(-1, 1, (30000, 7)) * [1, 1, 1, 1, 1, 8, 1],
+    "clicks": np.tile(burst(4000, 9), 20),
+    "clicks in noise under one step": np.tile(burst(22050, 9), 5) + QUIET[:110250],
+    # The gain takes many blocks past the meter's absolute gate.
+    "fade": QUIET * 10 ** (np.linspace(80, 0, QUIET.size) / 20),
+    "too low to be heard": tone(seconds=2, frequency=0.1),
+    "silence": np.zeros(30000),
+    "silence in stereo": np.zeros((9000, 2)),
 }
 
 
 @pytest.mark.parametrize("name", SOUNDS)
-def test_make_safe_holds_after_encoding(name):
+def test_a_rendered_sound_is_safe_and_as_loud_as_it_says(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        safe = loudness.make_safe(SOUNDS[name], sample_rate=RATE)
-        sound, rate = files.decode(files.encode_wav(safe, sample_rate=RATE))
+        rendered = render_sound(SOUNDS[name], sample_rate=RATE)
+        sound, rate = files.decode_sound(rendered.wav)
         lufs, peak = measure_loudness(sound, sample_rate=rate)
-    assert safe.dtype == np.float32 and safe.shape == SOUNDS[name].shape and rate == RATE
+    assert rate == rendered.recording.sample_rate == RATE
+    np.testing.assert_array_equal(rendered.recording.channels, sound)
     assert sound.shape == np.atleast_2d(SOUNDS[name].T).T.shape
+    assert rendered.loudness == pytest.approx((lufs, peak), abs=0.01)
+    if name.startswith("silence"):
+        assert rendered.loudness == (-math.inf, -math.inf) and not sound.any()
+        return
     # Not by the module's own meter: oversampled 8 times.
     assert 20 * np.log10(np.abs(resample_poly(np.pad(sound, [(99, 99), (0, 0)]), 8, 1)).max()) < -1
     assert peak < -1 and lufs < -22.7
-    assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
+    if name == "too low to be heard":
+        assert lufs == -math.inf and peak == pytest.approx(-23, abs=0.01)
+    else:
+        assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
+
+
+def test_a_sound_that_is_not_normalised_is_written_as_it_is():
+    sound = 3 * SOUNDS["stereo"]
+    rendered = render_sound(sound, sample_rate=RATE, normalise=False)
+    np.testing.assert_array_equal(rendered.recording.channels, np.float32(sound))
+    again = files.decode_sound(rendered.wav)
+    np.testing.assert_array_equal(again.channels, np.float32(sound))
+    assert rendered.loudness == measure_loudness(again.channels, sample_rate=RATE)
+    assert rendered.loudness.true_peak_dbtp > 9
 
 
 def test_a_true_peak_is_found_wherever_a_long_sound_is_cut_into_pieces(monkeypatch):
@@ -115,21 +140,21 @@ def test_a_true_peak_is_found_wherever_a_long_sound_is_cut_into_pieces(monkeypat
         assert whole > 20 * np.log10(np.abs(sound).max()) + 1
 
 
-def test_make_safe_is_one_gain_and_leaves_silence():
-    safe = loudness.make_safe(SOUNDS["noise"], sample_rate=RATE)
-    assert np.ptp(safe / SOUNDS["noise"]) < 1e-6
-    stereo = loudness.make_safe(SOUNDS["stereo"], sample_rate=RATE)
-    assert np.ptp(stereo / SOUNDS["stereo"]) < 1e-6
+def test_normalising_is_one_gain_in_float32_and_leaves_silence():
+    for name in ("noise", "stereo"):
+        scaled, _ = normalise_loudness(SOUNDS[name], sample_rate=RATE)
+        assert scaled.dtype == np.float32 and np.ptp(scaled / SOUNDS[name]) < 1e-6
     for silence in (np.zeros(51001), np.zeros((51001, 2)), np.zeros(10), np.zeros(0)):
-        np.testing.assert_array_equal(loudness.make_safe(silence, sample_rate=RATE), silence)
-        assert measure_loudness(silence, sample_rate=RATE) == (-np.inf, -np.inf)
+        scaled, measured = normalise_loudness(silence, sample_rate=RATE)
+        np.testing.assert_array_equal(scaled, silence)
+        assert measured == (-np.inf, -np.inf) == measure_loudness(silence, sample_rate=RATE)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_is_never_written(bad):
     sound = np.array([0, bad, 1])
     with pytest.raises(ValueError, match="NaN"):
-        loudness.make_safe(sound, sample_rate=RATE)
+        normalise_loudness(sound, sample_rate=RATE)
     with pytest.raises(ValueError, match="NaN"):
         files.encode_wav(sound, sample_rate=RATE)
 
@@ -137,67 +162,11 @@ def test_nan_is_never_written(bad):
 @pytest.mark.parametrize(("subtype", "error"), [("PCM_16", 2**-15), ("FLOAT", 1e-7)])
 def test_encode_and_decode_go_round_and_clip(subtype, error):
     sound = np.r_[tone(), 0.999, -1]
-    again, rate = files.decode(files.encode_wav(sound, sample_rate=RATE, subtype=subtype))
+    again, rate = files.decode_sound(files.encode_wav(sound, sample_rate=RATE, subtype=subtype))
     assert rate == RATE and again.shape == (sound.size, 1) and again.dtype == np.float32
     np.testing.assert_allclose(again[:, 0], sound, atol=error)
-    clipped, _ = files.decode(files.encode_wav(np.array([3.0, -3.0]), sample_rate=RATE))
+    clipped, _ = files.decode_sound(files.encode_wav(np.array([3.0, -3.0]), sample_rate=RATE))
     np.testing.assert_allclose(clipped[:, 0], [1, -1], atol=2**-14)
-
-
-def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path):
-    path = tmp_path / ("x" * 250 + ".wav")
-    for data in (b"first", b"second"):
-        storage.write_whole(str(path), data)
-        assert path.read_bytes() == data and os.listdir(tmp_path) == [path.name]
-    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
-
-
-def test_what_a_killed_writer_left_is_replaced_unless_it_may_be_anothers(tmp_path, monkeypatch):
-    class Killed(BaseException):
-        """As kill -9: nothing is tidied up."""
-
-    def killed(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", killed)
-        patch.setattr(type(epath.Path(tmp_path)), "unlink", lambda *_, **__: None)
-        for shared in (False, True):
-            with pytest.raises(Killed):
-                storage.write_whole(str(tmp_path / "a.wav"), b"first", shared=shared)
-    assert len(list(tmp_path.glob(".*.part"))) == 2
-    storage.write_whole(str(tmp_path / "a.wav"), b"second")
-    assert (tmp_path / "a.wav").read_bytes() == b"second"
-    assert len(list(tmp_path.glob(".*.part"))) == 1
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def test_write_whole_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"old")
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="a.wav.*No space left"):
-        storage.write_whole(str(path), b"new")
-    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.wav"]
-
-
-def test_write_whole_names_a_place_that_cannot_be(tmp_path):
-    (tmp_path / "file").write_bytes(b"x")
-    (tmp_path / "folder").mkdir()
-    reasons = {"file/a.wav": "Not a directory", "no/a.wav": "No such", "folder": ""}
-    for place, reason in reasons.items():
-        with pytest.raises(UserError, match=f"{place}.*{reason}"):
-            storage.write_whole(str(tmp_path / place), b"data")
-    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
 @pytest.mark.parametrize("rate", [100, 2000, 2100])

@@ -29,7 +29,7 @@ def stored(tmp_path):
 
 def complaint(path):
     with pytest.raises(UserError) as caught:
-        files.read(path, sample_rate=RATE)
+        files.read_sound(path, sample_rate=RATE)
     message = str(caught.value)
     assert "\n" not in message and os.path.basename(path) in message
     return message
@@ -37,7 +37,7 @@ def complaint(path):
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
 def test_read_keeps_pitch_and_length_at_any_rate(stored, rate):
-    sound = files.read(stored("a.wav", encoded(tone(rate), rate)), sample_rate=RATE)
+    sound = files.read_sound(stored("a.wav", encoded(tone(rate), rate)), sample_rate=RATE)
     assert sound.dtype == np.float32 and abs(sound.size - RATE) <= 1
     assert abs(pitch(sound) - 440) <= 1.5
     assert np.abs(sound).max() == 1
@@ -58,7 +58,7 @@ def test_read_keeps_pitch_and_length_at_any_rate(stored, rate):
     ids=lambda kind: "-".join(kind.values()),
 )
 def test_read_knows_formats_by_content(stored, kind):
-    sound = files.read(stored("no_suffix", encoded(tone(), **kind)), sample_rate=RATE)
+    sound = files.read_sound(stored("no_suffix", encoded(tone(), **kind)), sample_rate=RATE)
     assert abs(sound.size - RATE) < 2500 and abs(pitch(sound) - 440) <= 2
 
 
@@ -66,21 +66,21 @@ def test_read_averages_channels(stored):
     left, right = tone(), tone(frequency=1000)
     path = stored("stereo.wav", encoded(np.stack([left, right], 1), subtype="FLOAT"))
     mono = (left + right) / np.abs(left + right).max()
-    np.testing.assert_allclose(files.read(path, sample_rate=RATE), mono, atol=1e-5)
+    np.testing.assert_allclose(files.read_sound(path, sample_rate=RATE), mono, atol=1e-5)
 
 
-def test_record_takes_a_file_as_it_is(stored):
+def test_a_recording_keeps_its_channels_and_sample_rate(stored):
     stereo = np.float32(np.stack([tone(44100), 3 * tone(44100, frequency=1000)], 1))
     path = stored("stereo.wav", encoded(stereo, 44100, subtype="FLOAT"))
-    recording = files.record(path)
+    recording = files.read_recording(path)
     assert recording.sample_rate == 44100 and recording.channels.dtype == np.float32
     np.testing.assert_array_equal(recording.channels, stereo)
     mono = files.to_mono(recording, sample_rate=RATE)
     expected = (tone() + 3 * tone(frequency=1000)) / 2
     np.testing.assert_allclose(mono[200:-200], expected[200:-200], atol=1e-3)
-    heard = files.listen(path, recording, sample_rate=RATE)
-    np.testing.assert_array_equal(heard, files.read(path, sample_rate=RATE))
-    mono = files.record(stored("mono.wav", encoded(tone())))
+    heard = files.normalise_recording(path, recording, sample_rate=RATE)
+    np.testing.assert_array_equal(heard, files.read_sound(path, sample_rate=RATE))
+    mono = files.read_recording(stored("mono.wav", encoded(tone())))
     assert mono.channels.shape == (RATE, 1)
 
 
@@ -88,9 +88,9 @@ def test_record_takes_a_file_as_it_is(stored):
 def test_read_joins_the_chunks_of_an_mp3_seamlessly(stored, monkeypatch, mode):
     kind = {"format": "MP3", "bitrate_mode": mode, "compression_level": 0.3}
     path = stored("a.mp3", encoded(tone(seconds=8) * (np.arange(8 * RATE) % 9999 > 4999), **kind))
-    whole = files.read(path, sample_rate=RATE)
-    monkeypatch.setattr(files, "_CHUNK", 5000)
-    np.testing.assert_allclose(files.read(path, sample_rate=RATE), whole, atol=1e-6)
+    whole = files.read_sound(path, sample_rate=RATE)
+    monkeypatch.setattr(files, "_CHUNK_FRAMES", 5000)
+    np.testing.assert_allclose(files.read_sound(path, sample_rate=RATE), whole, atol=1e-6)
 
 
 def test_read_takes_streams_of_unknown_length(stored):
@@ -99,7 +99,7 @@ def test_read_takes_streams_of_unknown_length(stored):
     flac[21] &= 0xF0  # total samples: 0, unknown
     flac[22:26] = bytes(4)
     for name, data in (("a.wav", wav), ("a.flac", flac)):
-        assert files.read(stored(name, bytes(data)), sample_rate=RATE).size == RATE
+        assert files.read_sound(stored(name, bytes(data)), sample_rate=RATE).size == RATE
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.6, 0.9])
@@ -172,10 +172,10 @@ def test_find_inputs_collects_every_failure(stored, tmp_path):
     bad = {
         "nosie": "did you mean 'noise'?",
         str(tmp_path / "drum.wav"): f"did you mean {good!r}?",
-        str(tmp_path / "nowhere" / "x.wav"): "there is no folder",
-        str(tmp_path / "empty"): "no sound files in the folder",
-        str(tmp_path / "*.flac"): "no sound file matches",
-        "": "accepted are 'noise'",
+        str(tmp_path / "nowhere" / "x.wav"): "and no folder",
+        str(tmp_path / "empty"): ") in the folder",
+        str(tmp_path / "*.flac"): ") matches",
+        "": "must be 'noise'",
     }
     found, failures = find.find_inputs([*bad, good])
     assert found == [good] and [name for name, _ in failures] == list(bad)

@@ -1,4 +1,4 @@
-"""Sounds that several test files use, and what can be heard in them."""
+"""Sounds that several test files use, and a measure of them."""
 
 from pathlib import Path
 
@@ -11,11 +11,13 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def pitch(sound, rate=RATE):
+    """Returns the frequency in Hz at which a sound is loudest."""
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(sound.size)))
     return np.argmax(spectrum) * rate / sound.size
 
 
 def tone(rate=RATE, seconds=1.0, frequency=440.0):
+    """Returns a sine of amplitude 0.5, float64 (samples,)."""
     return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
 
 
@@ -24,10 +26,10 @@ def white_noise(samples=51200, seed=0):
 
 
 def recording(name):
-    """One of the recordings in `data`, float64."""
-    return np.float64(files.read(str(DATA / f"{name}.flac"), sample_rate=RATE))
+    """Reads one of the recordings in `data` as the networks hear it, float64 (samples,)."""
+    return np.float64(files.read_sound(str(DATA / f"{name}.flac"), sample_rate=RATE))
 
 
 def original(name):
-    """One of the recordings in `data` as its file has it, a `Recording`."""
-    return files.record(str(DATA / f"{name}.flac"))
+    """Reads one of the recordings in `data` as a `Recording`, as it is in its file."""
+    return files.read_recording(str(DATA / f"{name}.flac"))

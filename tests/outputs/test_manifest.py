@@ -30,13 +30,23 @@ def test_what_is_recorded_is_done_while_its_files_are_there(folder):
     assert again.done() == {0}
 
 
-def test_a_line_that_was_cut_short_says_nothing_and_harms_no_other(folder):
+@pytest.mark.parametrize("torn", [json.dumps(record(1))[:-4].encode(), '{"name": "ü'.encode()[:-1]])
+def test_a_line_that_was_cut_short_says_nothing_and_harms_no_other(folder, torn):
     Manifest(folder).add(record(0))
-    with open(folder / "manifest-000.jsonl", "a") as file:
-        file.write(json.dumps(record(1))[:-4])
+    with open(folder / "manifest-000.jsonl", "ab") as file:
+        file.write(torn)
     assert Manifest(folder).done() == {0}
     Manifest(folder).add(record(2))
     Manifest(folder).add(record(1))
+    assert Manifest(folder).done() == {0, 1, 2}
+
+
+def test_names_of_folders_and_files_may_be_odd(tmp_path):
+    folder = epath.Path(tmp_path) / "take [1] *"
+    folder.mkdir()
+    for number, name in enumerate(("a\u2028b", "ü", "not utf-8: \udcff")):
+        (folder / f"{name}.json").touch()
+        Manifest(folder).add({"number": number, "name": name})
     assert Manifest(folder).done() == {0, 1, 2}
 
 

@@ -22,7 +22,7 @@ from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.spectral.interpolate import roll_time
-from dreamsound_jax.weights.torch_weights import from_torch
+from dreamsound_jax.weights.torch_weights import convert_state_dict
 from tests.helpers import tiny
 from tests.helpers.domains import mel_clips
 from tests.helpers.tiny import CARD
@@ -82,7 +82,9 @@ def seeded_weights():
 
 @functools.cache
 def golden_network(dtype):
-    weights = from_torch(seeded_weights(), loading.weight_shapes(FULL_WIDTH), dtype=np.float64)
+    weights = convert_state_dict(
+        seeded_weights(), loading.weight_shapes(FULL_WIDTH), dtype=np.float64
+    )
     return loading.build_network(FULL_WIDTH, dict(weights), dtype=jnp.dtype(dtype))
 
 
@@ -213,7 +215,7 @@ def pair():
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
     shapes = loading.weight_shapes(CARD)
     weights = vgg19_arrays(shapes, dtype=np.float64)
-    converted = dict(from_torch(weights, shapes, dtype=np.float64))
+    converted = dict(convert_state_dict(weights, shapes, dtype=np.float64))
     with jax.enable_x64(True):
         network = loading.build_network(CARD, converted, dtype=jnp.float64)
     return network, {name: torch.tensor(array) for name, array in weights.items()}

@@ -18,7 +18,7 @@ FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 
 def run(tmp_path, monkeypatch):
     """Runs with `dream` in place of a dream; returns how many failed, and the batches' sizes."""
     monkeypatch.setattr(loading, "load", lambda *_, **__: loading.Model(tiny.CARD, ()))
-    monkeypatch.setattr(generate, "write_clip", lambda folder, source, clip, **_: clip)
+    monkeypatch.setattr(generate, "write_clip", lambda folder, clip: clip)
 
     def go(dream, **changes):
         sizes = []

@@ -5,8 +5,8 @@ from etils import epath
 
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.networks import loading
-from dreamsound_jax.outputs import unfinished
-from dreamsound_jax.outputs.unfinished import Rounds
+from dreamsound_jax.outputs import saved_rounds
+from dreamsound_jax.outputs.saved_rounds import Rounds
 from dreamsound_jax.run import journey
 from tests.dreaming.test_ouroboros import asked, network, pieces
 from tests.helpers import tiny
@@ -70,14 +70,14 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(InterruptedError):
         run(tmp_path / "parts", Watch(stop_at=5))
     parts = epath.Path(tmp_path / "parts")
-    assert unfinished.numbers_of_batches(parts) == [[0, 1]]
+    assert saved_rounds.list_unfinished_batches(parts) == [[0, 1]]
     watch = Watch()
     resumed = run(parts, watch)
     assert len(watch.bytes) == 4
     for one, other in zip(resumed, run(tmp_path / "whole", Watch()), strict=True):
-        assert one.wav == other.wav
+        assert one.sound.wav == other.sound.wav
         np.testing.assert_array_equal(one.arrays["mel_db"], other.arrays["mel_db"])
-    assert unfinished.numbers_of_batches(parts) == []
+    assert saved_rounds.list_unfinished_batches(parts) == []
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
 
 
@@ -90,13 +90,13 @@ class Vanishing:
     def __truediv__(self, name):
         return self
 
-    def glob(self, pattern):
+    def iterdir(self):
         if self._found is None:
-            raise FileNotFoundError(pattern)
+            raise FileNotFoundError
         return self._found
 
 
 @pytest.mark.parametrize("found", [None, ["gone-state.npz"]])
 def test_what_another_process_removes_meanwhile_is_passed_over(tmp_path, found):
     folder = Vanishing(found and [epath.Path(tmp_path) / name for name in found])
-    assert unfinished.numbers_of_batches(folder) == []
+    assert saved_rounds.list_unfinished_batches(folder) == []

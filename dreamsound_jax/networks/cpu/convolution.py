@@ -1,7 +1,7 @@
-"""The 3 x 3 convolution of VGG19, in the way that is fastest for its shape.
+"""The 3 x 3 convolution on CPU: one of three methods, by the shape of the activation.
 
-On CPU there are three ways, as measured by `python scripts/benchmark.py --parts=convolution`. GPU
-and TPU are left to XLA.
+`python scripts/benchmark.py --parts=convolution` measures them. `networks/convolution.py` chooses
+between this file and XLA.
 """
 
 import functools
@@ -13,28 +13,30 @@ import numpy as np
 
 from dreamsound_jax.networks.cpu import winograd
 
-# Up to so many cells, of all clips of a batch together, one matrix product over all neighbours is
-# faster than Winograd's products, which read kernels of four times the size.
+# With at most so many cells in a batch, one matrix product over all neighbours is faster than
+# Winograd's products, which read kernels of four times the size.
 FEW_CELLS = 256
-# From so many pairs of channels on, Winograd's transforms cost less than what they save.
+# With at least so many pairs of channels, Winograd's transforms cost less than they save.
 MANY_PAIRS = 64 * 128
-EXACT = (jnp.float32, jnp.float64)  # Winograd's sums cancel: fewer bits are not enough
-# Relative to the largest channel of a cell, in units of the last place. Cells of a flat floor are
-# equal, but come out of Winograd's transforms apart: with 2, the first step of the reference's
-# dreams is missed, as some ties are broken; with 16, as some that are none are made. 4 and 8 do.
-APART = 6
+# Winograd's sums cancel, so that fewer bits are not enough.
+WINOGRAD_TYPES = (jnp.float32, jnp.float64)
+# Cells of a flat floor are equal, but differ after Winograd's transforms. They count as equal
+# within so many units in the last place of the largest channel of a cell. With 2, some ties are
+# missed and the first step of the reference's dreams is not reproduced; with 16, false ties are
+# found. 4 and 8 reproduce it.
+TIE_UNITS = 6
 
 
 class Forms(NamedTuple):
-    """A kernel, turned as the ways want it.
+    """A kernel in the layouts that the methods read.
 
-    Made with the network and kept, a dream by relu5_4 is 1.14 times as fast as if each level made
-    its own.
+    They are made once with the network: a dream by relu5_4 is then 1.14 times as fast as when each
+    level makes its own.
 
     Attributes:
       rows: the weights of each channel out, (channels out, 9 * channels in), for `by_product`.
-      points: for `by_winograd`, or None; see `winograd.of_kernel`.
-      points_back: for its gradient.
+      points: for `by_winograd`, as `winograd.transform_kernel` gives them, or None.
+      points_back: for the gradient of `by_winograd`, or None.
     """
 
     rows: jax.Array
@@ -42,30 +44,30 @@ class Forms(NamedTuple):
     points_back: jax.Array | None = None
 
 
-def forms_of(kernel):
-    """The `Forms` of a kernel; NumPy's arrays of NumPy's, for which nothing need be compiled."""
+def make_forms(kernel) -> Forms:
+    """Returns the `Forms` of a kernel; NumPy arrays of a NumPy array, which compiles nothing."""
     rows = kernel.reshape(-1, kernel.shape[3]).T
-    if not _pays_for_winograd(kernel):
+    if not _suits_winograd(kernel):
         return Forms(rows)
-    return Forms(rows, *map(winograd.of_kernel, (kernel, _turned_round(kernel))))
+    return Forms(rows, *map(winograd.transform_kernel, (kernel, _flip(kernel))))
 
 
-def in_one_batch(way):
-    """`way` of (batch, ...), a kernel and its `Forms`; `vmap` of it makes the batch larger, and
-    adds no axis.
+def in_one_batch(method):
+    """Decorates a function of (batch, ...), a kernel and its `Forms`: `vmap` enlarges the batch.
 
-    So the choice of a way sees all clips, and no axis stands in the way of products: at four clips
-    a dream is 1.05 times as fast.
+    Without it, `vmap` would add an axis. With it, the choice of a method sees the cells of all
+    clips, and matrix products have no batch axis: at four clips a dream is 1.05 times as fast.
     """
-    way = jax.jit(way)  # is traced once a shape, not three times a layer
-    batched = jax.custom_batching.custom_vmap(way)
+    # A jitted function is traced once per shape, not three times per layer.
+    method = jax.jit(method)
+    batched = jax.custom_batching.custom_vmap(method)
 
     @batched.def_vmap
     def of_clips(clips, mapped, x, kernel, forms):
         x_mapped, kernel_mapped, forms_mapped = mapped
         if kernel_mapped:
             axes = jax.tree.map(lambda each: 0 if each else None, (x_mapped, True, forms_mapped))
-            return jax.vmap(way, in_axes=axes)(x, kernel, forms), True
+            return jax.vmap(method, in_axes=axes)(x, kernel, forms), True
         together = batched(x.reshape(-1, *x.shape[2:]), kernel, forms)
         return together.reshape(clips, -1, *together.shape[1:]), True
 
@@ -78,67 +80,64 @@ def convolve(x, kernel, forms=None):
     Args:
       x: activations (batch, height, width, channels in).
       kernel: weights (3, 3, channels in, channels out), of the same dtype.
-      forms: its `Forms`, if they are at hand; no gradient goes through them.
+      forms: its `Forms`, if they were made; no gradient goes through them.
 
     Returns:
       Activations (batch, height, width, channels out).
     """
-    return _convolve(x, kernel, forms or forms_of(kernel))
+    return _convolve(x, kernel, forms or make_forms(kernel))
 
 
 @jax.custom_vjp
 def _convolve(x, kernel, forms):
-    return _in_the_fastest_way(x, kernel, forms)
+    return _convolve_batch(x, kernel, forms)
 
 
 @in_one_batch
-def _in_the_fastest_way(x, kernel, forms):
-    return fastest(x.shape, kernel)(x, kernel, forms)
+def _convolve_batch(x, kernel, forms):
+    return choose_method(x.shape, kernel)(x, kernel, forms)
 
 
-def fastest(shape, kernel):
-    """The way for activations of a shape, or for their gradient: `by_xla`, `by_product` or
-    `by_winograd`.
-    """
-    if jax.default_backend() != "cpu":
-        return by_xla
+def choose_method(shape, kernel):
+    """Returns the method for activations of a shape, or for their gradient."""
     batch, height, width, _ = shape
-    # XLA:CPU is naive where a kernel is larger than the map.
+    # XLA:CPU has no fast path where a kernel is larger than the map.
     if kernel.shape[2] == 1 or min(height, width) < 3 or batch * height * width <= FEW_CELLS:
         return by_product
-    return by_winograd if _pays_for_winograd(kernel) else by_xla
+    return by_winograd if _suits_winograd(kernel) else by_xla
 
 
-def _pays_for_winograd(kernel):
-    return kernel.shape[2] * kernel.shape[3] >= MANY_PAIRS and kernel.dtype in EXACT
+def _suits_winograd(kernel):
+    return kernel.shape[2] * kernel.shape[3] >= MANY_PAIRS and kernel.dtype in WINOGRAD_TYPES
 
 
-def rounding(x):
-    """By how much equal cells of an activation may differ: (batch, height, width, 1), or 0 in half
-    precision.
+def tie_tolerance(x):
+    """By how much equal cells of an activation may differ: (batch, height, width, 1), or 0.
+
+    It is 0 in half precision, for which Winograd's method is not used.
     """
-    if x.dtype not in EXACT:
+    if x.dtype not in WINOGRAD_TYPES:
         return 0
     largest = jnp.abs(x).max(axis=-1, keepdims=True)
-    return APART * jnp.finfo(x.dtype).eps * largest
+    return TIE_UNITS * jnp.finfo(x.dtype).eps * largest
 
 
 def by_xla(x, kernel, forms=None):
-    """As XLA does it."""
+    """Convolves as XLA does."""
     return jax.lax.conv_general_dilated(
         x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
 def by_winograd(x, kernel, forms):
-    """With a quarter of the multiplications."""
+    """Convolves by Winograd's method, with a quarter of the multiplications."""
     return winograd.convolve(x, forms.points)
 
 
 def by_product(x, kernel, forms):
-    """As one matrix product: the nine neighbours of a cell, side by side, with the kernel.
+    """Convolves by one matrix product of the nine neighbours of each cell with the kernel.
 
-    They are gathered by index: as nine slices they would compile for twice as long.
+    The neighbours are gathered by index: nine slices would compile for twice as long.
     """
     height, width = x.shape[1:3]
     rows, columns = (np.arange(side)[:, None] + np.arange(3) for side in (height, width))
@@ -153,10 +152,10 @@ def _back_by_product(gradient, kernel):
 
 
 def _by_rows(x, rows):
-    """`x @ rows.T` of (batch, height, width, features).
+    """Returns `x @ rows.T` of (batch, height, width, features).
 
-    XLA:CPU reads its first factor where it lies, and packs its second, which takes longer than the
-    product if that is large: (8, 4608) @ (4608, 512) takes 2.3 ms, and 0.6 the other way round.
+    XLA:CPU packs the second factor of a product, which takes longer than the product itself if the
+    factor is large: (8, 4608) @ (4608, 512) takes 2.3 ms, and 0.6 ms with the factors exchanged.
     """
     if x.size > rows.size:
         return x @ rows.T
@@ -165,8 +164,9 @@ def _by_rows(x, rows):
 
 
 def _by_slices(x):
-    """The neighbours of each cell, to be transposed: of slices that is a sum, of an index a slow
-    scatter.
+    """Returns the neighbours of each cell by slices, whose transpose is a sum.
+
+    The transpose of a gather by index would be a slow scatter.
     """
     height, width = x.shape[1:3]
     shifts = np.ndindex(3, 3)
@@ -187,25 +187,25 @@ def _backward(saved, gradient):
     return input_gradient(gradient, kernel, forms), _kernel_gradient(gradient, x, kernel), None
 
 
-@jax.jit  # is traced once a shape, not once a layer
+@jax.jit
 def _kernel_gradient(gradient, x, kernel):
     return jax.linear_transpose(functools.partial(by_xla, x), kernel)(gradient)[0]
 
 
 @in_one_batch
 def input_gradient(gradient, kernel, forms):
-    """The gradient with respect to `x`, of one with respect to the result of `convolve`.
+    """Returns the gradient with respect to `x`, from that with respect to the result.
 
-    In a loop XLA:CPU keeps its fast path for what looks like a convolution forwards (jax issue
-    12868), and this is one, with the kernel turned round. A product needs no turned kernel.
+    It is written as a convolution with the flipped kernel: in a loop, XLA:CPU keeps its fast path
+    only for what looks like a convolution forwards (jax issue 12868).
     """
-    way = fastest(gradient.shape, kernel)
-    if way is by_product:
+    method = choose_method(gradient.shape, kernel)
+    if method is by_product:
         return _back_by_product(gradient, kernel)
-    return way(gradient, _turned_round(kernel), forms._replace(points=forms.points_back))
+    return method(gradient, _flip(kernel), forms._replace(points=forms.points_back))
 
 
-def _turned_round(kernel):
+def _flip(kernel):
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 

@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 
-from dreamsound_jax.outputs.picture import unbox
+from dreamsound_jax.outputs.panels import hide_box
 from studies.optimizers.rows import courses, dreams, median
 from studies.optimizers.statistics import ratios
 from studies.optimizers.tables import number
@@ -189,7 +189,7 @@ def _limit(panel, gains):
 def _unclutter(panel):
     panel.axhline(0, color=_FAINT, linewidth=0.6, zorder=0)
     panel.yaxis.set_major_formatter(lambda value, _: number(value))
-    unbox(panel)
+    hide_box(panel)
 
 
 def _name(panel, setting, width):

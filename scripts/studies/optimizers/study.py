@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from dreamsound_jax.audio import find
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming.batch import filled
-from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.run import grid, sources
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system import storage
@@ -99,8 +99,9 @@ class Study:
             path = path.with_stem(f"{path.stem}-{dream.seed}")
             options = self.plan.settings[dream.setting]
             sound = self._source(dream, options, {}).sound[:, None]
-            wav = encode(sound, sample_rate=mel.SAMPLE_RATE, loudness=options.loudness)
-            storage.write_whole(path, wav)
+            normalise = options.loudness != "none"
+            rendered = render_sound(sound, sample_rate=mel.SAMPLE_RATE, normalise=normalise)
+            storage.write_whole(path, rendered.wav)
         return path
 
     def example(self, setting):

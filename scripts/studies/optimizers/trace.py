@@ -10,9 +10,9 @@ import numpy as np
 from flax import nnx
 
 from dreamsound_jax.audio import files
+from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming import ascent, batch, overcooked
 from dreamsound_jax.dreaming.dream import class_probabilities, dream, response
-from dreamsound_jax.outputs.clip import encode
 from dreamsound_jax.spectral import measures, mel
 
 LISTENED = "relu5_4"  # whose activations are compared with those on real sounds
@@ -119,19 +119,20 @@ def look_back(network, starts, clips, path, *, settings):
 def finish(model, dreamed, sources, options):
     """The `End` of a dreamed batch, heard as it would be written, 16 bit and all."""
     finished = batch.finish(dreamed.starts, dreamed.changed)
-    wavs = [
-        encode(np.asarray(sound).T, sample_rate=source.sample_rate, loudness=options.loudness)
+    normalise = options.loudness != "none"
+    rendered = [
+        render_sound(np.asarray(sound).T, sample_rate=source.sample_rate, normalise=normalise)
         for sound, source in zip(finished.sound, sources)
     ]
     sounds = np.stack(
-        [files.to_mono(files.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
+        [files.to_mono(each.recording, sample_rate=mel.SAMPLE_RATE) for each in rendered]
     )
     distances = [
         measures.log_spectral_distance(sound, source.sound)
         for sound, source in zip(sounds, sources)
     ]
     return End(
-        wavs,
+        [each.wav for each in rendered],
         sounds,
         np.array(distances),
         np.asarray(batch.hear(model, batch.analyse(jnp.asarray(sounds, options.dtype())))),

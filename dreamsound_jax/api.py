@@ -1,0 +1,248 @@
+"""DreamSound from Python: arrays in, arrays out.
+
+import dreamsound_jax as ds
+
+model = ds.load_model("gm")
+sound, rate = ds.load_sound("loop.wav")
+dream = ds.dream(sound, rate, model, objective=ds.layer("relu3_4"), lr=0.04, seed=1)
+dream.save("dream.wav")
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamsound_jax.api_results import Dream, Ouroboros
+from dreamsound_jax.audio.files import Recording, read_recording
+from dreamsound_jax.dreaming.ascent import describe_fault
+from dreamsound_jax.dreaming.batch import dream_batch
+from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
+from dreamsound_jax.networks.catalogue import model_names
+from dreamsound_jax.networks.loading import Model, load_model
+from dreamsound_jax.objectives.terms import Objective
+from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
+from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.plan import ClipPlan, resolve
+from dreamsound_jax.run.sources import Source, make_source
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+OUROBOROS_OPTIONS = (
+    *(name for name in FIELDS if name.startswith("ouroboros_")),
+    "crossfade",
+    "stabilise",
+)
+# The options that say how a sound is dreamed, and not what a run of the command does.
+DREAM_OPTIONS = tuple(
+    name
+    for name, field in FIELDS.items()
+    if field.metadata["role"] != "run"
+    and name not in ("clip_length", "sine_freq", "loudness", "stop_overcooked", *OUROBOROS_OPTIONS)
+)
+
+
+def list_models() -> list[str]:
+    """Returns the names of the models that `load_model` knows.
+
+    Example:
+      >>> "gm" in list_models()
+      True
+    """
+    return model_names()
+
+
+def load_sound(path: str) -> tuple[np.ndarray, int]:
+    """Reads a sound file.
+
+    Args:
+      path: of a wav, flac, ogg, mp3 or aiff file, or whatever else libsndfile reads; local, gs://
+        or s3://.
+
+    Returns:
+      (sound, sample rate in Hz): float32 (samples,) of a mono file, else (channels, samples).
+
+    Raises:
+      UserError: the file is missing, or is not a whole sound file.
+    """
+    channels, rate = read_recording(path)
+    return (channels[:, 0] if channels.shape[1] == 1 else channels.T), rate
+
+
+def dream(
+    sound: Any,
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> Any:
+    """Dreams on a sound, or on several of one length in one compiled program.
+
+    Args:
+      sound: (samples,) of a mono sound; (channels, samples); or (clips, channels, samples).
+      sample_rate: of the sound, in Hz.
+      model: the network and its card; by default `load_model("gm")`.
+      objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
+        that of the option `layers_to_use`.
+      **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
+        `num_iterations`, `domain`, `pyramid_size`, `optimizer` and `seed` (0 by default).
+
+    Returns:
+      A `Dream`; of several clips a list of them.
+
+    Raises:
+      UserError: an option, the objective or the sound is not possible; or the only clip stopped,
+        since its gradient was zero or overflowed. Of several clips, one that stopped has a `fault`.
+
+    Example:
+      >>> import numpy as np
+      >>> tone = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050)).astype(np.float32)
+      >>> made = dream(tone, 22050, pyramid_size=1, num_iterations=1)
+      >>> made.sound.shape, made.spectrogram_db.shape
+      ((22050,), (128, 111))
+    """
+    model = model or load_model()
+    clips, given_alone = _clips(sound)
+    _check_names(options, DREAM_OPTIONS)
+    plan = _plan(options, objective, model)
+    sources = _sources(clips, sample_rate, plan)
+    placed, input_db = place_clips(sources)
+    dreamed = dream_batch(
+        model, placed, place_settings(sources), input_db=input_db, program=plan.program()
+    )
+    dreamed = jax.tree.map(np.asarray, dreamed)
+    dreams = []
+    for row, source in enumerate(sources):
+        of_clip = jax.tree.map(lambda array, row=row: array[row], dreamed)
+        dreams.append(_dream_of(source, clips[row], sample_rate, of_clip))
+    if given_alone and dreams[0].fault:
+        raise UserError(dreams[0].fault)
+    return dreams[0] if given_alone else dreams
+
+
+def _dream_of(source, given, given_rate, dreamed):
+    before, after = (
+        dict(zip(source.plan.card.classes, map(float, each))) for each in dreamed.probabilities
+    )
+    rendered = dreamed.rendered
+    return Dream(
+        sound=_like(rendered.sound, given),
+        sample_rate=source.sample_rate,
+        input=given,
+        input_rate=given_rate,
+        input_db=dreamed.input_db,
+        spectrogram_db=rendered.mel_db,
+        change_db=rendered.change_db,
+        climb=dreamed.climb.objective,
+        class_probabilities_before=before,
+        class_probabilities=after,
+        plan=source.plan,
+        fault=describe_fault(dreamed.climb, source.plan.asked_layers),
+    )
+
+
+def ouroboros(
+    sound: Any,
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> Any:
+    """Dreams on a sound, and feeds the dream back into itself, round after round.
+
+    Args:
+      sound, sample_rate, model, objective: as in `dream`.
+      **options: as in `dream`, and those of an ouroboros, such as `ouroboros_length` (10 rounds by
+        default), `ouroboros_transform`, `crossfade` and `stabilise`.
+
+    Returns:
+      An `Ouroboros`; of several clips a list of them.
+
+    Raises:
+      UserError: an option, the objective or the sound is not possible.
+    """
+    model = model or load_model()
+    clips, given_alone = _clips(sound)
+    _check_names(options, (*DREAM_OPTIONS, *OUROBOROS_OPTIONS))
+    plan = _plan(options | {"create_ouroboros": True}, objective, model)
+    sources = _sources(clips, sample_rate, plan)
+    state, rounds = _dream_rounds(model, sources, plan)
+    made = []
+    for row, source in enumerate(sources):
+        of_clip = [jax.tree.map(lambda array, row=row: array[row], each) for each in rounds]
+        before = np.asarray(state.last_db[row]), np.asarray(state.last_sound[row])
+        made.append(_ouroboros_of(source, clips[row], before, of_clip))
+    return made[0] if given_alone else made
+
+
+def _dream_rounds(model, sources, plan):
+    settings = place_settings(sources)
+    placed, mel_db = place_clips(sources)
+    keys = [source.keys.rolls for source in sources]
+    first = state = begin_ouroboros(placed, mel_db, settings.rolls, keys)
+    rounds = []
+    for number in range(plan.ouroboros.length):
+        settings = settings._replace(objective=place_objectives(sources, number))
+        state, left = dream_round(
+            model.network,
+            state,
+            settings,
+            program=plan.program(number),
+            round_settings=plan.ouroboros.round_settings,
+        )
+        rounds.append(jax.device_get(left))
+    return first, rounds
+
+
+def _ouroboros_of(source, given, before, rounds):
+    before_db, before_sound = before
+    sound = np.concatenate([before_sound, *(each.sound for each in rounds)], axis=1)
+    return Ouroboros(
+        sound=_like(sound, given),
+        sample_rate=source.sample_rate,
+        spectrograms_db=np.stack([before_db, *(each.mel_db for each in rounds)]),
+        overcooked_db=np.array([each.overcooked for each in rounds]),
+        moved_db=np.array([each.moved_db for each in rounds]),
+        climb=np.stack([each.climb.objective for each in rounds]),
+    )
+
+
+def _clips(sound) -> tuple[Sequence[np.ndarray], bool]:
+    """Returns the clips of what was given, and whether it is a single clip."""
+    sound = np.asarray(sound, np.float32)
+    if sound.ndim not in (1, 2, 3) or not sound.size:
+        raise UserError(
+            "a sound must have the shape (samples,), (channels, samples) or (clips, channels, "
+            f"samples), and has {sound.shape}"
+        )
+    return (list(sound), False) if sound.ndim == 3 else ([sound], True)
+
+
+def _check_names(options, known):
+    for name in options:
+        nearest_or_fail("option", name, known)
+
+
+def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
+    options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+    asked = Options(**{"seed": 0, **options})
+    plan = resolve(asked, model.card).clips[0]
+    return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
+
+
+def _sources(clips, sample_rate, plan) -> list[Source]:
+    sources = []
+    for number, clip in enumerate(clips):
+        recording = Recording(np.atleast_2d(clip).T, sample_rate)
+        name = f"clip {number}" if len(clips) > 1 else "the sound"
+        sources.append(make_source(Job(number, name, number, plan), recording))
+    return sources
+
+
+def _like(channels, given):
+    """Returns (channels, samples) as (samples,) if the input was given so."""
+    return channels[0] if given.ndim == 1 and len(channels) == 1 else channels

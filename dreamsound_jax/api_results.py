@@ -1,0 +1,138 @@
+"""What `dream` and `ouroboros` return."""
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+
+from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
+from dreamsound_jax.outputs.panels import SpectrogramScale
+from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.system.storage import write_whole
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A dreamed sound.
+
+    In a notebook it shows its picture and a player.
+
+    Attributes:
+      sound: the dream, shaped as the input: (samples,) or (channels, samples), float32. In the
+        domain "mel" it has one channel, and up to a frame less.
+      sample_rate: of `sound`, in Hz.
+      input: the input, as it was given.
+      input_rate: its sample rate, in Hz.
+      input_db: (mel bands, frames), the spectrogram of the input in dB.
+      spectrogram_db: (mel bands, frames), the dreamed spectrogram in dB.
+      change_db: (mel bands, frames), what the dream did in dB: the gain on the sound, or in the
+        domain "mel" the change of the spectrogram.
+      climb: (levels, steps), the objective before each step, by pyramid level.
+      class_probabilities_before: {class: probability} of the input.
+      class_probabilities: {class: probability} of the dream.
+      plan: how it was dreamed.
+      fault: why the clip stopped; None if it did not. A clip that stopped is like the input.
+    """
+
+    sound: np.ndarray
+    sample_rate: int
+    input: np.ndarray
+    input_rate: int
+    input_db: np.ndarray
+    spectrogram_db: np.ndarray
+    change_db: np.ndarray
+    climb: np.ndarray
+    class_probabilities_before: dict[str, float]
+    class_probabilities: dict[str, float]
+    plan: ClipPlan
+    fault: str | None = None
+
+    def save(self, path: str, *, normalise: bool = True) -> None:
+        """Writes the sound to a WAV file.
+
+        Args:
+          path: of the file; local, gs:// or s3://.
+          normalise: whether to normalise it to -23 LUFS, with true peaks under -1 dBTP.
+
+        Raises:
+          UserError: the file cannot be written.
+        """
+        write_whole(path, _render(self.sound, self.sample_rate, normalise).wav)
+
+    def picture(self) -> bytes:
+        """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
+        front_end = self.plan.card.front_end
+        gain = self.plan.domain == "sound"
+        return draw_dream(
+            DreamPicture(
+                title=f"Dream by {self.plan.card.name}",
+                scale=SpectrogramScale(
+                    band_centres=front_end.band_centres,
+                    seconds_per_frame=front_end.seconds_per_frame,
+                ),
+                before_db=self.input_db,
+                after_db=self.spectrogram_db,
+                change_db=self.change_db,
+                change_label="Gain on the sound" if gain else "Change",
+                before_sound=_to_mono(self.input, self.input_rate, front_end.sample_rate),
+                after_sound=_to_mono(self.sound, self.sample_rate, front_end.sample_rate),
+                sample_rate=front_end.sample_rate,
+                objective=self.climb,
+                objective_label=self.plan.objective(self.plan.target).label(self.plan.card),
+            )
+        )
+
+    def _repr_html_(self) -> str:
+        wav = _render(self.sound, self.sample_rate, True).wav
+        return _picture_html(self.picture()) + _player_html(wav)
+
+
+@dataclass(frozen=True)
+class Ouroboros:
+    """A dream that was fed back into itself.
+
+    In a notebook it shows a player.
+
+    Attributes:
+      sound: the input, then each round, one after the other: (samples,) or (channels, samples),
+        float32. With `crossfade`, each round fades in over the one before it.
+      sample_rate: of `sound`, in Hz.
+      spectrograms_db: (rounds + 1, mel bands, frames), of the input and of each round, in dB.
+      overcooked_db: (rounds,), the overcooked index of each round's sound.
+      moved_db: (rounds,), the root mean square change of the spectrogram in each round.
+      climb: (rounds, levels, steps), the objective before each step.
+    """
+
+    sound: np.ndarray
+    sample_rate: int
+    spectrograms_db: np.ndarray
+    overcooked_db: np.ndarray
+    moved_db: np.ndarray
+    climb: np.ndarray
+
+    def save(self, path: str, *, normalise: bool = True) -> None:
+        """Writes the sound to a WAV file; see `Dream.save`."""
+        write_whole(path, _render(self.sound, self.sample_rate, normalise).wav)
+
+    def _repr_html_(self) -> str:
+        return _player_html(_render(self.sound, self.sample_rate, True).wav)
+
+
+def _render(sound, sample_rate, normalise):
+    return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, normalise=normalise)
+
+
+def _to_mono(sound, sample_rate, wanted):
+    return to_mono(Recording(np.atleast_2d(sound).T, sample_rate), sample_rate=wanted)
+
+
+def _picture_html(png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<img alt="The dream, before and after" src="data:image/png;base64,{data}">'
+
+
+def _player_html(wav: bytes) -> str:
+    data = base64.b64encode(wav).decode()
+    return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'

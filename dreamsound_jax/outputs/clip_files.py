@@ -1,0 +1,196 @@
+"""The files of one clip: its sound, its arrays, its picture and its facts."""
+
+import io
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from dreamsound_jax.audio.rendering import RenderedSound
+from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
+from dreamsound_jax.system.storage import write_json, write_whole
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRequest:
+    """Which clip it is, and what was to be dreamed.
+
+    Attributes:
+      number: the place of the clip in the run.
+      name: the name of its files, without a suffix, such as "00000-noise".
+      input: the input as it was named.
+      seed: the seed that the clip's random numbers come from.
+      model: the name of the network.
+      domain: what the dream changed, "mel" or "sound".
+      layers: the layers that were chosen.
+      target_class: the class that was dreamed of, or None.
+      swept: the flags in which the clip differs from others of its run, by name.
+    """
+
+    number: int
+    name: str
+    input: str
+    seed: int
+    model: str
+    domain: str
+    layers: tuple[str, ...]
+    target_class: str | None = None
+    swept: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassProbabilities:
+    """The probability of each class, by name, at three times.
+
+    Attributes:
+      before: in the input.
+      after: in the dream, as the network saw it last.
+      written_sound: in the sound that is written.
+    """
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    written_sound: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFiles:
+    """What is written of one finished clip; all of it is on the host.
+
+    Attributes:
+      request: which clip it is.
+      sound: what the .wav holds.
+      arrays: what the .npz holds, by name.
+      picture: the bytes of the .png; None if there is none.
+      result: what the dream or the ouroboros did.
+      probabilities: of the classes.
+      timings: the seconds of each stage, for the whole batch of the clip.
+    """
+
+    request: ClipRequest
+    sound: RenderedSound
+    arrays: Mapping[str, np.ndarray]
+    picture: bytes | None
+    result: DreamResult | OuroborosResult
+    probabilities: ClassProbabilities
+    timings: Mapping[str, float]
+
+
+def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
+    """Writes the .wav, .npz, .png and .json of a clip, each whole or not at all, the .json last.
+
+    Returns:
+      The record of the clip for the manifest.
+
+    Raises:
+      UserError: the folder cannot be written to, or the disk is full.
+    """
+    path = folder / clip.request.name
+    write_whole(f"{path}.wav", clip.sound.wav)
+    write_whole(f"{path}.npz", _encode_npz(clip.arrays))
+    if clip.picture is not None:
+        write_whole(f"{path}.png", clip.picture)
+    write_json(f"{path}.json", describe_clip(clip))
+    log.info("%s.wav: %s", path, _summarise(clip))
+    return make_record(clip)
+
+
+def describe_clip(clip: ClipFiles) -> dict:
+    """Returns the facts of a clip, which its .json holds."""
+    request, recording, loudness = clip.request, clip.sound.recording, clip.sound.loudness
+    probabilities = {name: _round_all(each) for name, each in vars(clip.probabilities).items()}
+    return {
+        "input": request.input,
+        "number": request.number,
+        "seed": request.seed,
+        "model": request.model,
+        "domain": request.domain,
+        "layers_to_use": list(request.layers),
+        "target_class": request.target_class,
+        **clip.result.facts(),
+        "class_probabilities": probabilities,
+        "loudness_lufs": _finite_or_none(loudness.lufs),
+        "true_peak_dbtp": _finite_or_none(loudness.true_peak_dbtp),
+        "seconds": _seconds_of(clip),
+        "sample_rate": recording.sample_rate,
+        "channels": recording.channels.shape[1],
+        "timings": dict(clip.timings),
+    }
+
+
+def make_record(clip: ClipFiles) -> dict:
+    """Returns the record of a clip that is done, for the manifest and the page of the run."""
+    request, written = clip.request, clip.probabilities.written_sound
+    record = {
+        "number": request.number,
+        "name": request.name,
+        "input": request.input,
+        "seed": request.seed,
+        "layers": "+".join(request.layers),
+        **{flag: _join(value) for flag, value in request.swept.items()},
+        "target_class": request.target_class,
+        "heard_as": _most_probable(written),
+    }
+    if request.target_class is not None:
+        record["p_target"] = round(float(written[request.target_class]), 6)
+    return record | {
+        **clip.result.columns(),
+        "loudness_lufs": _finite_or_none(clip.sound.loudness.lufs),
+        "seconds": round(_seconds_of(clip), 3),
+        "picture": clip.picture is not None,
+    }
+
+
+def title_clip(request: ClipRequest, *, kind: str, aim: str | None = None) -> str:
+    """Makes the title of the picture of a clip.
+
+    Args:
+      request: which clip it is.
+      kind: "Dream" or "Ouroboros".
+      aim: what was dreamed towards, such as "towards organ"; None without a class.
+    """
+    name, layers = Path(request.input).name, " + ".join(request.layers)
+    return f"{kind} of {name} by {layers} of {request.model}{f', {aim}' if aim else ''}"
+
+
+def _summarise(clip):
+    """Returns one line about a clip, for the log."""
+    before, written = map(
+        _most_probable, (clip.probabilities.before, clip.probabilities.written_sound)
+    )
+    layers, progress = "+".join(clip.request.layers), clip.result.summarise()
+    return f"{layers}{progress}; heard as {before} before, as {written} after"
+
+
+def _encode_npz(arrays):
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def _seconds_of(clip):
+    channels, sample_rate = clip.sound.recording
+    return len(channels) / sample_rate
+
+
+def _most_probable(probabilities):
+    return max(probabilities, key=probabilities.get)
+
+
+def _round_all(probabilities):
+    return {name: round(float(value), 6) for name, value in probabilities.items()}
+
+
+def _finite_or_none(value):
+    return round(value, 3) if math.isfinite(value) else None
+
+
+def _join(value):
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else value

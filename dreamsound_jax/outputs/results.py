@@ -1,0 +1,88 @@
+"""What a dream or an ouroboros did to a clip, in the words and numbers that are written of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamResult:
+    """What a dream did.
+
+    Attributes:
+      objective: (levels, steps), the objective at each step of each pyramid level.
+    """
+
+    objective: np.ndarray
+
+    def facts(self) -> dict:
+        """Returns what the .json of the clip says of the dream."""
+        return {
+            "objective": self._at_last_level(),
+            "objective_by_level": self.objective.tolist(),
+        }
+
+    def columns(self) -> dict:
+        """Returns the columns of the dream in the manifest and on the page of the run."""
+        return {f"objective_{when}": value for when, value in self._at_last_level().items()}
+
+    def summarise(self) -> str:
+        """Returns the end of a sentence that begins with the layers."""
+        return " {first:.4g} -> {last:.4g}".format(**self._at_last_level())
+
+    def _at_last_level(self):
+        first, last = self.objective[-1, [0, -1]]
+        return {"first": float(first), "last": float(last)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OuroborosResult:
+    """What an ouroboros did.
+
+    Attributes:
+      settings: what holds for all rounds, such as the transforms between them, by name.
+      layers: the layers of each round.
+      objective: (rounds, steps), the objective at the last pyramid level of each round.
+      overcooked_db: (rounds,), the overcooked index in dB.
+      moved_db: (rounds,), the root mean square change since the round before, in dB.
+      ended_early: why it ended before its last round, if that is a failure; else None.
+    """
+
+    settings: Mapping[str, Any]
+    layers: Sequence[Sequence[str]]
+    objective: np.ndarray
+    overcooked_db: np.ndarray
+    moved_db: np.ndarray
+    ended_early: str | None = None
+
+    def facts(self) -> dict:
+        """Returns what the .json of the clip says of the ouroboros."""
+        return {
+            "ouroboros": {"length": len(self.objective), **self.settings},
+            "rounds": [self._facts_of_round(number) for number in range(len(self.objective))],
+            "ended": self.ended_early,
+        }
+
+    def columns(self) -> dict:
+        """Returns the columns of the ouroboros in the manifest and on the page of the run."""
+        last = self._facts_of_round(-1)
+        columns = {"rounds": len(self.objective)}
+        columns |= {name: last[name] for name in ("overcooked_db", "moved_db")}
+        return columns | ({"ended": self.ended_early} if self.ended_early else {})
+
+    def summarise(self) -> str:
+        """Returns the end of a sentence that begins with the layers."""
+        count, (first, last) = len(self.objective), self.overcooked_db[[0, -1]]
+        rounds = "1 round" if count == 1 else f"{count} rounds"
+        return f", {rounds}; overcooked index {first:.1f} -> {last:.1f} dB"
+
+    def _facts_of_round(self, number):
+        steps = self.objective[number]
+        return {
+            "layers": list(self.layers[number]),
+            "objective": {"first": float(steps[0]), "last": float(steps[-1])},
+            "overcooked_db": round(float(self.overcooked_db[number]), 3),
+            "moved_db": round(float(self.moved_db[number]), 3),
+        }

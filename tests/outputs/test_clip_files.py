@@ -1,0 +1,120 @@
+import json
+import logging
+import math
+
+import numpy as np
+import pytest
+import soundfile
+from etils import epath
+
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.outputs import clip_files
+from dreamsound_jax.outputs.clip_files import (
+    ClassProbabilities,
+    ClipFiles,
+    ClipRequest,
+    title_clip,
+    write_clip,
+)
+from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
+
+DREAM = DreamResult(objective=np.array([[0.5, 1], [2, 3]]))
+SOUND = np.random.default_rng(0).uniform(-1, 1, (22050, 2))
+
+
+def ouroboros(**changes):
+    given = {
+        "settings": {"crossfade": True},
+        "layers": [("relu5_4",), ("mp4", "relu4_4")],
+        "objective": np.array([[1, 2], [3, 4]]),
+        "overcooked_db": np.array([0.5, 1.25]),
+        "moved_db": np.array([3, 2.12345]),
+    }
+    return OuroborosResult(**given | changes)
+
+
+def request(**changes):
+    given = {"number": 3, "name": "00003-a", "input": "in/a.wav", "seed": 5, "model": "gm"}
+    given |= {"domain": "sound", "layers": ("relu1_1", "output"), "target_class": "organ"}
+    return ClipRequest(**given | {"swept": {"lr": 0.1, "layers_to_use": ["a", "b"]}} | changes)
+
+
+def clip(**changes):
+    given = {
+        "request": request(),
+        "sound": render_sound(SOUND, sample_rate=22050),
+        "arrays": {"mel_db": np.arange(6.0).reshape(2, 3)},
+        "picture": b"png",
+        "result": DREAM,
+        "probabilities": ClassProbabilities(
+            before={"organ": 0.25, "pipe": 0.75},
+            after={"organ": np.float32(0.9), "pipe": 0.1},
+            written_sound={"organ": 0.7, "pipe": 0.3},
+        ),
+        "timings": {"dream": 1.5},
+    }
+    return ClipFiles(**given | changes)
+
+
+def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
+    clip_files.log.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO, logger=clip_files.log.name):
+        record = write_clip(epath.Path(tmp_path), clip())
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"00003-a.{suffix}" for suffix in ("wav", "npz", "png", "json")
+    }
+    sound, rate = soundfile.read(tmp_path / "00003-a.wav")
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert (facts["sample_rate"], facts["channels"], facts["seconds"]) == (rate, 2, 1)
+    assert facts["loudness_lufs"] == pytest.approx(-23, abs=0.01) == record["loudness_lufs"]
+    assert facts["true_peak_dbtp"] >= round(20 * math.log10(np.abs(sound).max()), 3)
+    assert facts["layers_to_use"] == ["relu1_1", "output"]
+    assert facts["objective"] == {"first": 2, "last": 3}
+    assert facts["objective_by_level"] == [[0.5, 1], [2, 3]]
+    assert facts["class_probabilities"]["after"] == {"organ": 0.9, "pipe": 0.1}
+    assert np.load(tmp_path / "00003-a.npz")["mel_db"].shape == (2, 3)
+    assert (record["number"], record["name"], record["input"]) == (3, "00003-a", "in/a.wav")
+    assert (record["lr"], record["layers_to_use"]) == (0.1, "a+b")
+    assert (record["target_class"], record["heard_as"], record["p_target"]) == (
+        ("organ", "organ", 0.7)
+    )
+    assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
+    assert json.loads(json.dumps(record)) == record
+    assert "relu1_1+output 2 -> 3; heard as pipe before, as organ after" in caplog.text
+
+
+def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
+    silent = render_sound(np.zeros((9, 1)), sample_rate=100)
+    given = clip(request=request(target_class=None), sound=silent, picture=None)
+    record = write_clip(epath.Path(tmp_path), given)
+    assert not (tmp_path / "00003-a.png").exists()
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert (facts["loudness_lufs"], facts["true_peak_dbtp"], facts["target_class"]) == (None,) * 3
+    assert (record["picture"], "p_target" in record, record["seconds"]) == (False, False, 0.09)
+
+
+def test_an_ouroboros_says_what_each_round_did(tmp_path):
+    record = write_clip(epath.Path(tmp_path), clip(result=ouroboros()))
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert facts["ouroboros"] == {"length": 2, "crossfade": True} and facts["ended"] is None
+    assert facts["rounds"][1] == {
+        "layers": ["mp4", "relu4_4"],
+        "objective": {"first": 3, "last": 4},
+        "overcooked_db": 1.25,
+        "moved_db": 2.123,
+    }
+    assert (record["rounds"], record["overcooked_db"], record["moved_db"]) == (2, 1.25, 2.123)
+    assert "ended" not in record
+    assert ouroboros().summarise() == ", 2 rounds; overcooked index 0.5 -> 1.2 dB"
+    ended = write_clip(
+        epath.Path(tmp_path), clip(result=ouroboros(ended_early="round 3 overflows"))
+    )
+    assert ended["ended"] == "round 3 overflows"
+
+
+def test_a_title_says_what_dreamed_of_what():
+    title = title_clip(request(), kind="Dream", aim="towards organ")
+    assert title == "Dream of a.wav by relu1_1 + output of gm, towards organ"
+    assert (
+        title_clip(request(layers=("mp1",)), kind="Ouroboros") == "Ouroboros of a.wav by mp1 of gm"
+    )

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from dreamsound_jax.outputs.folder import find_earlier_run, make_folder, write_index, write_params
+from dreamsound_jax.system.errors import UserError
+
+
+def test_folders_are_numbered_after_the_last_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [str(make_folder(None)) for _ in range(2)] == ["outputs/1", "outputs/2"]
+    (tmp_path / "outputs" / "7").mkdir()
+    (tmp_path / "outputs" / "notes").mkdir()
+    assert str(make_folder(None)) == "outputs/8"
+
+
+def test_a_run_is_resumed_with_its_own_flags_alone(tmp_path):
+    folder = make_folder(str(tmp_path / "a" / "b"))
+    flags = {"seed": 1, "lr": 0.1, "input": ("a",), "save_every": 10.0}
+
+    def find(flags, output_dir=str(folder)):
+        return find_earlier_run(output_dir, flags, may_differ=["save_every"])
+
+    assert find(flags, output_dir=None) is None
+    assert find(flags) is None
+    write_params(folder, flags=flags, command="dreamsound", target_classes={"00000-a": "organ"})
+    for same in (flags, {**flags, "seed": None}, {**flags, "save_every": 1.0}):
+        assert find(same)["seed"] == 1
+    for other, message in (({"seed": 2}, "--seed 1, not 2"), ({"lr": 0.2}, "--lr 0.1, not 0.2")):
+        with pytest.raises(UserError, match=f"already holds a run with {message}; name another"):
+            find({**flags, **other})
+    for damaged in ("{", "{}", '{"seed": 1, "flags": 3}'):
+        (folder / "params.json").write_text(damaged)
+        with pytest.raises(UserError, match="cannot be read"):
+            find(flags)
+
+
+def test_params_and_page_say_what_was_run(tmp_path):
+    folder = make_folder(str(tmp_path / "run"))
+    flags = {"seed": 7, "lr": 0.1}
+    write_params(folder, flags=flags, command="dreamsound --lr=0.1", target_classes={"a": "organ"})
+    params = json.loads((folder / "params.json").read_text())
+    assert params["command"] == "dreamsound --lr=0.1 --seed=7"
+    assert (params["seed"], params["flags"]) == (7, flags)
+    assert params["target_classes"] == {"a": "organ"}
+    assert {"jax", "numpy"} <= params["versions"].keys() and "platform" in params["device"]
+    records = {0: {"number": 0, "name": "00000-a"}, 1: {"number": 1, "name": "b", "error": "bad"}}
+    write_index(folder, records, command="dreamsound", seed=7)
+    html = (folder / "index.html").read_text()
+    assert "00000-a" in html and "1 done, 1 failed" in html and "--seed=7" in html

@@ -1,0 +1,54 @@
+import jax
+import numpy as np
+import pytest
+from etils import epath
+
+from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
+
+CLIPS = [7, 9]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = epath.Path(tmp_path) / "take [1] *"
+    folder.mkdir()
+    return folder
+
+
+def state(number):
+    keys = jax.random.split(jax.random.key(number), len(CLIPS))
+    return {"number": np.full(len(CLIPS), number), "keys": keys}
+
+
+def rounds_from(first, count):
+    """`Rounds` of all clips, whose values say which round and clip they are of."""
+    numbers = range(first, first + count)
+    values = [np.array([100.0 * clip + number for clip in CLIPS]) for number in numbers]
+    return [Rounds(*[value] * len(Rounds._fields)) for value in values]
+
+
+def test_what_was_saved_is_restored(folder):
+    saved = SavedRounds(folder, CLIPS)
+    beginning = state(0)
+    assert saved.restore(beginning) is beginning
+    saved.save(0, rounds_from(0, 3), state(3))
+    saved.save(3, rounds_from(3, 2), state(5))
+    resumed = SavedRounds(folder, CLIPS)
+    assert list_unfinished_batches(folder) == [CLIPS]
+    restored = resumed.restore(state(0))
+    np.testing.assert_array_equal(restored["number"], [5, 5])
+    np.testing.assert_array_equal(*(jax.random.key_data(s["keys"]) for s in (restored, state(5))))
+    rounds = resumed.read_rounds(1, 4, fields=("moved_db", "sound"))
+    np.testing.assert_array_equal(rounds.moved_db, [900, 901, 902, 903])
+    np.testing.assert_array_equal(rounds.sound, rounds.moved_db)
+    assert rounds.mel_db is None
+    resumed.remove()
+    assert list_unfinished_batches(folder) == [] and not list((folder / "unfinished").iterdir())
+
+
+@pytest.mark.parametrize("numbers", [[7, 8], [7]])
+def test_what_was_saved_of_another_batch_is_removed(folder, numbers):
+    SavedRounds(folder, CLIPS).save(0, rounds_from(0, 1), state(1))
+    beginning = {name: leaf[: len(numbers)] for name, leaf in state(0).items()}
+    assert SavedRounds(folder, numbers).restore(beginning) is beginning
+    assert list_unfinished_batches(folder) == []
