@@ -4,6 +4,7 @@ from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
+STUDIES = ["pandas>=3.0"]
 TEST = [
     "librosa>=0.11",
     "pytest>=8",
@@ -11,6 +12,7 @@ TEST = [
     "ruff>=0.9",
     "selenium>=4.20",
     "setuptools>=77",
+    *STUDIES,
     *TRAIN,
 ]
 # What only CI brings: heavy, and the tests that need it are skipped without.
@@ -62,5 +64,11 @@ setup(
         "soxr>=0.5",
         "tqdm>=4.66",
     ],
-    extras_require={"cloud": CLOUD, "train": TRAIN, "test": TEST, "parity": PARITY},
+    extras_require={
+        "cloud": CLOUD,
+        "parity": PARITY,
+        "studies": STUDIES,
+        "test": TEST,
+        "train": TRAIN,
+    },
 )
