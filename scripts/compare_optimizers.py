@@ -39,6 +39,7 @@ from studies.optimizers.dreamer import Dreamer
 from studies.optimizers.inputs import name_input, read_inputs, write_inputs
 from studies.optimizers.journal import Journal
 from studies.optimizers.page import Clip
+from studies.optimizers.statistics import MIN_INPUTS
 from studies.optimizers.steps import select_ends
 from studies.optimizers.study import Plan, Study
 from studies.report import describe_run
@@ -85,6 +86,12 @@ def main():
     )
     folder = Path(make_folder(options))
     plan = make_plan(options, settings, compared, write_inputs(sounds, folder / "inputs"))
+    if len(sounds) < MIN_INPUTS:
+        log.warning(
+            "no p-value of %d inputs is below 0.05: --input must name at least %d",
+            len(sounds),
+            MIN_INPUTS,
+        )
     journal = Journal(folder / "dreams.jsonl")
     dreamer = Dreamer(model, plan, journal, folder)
     with tqdm(total=0, unit="dream", disable=None) as bar:

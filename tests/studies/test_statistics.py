@@ -113,6 +113,12 @@ def test_dreams_are_paired_by_seed_and_input_and_those_without_a_partner_are_ign
     assert alone["p"] == 1 and np.isnan(alone["ratio"]) and alone["gain"] == 7
 
 
+def test_no_fewer_inputs_than_the_least_can_be_significant():
+    for inputs in (statistics.MIN_INPUTS - 1, statistics.MIN_INPUTS):
+        p = statistics.compute_p_value(pd.Series(np.arange(1.0, 1 + inputs)))
+        assert (p < statistics.SIGNIFICANT) == (inputs == statistics.MIN_INPUTS)
+
+
 def test_a_failed_dream_counts_as_no_gain_or_as_its_loss():
     gains = [5, np.nan, np.inf, -3, 2]
     failed = make_ends(gains, optimizer="wild", ended="non-finite gradient")

@@ -150,6 +150,7 @@ def test_a_comparison_from_the_command_line_killed_and_resumed(tmp_path):
     page, folder = tmp_path / "docs" / "page.md", tmp_path / "whole"
     code, errors = run_command(tmp_path, "whole", f"--page={page}")
     assert code == 0, errors
+    assert "no p-value of 2 inputs is below 0.05: --input must name at least 6" in errors
     table = read_csv((folder / "results.csv").read_text())
     tests = table[table["phase"] == "test"]
     assert len(tests) == 2 * 3 * 2 * 2 * 5  # Settings, optimizers, seeds, inputs, steps with 0.
