@@ -76,7 +76,7 @@ def write(path, name, tables, sounds, steps):
         f"![Written sounds side by side]({path.stem}.png)",
         f"![Ever longer dreams]({path.stem}_steps.png)",
     ]
-    report.write_page(path, MARK, ["\n\n".join([facts, *tables, *shown])], title="The two domains")
+    report.write_page(path, MARK, [facts, *tables, *shown], title="The two domains")
     path.with_suffix(".png").write_bytes(sounds)
     path.with_name(f"{path.stem}_steps.png").write_bytes(steps)
 

@@ -52,7 +52,7 @@ def main():
         f"![The index over rounds]({path.stem}.png)",
         page.format_each(courses),
     ]
-    report.write_page(path, MARK, ["\n\n".join(parts)], title="The ouroboros")
+    report.write_page(path, MARK, parts, title="The ouroboros")
     path.with_suffix(".png").write_bytes(page.draw_index(courses, _SHOWN.value))
 
 

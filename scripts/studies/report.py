@@ -27,20 +27,20 @@ def describe_run() -> dict[str, str]:
     }
 
 
-def write_page(path: Path, mark: str, lines: Iterable[str], *, title: str) -> None:
+def write_page(path: Path, mark: str, blocks: Iterable[str], *, title: str) -> None:
     """Replaces what is below the mark in a Markdown page, and keeps the head above it.
 
     Args:
       path: The page; a new page gets the title as its head.
       mark: The line that separates the head from the rest.
-      lines: What is written below the mark.
+      blocks: What is written below the mark; blank lines separate the blocks.
       title: The heading of a new page.
     """
     head = f"# {title}\n\n"
     if path.exists():
         head = path.read_text(encoding="utf-8").partition(mark)[0]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([f"{head}{mark}", "", *lines, ""]), encoding="utf-8")
+    path.write_text("\n\n".join([f"{head}{mark}", *blocks]) + "\n", encoding="utf-8")
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -83,11 +83,12 @@ def write_markdown(path: Path, report: Report) -> None:
     The CSV file has the last steps of the test dreams, from which the tables were computed.
     """
     facts = [f"- {name}: {text}" for name, text in report.facts.items() if name != "command"]
-    pictures = [f"![{CAPTIONS[name]}]({path.stem}_{name}.png)\n" for name in ON_PAGE]
-    data = f"The last steps of the test dreams are in [{path.stem}.csv]({path.stem}.csv).\n"
+    pictures = [f"![{CAPTIONS[name]}]({path.stem}_{name}.png)" for name in ON_PAGE]
+    data = f"The last steps of the test dreams are in [{path.stem}.csv]({path.stem}.csv)."
     first, *others = _format_tables(report)
-    lines = [f"    {report.facts['command']}\n", *facts, "", data, first, "", *pictures]
-    write_page(path, MARK, [*lines, "\n\n".join(others)], title="Optimizers")
+    command = f"    {report.facts['command']}"
+    blocks = [command, "\n".join(facts), data, first, *pictures, *others]
+    write_page(path, MARK, blocks, title="Optimizers")
     for name in ON_PAGE:
         path.with_name(f"{path.stem}_{name}.png").write_bytes(report.pictures[name])
     ends = write_csv(select_ends(report.table, "test"))
