@@ -43,10 +43,16 @@ def write_page(path: Path, mark: str, blocks: Iterable[str], *, title: str) -> N
     path.write_text("\n\n".join([f"{head}{mark}", *blocks]) + "\n", encoding="utf-8")
 
 
-def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Formats a table in GitHub's Markdown; all columns but the first are aligned right."""
-    lines = [headers, ["---"] + ["---:"] * (len(headers) - 1), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> str:
+    """Formats a table in GitHub's Markdown.
+
+    Args:
+      headers: The names of the columns.
+      rows: The cells of each row.
+      names: So many columns at the left hold names; the others, of numbers, are aligned right.
+    """
+    rules = ["---"] * names + ["---:"] * (len(headers) - names)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, rules, *rows))
 
 
 def escape_markdown(text: str) -> str:

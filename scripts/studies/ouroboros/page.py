@@ -23,7 +23,7 @@ def format_changes(measured):
         f"{margins.max():.1f} dB above the hardest of its harmless changes."
     )
     headers = ["kind", "change of each recording", "overcooked index (dB)"]
-    return f"{markdown_table(headers, rows)}\n\n{margin}"
+    return f"{markdown_table(headers, rows, names=2)}\n\n{margin}"
 
 
 def format_worst(courses):
@@ -53,7 +53,8 @@ def format_worst(courses):
         ]
         for run, of in courses.items()
     ]
-    return f"The worst of the inputs in each column:\n\n{markdown_table(headers, rows)}"
+    table = markdown_table(headers, rows, names=3)
+    return f"The worst of the inputs in each column:\n\n{table}"
 
 
 def format_each(courses):
@@ -67,7 +68,7 @@ def format_each(courses):
         for run, of in courses.items()
         for name, course in of.items()
     ]
-    return f"The index (dB) of each:\n\n{markdown_table(headers, rows)}"
+    return f"The index (dB) of each:\n\n{markdown_table(headers, rows, names=4)}"
 
 
 def draw_index(courses, layers):
