@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
-STUDIES = ["pandas>=2.2"]
+STUDIES = ["pandas>=3.0"]
 TEST = [
     "import-linter>=2.1",
     "mypy>=1.15",
@@ -13,8 +13,8 @@ TEST = [
     "ruff>=0.9",
     "selenium>=4.20",
     "setuptools>=77",
-    *TRAIN,
     *STUDIES,
+    *TRAIN,
 ]
 # CI installs these heavy packages; without them the tests that need them are skipped.
 PARITY = [*TEST, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]

@@ -1,6 +1,5 @@
-"""Choosing learning rates, what is dreamed, and that a killed comparison goes on."""
+"""What is dreamed and measured, and the comparison as a command, killed and resumed."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -13,48 +12,15 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.dreaming import batch, optimizers
-from dreamsound_jax.networks import loading
+from dreamsound_jax.networks import models
 from dreamsound_jax.system.errors import UserError
-from studies.optimizers import choose, trace, variants
+from studies.optimizers import records, trace, variants
 from studies.optimizers.journal import Journal
-from studies.optimizers.tables import read_csv
+from studies.optimizers.steps import read_csv
 from tests.dreaming.test_ouroboros import SHORT, network, pieces
 from tests.helpers import tiny
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize(
-    ("moved", "lr", "beyond"),
-    [
-        ({0.01: 1.0, 0.04: 4.0}, 0.02, None),
-        ({0.04: 4.0, 0.01: 2.0, 0.02: 2.0}, 0.01, None),
-        ({0.01: 0.5, 0.02: 1.0}, 0.02, 0.02 * 2.6),
-        ({0.01: 0.5, 0.02: 1.9}, 0.02, 0.04),
-        ({0.01: 1e-9, 0.02: 0.0}, 0.01, 0.02 * choose.FURTHER),
-        ({0.01: 8.0, 0.02: 16.0}, 0.01, 0.01 / 4 / 1.3),
-        ({0.01: 4.0, 0.02: 1.0}, 0.01, None),
-    ],
-)
-def test_a_learning_rate_that_moves_as_far_as_wanted(moved, lr, beyond):
-    choice = choose.by_distance(moved, 2.0)
-    assert choice.lr == pytest.approx(lr)
-    assert choice.beyond == (beyond and pytest.approx(beyond, rel=0.35))
-    if beyond:
-        assert not min(moved) <= choice.beyond <= max(moved)
-
-
-@pytest.mark.parametrize(
-    ("gains", "lr", "beyond"),
-    [
-        ({0.01: 1.0, 0.02: 3.0, 0.04: 2.0}, 0.02, None),
-        ({0.01: 1.0, 0.02: 2.0, 0.04: 3.0}, 0.04, 0.08),
-        ({0.01: 3.0, 0.02: 2.0, 0.04: np.nan}, 0.01, 0.005),
-        ({0.01: 3.0}, 0.01, None),
-    ],
-)
-def test_a_learning_rate_that_gains_most(gains, lr, beyond):
-    assert choose.by_gain(gains) == (lr, beyond and pytest.approx(beyond))
 
 
 def test_variants_are_optimizers_with_flags_of_their_own():
@@ -63,8 +29,8 @@ def test_variants_are_optimizers_with_flags_of_their_own():
     expected = {"optimizer": "adam", "b1": 0.5, "optimizer_state": "carry"}
     assert adam.changes == {**expected, "smooth_gradient": False}
     together, apart = variants.programs(variants.parse(["adam", "lbfgs", "adam:b1=0.5"]))
-    assert variants.names_of(together) == ("sgd", "adam")
-    assert variants.names_of(apart) == ("lbfgs",)
+    assert variants.list_optimizers(together) == ("sgd", "adam")
+    assert variants.list_optimizers(apart) == ("lbfgs",)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +41,7 @@ def test_variants_are_optimizers_with_flags_of_their_own():
         (["adam:b1=x"], "b1=x"),
     ],
 )
-def test_what_cannot_be_compared_is_named(names, hint):
+def test_an_unknown_optimizer_or_flag_is_named(names, hint):
     with pytest.raises(UserError, match=hint):
         variants.parse(names)
 
@@ -99,10 +65,10 @@ def test_a_journal_survives_a_torn_line(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("domain", ["mel", "sound"])
-def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
-    """The last step is what the dream ended with; levels before it are seen on the whole clip."""
+def test_each_step_is_measured_at_the_original_scale(domain):
+    """The last step is the end of the dream; earlier levels are measured on the whole clip."""
     given = tiny.options(domain=domain, pyramid_roll=0, **{**SHORT, "num_iterations": 3})
-    model, names = loading.Model(tiny.CARD, network()), ("sgd", "adam")
+    model, names = models.Model(tiny.CARD, network()), ("sgd", "adam")
     first, second = pieces()
     clips = [first, second._replace(changes={"optimizer": "adam", "lr": 0.2})]
     dreamed = trace.dream_batch(model, clips, given, optimizers=names, every_step=True)
@@ -116,7 +82,7 @@ def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
     np.testing.assert_allclose(dreamed.steps.moved_db[:, -1], moved, rtol=1e-4)
     heard = batch.hear(model, finished.mel_db)
     np.testing.assert_allclose(dreamed.steps.p_class[:, -1], heard, atol=1e-4)
-    # Where nothing was rolled, the objective before a step is what it was after the one before it.
+    # Without rolls, the objective before a step is that after the previous step.
     np.testing.assert_allclose(
         dreamed.steps.objective[:, -3:-1], dreamed.climb.objective[:, -1, 1:], rtol=1e-4
     )
@@ -125,82 +91,82 @@ def test_a_dream_is_seen_at_its_own_scale_step_by_step(domain):
 
 
 @pytest.mark.slow
-def test_a_dream_that_goes_as_far_as_it_may_is_told():
-    given, model = tiny.options(domain="mel", **SHORT), loading.Model(tiny.CARD, network())
+def test_a_dream_whose_cells_reach_their_limit_has_failed():
+    given, model = tiny.options(domain="mel", **SHORT), models.Model(tiny.CARD, network())
     clips = [clip._replace(changes={"lr": lr}) for clip, lr in zip(pieces(), (0.1, 1e3))]
     dreamed = trace.dream_batch(model, clips, given, optimizers=("sgd",), every_step=False)
     assert dreamed.at_limit[0] < 0.1 < 0.9 < dreamed.at_limit[1]
     end = trace.finish(model, dreamed, clips, given)
     told = {"target": None, "every_step": False}
-    rows = [trace.rows_of(dreamed, end, place, **told)[-1] for place in (0, 1)]
-    assert [row["ended"] for row in rows] == ["", trace.BLOWN_UP]
+    rows = [records.make_records(dreamed, end, place, **told)[-1] for place in (0, 1)]
+    assert [row["ended"] for row in rows] == ["", records.BLOWN_UP]
     assert 0 < rows[0]["distance_db"] < rows[1]["distance_db"]
 
 
-def test_a_dream_without_a_gradient_is_told():
+def test_a_dream_without_a_gradient_has_failed():
     given = tiny.options(domain="mel", **SHORT)
     deaf = jax.tree.map(jnp.zeros_like, network()[1])
-    model = loading.Model(tiny.CARD, (network()[0], deaf))
+    model = models.Model(tiny.CARD, (network()[0], deaf))
     dreamed = trace.dream_batch(model, pieces(), given, optimizers=("sgd",), every_step=False)
     end = trace.finish(model, dreamed, pieces(), given)
-    (row,) = trace.rows_of(dreamed, end, 0, target=3, every_step=False)
+    (row,) = records.make_records(dreamed, end, 0, target=3, every_step=False)
     assert (row["ended"], row["gain"], row["step"]) == ("zero gradient", 0, 4)
     assert row["p_class"] == pytest.approx(1 / 6)
 
 
 def command(tmp_path, name, *others):
+    """The command of a comparison in two settings, which share their programs."""
+    data = ROOT / "tests" / "data"
     return [
         sys.executable,
         str(ROOT / "scripts" / "compare_optimizers.py"),
         f"--checkpoint={tmp_path / 'tiny'}",
         f"--output_dir={tmp_path / name}",
+        f"--input=noise,{data / 'loop_amen.flac'}",
+        f"--real={data}",
         "--optimizers=adam,sgd:standardise_gradient=false",
-        f"--input=noise,{ROOT / 'tests' / 'data' / 'loop_amen.flac'}",
         "--layers_to_use=relu2_1",
-        "--sweep=domain=mel,sound",
+        "--target_class=class_1",
+        "--sweep=detail_factor=0,1",
         "--lrs=0.01,0.04",
-        *("--clip_length=9000", "--pyramid_size=2", "--num_iterations=2", "--target_class=class_1"),
-        *(
-            "--num_seeds=2",
-            "--tuning_seeds=1",
-            "--batch_size=4",
-            "--real=" + str(ROOT / "tests/data"),
-        ),
+        "--clip_length=9000",
+        "--pyramid_size=2",
+        "--num_iterations=2",
+        "--num_seeds=2",
+        "--tuning_seeds=1",
+        "--batch_size=4",
         *others,
     ]
+
+
+def run_command(*arguments):
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
 
 
 @pytest.mark.slow
 def test_a_comparison_from_the_command_line_killed_and_resumed(tmp_path):
     tiny.write_checkpoint(tmp_path / "tiny")
-    page, board = tmp_path / "docs" / "page.md", tmp_path / "board"
-    whole = subprocess.run(
-        command(tmp_path, "whole", f"--page={page}", f"--tensorboard={board}"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "whole"
-    rows = read_csv((folder / "results.csv").read_text())
-    tests = [row for row in rows if row["phase"] == "test"]
-    assert len(tests) == 2 * 3 * 2 * 2 * 5  # settings, optimizers, seeds, inputs, steps with 0
-    assert {row["seed"] for row in tests} == {1, 2}
-    assert {row["seed"] for row in rows if row["phase"] == "tuning"} == {0}
-    assert all(row["evaluations"] <= 4 for row in tests)
-    assert {row["evaluations"] for row in tests if row["step"] == 4} >= {4}
-    assert all(np.isfinite(row["objective"]) for row in tests)
+    page, folder = tmp_path / "docs" / "page.md", tmp_path / "whole"
+    code, errors = run_command(tmp_path, "whole", f"--page={page}")
+    assert code == 0, errors
+    assert "no p-value of 2 inputs is below 0.05: --input must name at least 6" in errors
+    table = read_csv((folder / "results.csv").read_text())
+    tests = table[table["phase"] == "test"]
+    assert len(tests) == 2 * 3 * 2 * 2 * 5  # Settings, optimizers, seeds, inputs, steps with 0.
+    assert set(tests["seed"]) == {1, 2}
+    assert set(table.loc[table["phase"] == "tuning", "seed"]) == {0}
+    assert (tests["evaluations"] <= 4).all()
+    assert (tests.loc[tests["step"] == 4, "evaluations"] >= 4).any()
+    assert np.isfinite(tests["objective"]).all()
     for name in ("trade", "climb", "sensitivity"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    html = (folder / "index.html").read_text()
-    assert "adam" in html and "<audio" in html
-    assert len(list(board.rglob("events.*"))) == 2 * (3 + 1)
-    costs = json.loads((folder / "costs.json").read_text())
-    assert {len(of) for of in costs.values()} == {3}
-    first = costs["domain=mel"]
-    assert first["adam"]["state_bytes"] > first["sgd"]["state_bytes"]
-    assert all(np.isfinite(of["frechet"]) for each in costs.values() for of in each.values())
-    assert "adam" in page.read_text()
+    html, markdown = (folder / "index.html").read_text(), page.read_text()
+    assert html.count("<audio") == 2 * 2 * (3 + 1)  # Settings, inputs, optimizers and the input.
+    assert "adam" in html and "0/4" in html
+    for name in ("adam", "Fréchet", "memory ×", "0/4"):
+        assert name in markdown
+    assert len(read_csv(page.with_suffix(".csv").read_text())) == 2 * 3 * 2 * 2
 
     running = subprocess.Popen(command(tmp_path, "parts"), stderr=subprocess.DEVNULL)
     journal = tmp_path / "parts" / "dreams.jsonl"
@@ -208,20 +174,14 @@ def test_a_comparison_from_the_command_line_killed_and_resumed(tmp_path):
         time.sleep(0.05)
     running.send_signal(signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL
-    resumed = subprocess.run(
-        command(tmp_path, "parts"), capture_output=True, text=True, check=False
-    )
-    assert resumed.returncode == 0, resumed.stderr
-    told = [(tmp_path / name / "results.csv").read_bytes() for name in ("whole", "parts")]
-    assert told[0] == told[1]
-    other = subprocess.run(
-        command(tmp_path, "parts", "--num_seeds=3"), capture_output=True, text=True, check=False
-    )
-    assert (other.returncode, "already holds a run" in other.stderr) == (2, True)
-    assert other.stderr.count("\n") == 1
+    code, errors = run_command(tmp_path, "parts")
+    assert code == 0, errors
+    results = [(tmp_path / name / "results.csv").read_bytes() for name in ("whole", "parts")]
+    assert results[0] == results[1]
+    code, errors = run_command(tmp_path, "parts", "--num_seeds=3")
+    assert code == 2 and "already holds a run" in errors and errors.count("\n") == 1
 
 
 def test_every_optimizer_has_a_variant_name():
-    assert [each.name for each in variants.parse(list(optimizers.OPTIMIZERS))] == list(
-        optimizers.OPTIMIZERS
-    )
+    names = list(optimizers.OPTIMIZERS)
+    assert [each.name for each in variants.parse(names)] == names
