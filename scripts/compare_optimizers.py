@@ -72,7 +72,8 @@ _PAGE = flags.DEFINE_string("page", None, "a Markdown page to write, with pictur
 
 flags.FLAGS.set_default("batch_size", 8)
 
-log = logging.getLogger(__name__)
+# The package shows what is logged below its own name.
+log = logging.getLogger("dreamsound_jax.compare_optimizers")
 
 
 def main():
