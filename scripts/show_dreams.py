@@ -24,7 +24,7 @@ from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.outputs.gallery import draw_layers
 from dreamsound_jax.run.scale import SCALE
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.publish import write_cards
+from dreamsound_jax.weights.checkpoint import write_cards
 
 DOMAINS = ("mel", "sound")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of each stage

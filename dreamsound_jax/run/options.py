@@ -100,8 +100,8 @@ class Options:
     checkpoint: str | None = option(
         None, "Folder of a trained or converted network, instead of --model.", role="run"
     )
-    layers_to_use: tuple[str, ...] = option(
-        (),
+    layers_to_use: tuple[str, ...] | None = option(
+        None,
         f"Layers to excite, separated by commas. By default {DEFAULT_LAYER}, or output if a target "
         "class is named. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
         "hits (relu3_4) and to phrases (relu5_4); output responds to a class. In an ouroboros, "

@@ -230,7 +230,6 @@ def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
 
 def _clip_plan(options, changes, card):
     asked = replace(options, **changes)
-    check_options(asked)
     layers = _layers(asked, card)
     return ClipPlan(
         card=card,
@@ -320,8 +319,13 @@ def _chain(options):
 
 def check_options(options: Options) -> None:
     """Raises UserError for an option that is wrong whatever the network and the clips are."""
-    _check_values(options)
     _check_sweep(options.sweep)
+    for changes in combinations(options.sweep):
+        _check_one(replace(options, **changes))
+
+
+def _check_one(options):
+    _check_values(options)
     if not options.input:
         raise UserError("--input must not be empty; leave it out to dream on noise")
     if options.target_class and options.target_class_index != -1:
@@ -365,6 +369,10 @@ def _check_sweep(sweep):
 
 
 def _check_layers(options):
+    if options.layers_to_use is None:
+        return
+    if not options.layers_to_use:
+        raise UserError("--layers_to_use must not be empty; leave it out to use the default")
     if ITERATE not in options.layers_to_use:
         return
     if options.layers_to_use != (ITERATE,):

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from dreamsound_jax.audio import files, find
 from dreamsound_jax.spectral import mel
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training import gm
+from dreamsound_jax.training.datasets import general_midi, soundfont
 
 PHRASES = "gm"
 COUNT = 320
@@ -29,6 +29,6 @@ def sounds(names):
 
 def phrases(count):
     """Phrases (samples,) of all 16 classes of `gm`, from its soundfont, held out of training."""
-    player = gm.Player(gm.find_soundfont())
-    render = functools.partial(gm.render_clip, player, split="held_out_phrases", seed=0)
+    player = soundfont.SoundfontPlayer(soundfont.find_soundfont())
+    render = functools.partial(general_midi.render_clip, player, split="held_out_phrases", seed=0)
     return [render(number=number) for number in tqdm(range(count), "real clips", disable=None)]
