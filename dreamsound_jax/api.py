@@ -229,8 +229,7 @@ def _check_names(options, known):
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
     options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
-    rate = model.card.front_end.sample_rate
-    asked = Options(**{"seed": 0, "sample_rate": rate, **options})
+    asked = Options(**{"seed": 0, **options})
     plan = resolve(asked, model.card).clips[0]
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
 

@@ -48,7 +48,7 @@ def _define(field):
     if metadata["choices"] and len(metadata["choices"]) < 10:
         choices = list(metadata["choices"])
         return flags.DEFINE_enum(field.name, field.default, choices, metadata["help"])
-    default = list(field.default) if kind is tuple else field.default
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
     return DEFINE[kind](field.name, default, metadata["help"], **keywords)
 
 

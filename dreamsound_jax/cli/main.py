@@ -36,13 +36,13 @@ def main() -> int:
     # Imported only now: --help must not wait for JAX's devices.
     from dreamsound_jax.run.run import run
     from dreamsound_jax.system import devices, programs, runtime
-    from dreamsound_jax.system.cache import compilation_cache_folder
+    from dreamsound_jax.system.cache import traces_folder
 
     runtime.prepare(precision=flags.FLAGS.precision)
     cluster = devices.Cluster(*(flags.FLAGS[name].value for name in devices.Cluster._fields))
     if flags.FLAGS.distributed or any(value is not None for value in cluster):
         devices.join(cluster)
-    with programs.keep_in(f"{compilation_cache_folder()}/traces"):
+    with programs.keep_in(traces_folder()):
         failed = run(own_flags.read_options(), command=_repeating_command())
     return 2 if failed else 0
 

@@ -71,7 +71,7 @@ class Logits:
 
 @dataclass(frozen=True)
 class Function:
-    """Any function of {layer: activation of the whole clip}; its data are ()."""
+    """Any function of {layer: activation of the whole clip} of `layers`; its data are ()."""
 
     function: Callable
     layers: tuple[str, ...]
@@ -79,7 +79,8 @@ class Function:
 
     def __call__(self, activations, data=(), part: Part | None = None) -> jax.Array:
         """Measures a clip."""
-        return _at_least_float32(self.function(activations))
+        given = {name: activations[name] for name in self.layers}
+        return _at_least_float32(self.function(given))
 
 
 def _at_least_float32(values):

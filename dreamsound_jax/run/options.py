@@ -83,10 +83,10 @@ class Options:
         at_least=1,
     )
     sine_freq: float = option(250.0, "Frequency of sine in Hz.", role="data")
-    sample_rate: int = option(
-        22050,
-        "The sample rate at which the network hears, in Hz. Files of any rate are resampled for "
-        "it; no other value is possible.",
+    sample_rate: int | None = option(
+        None,
+        "The sample rate at which the network hears, in Hz; no other value is possible. Files of "
+        "any rate are resampled.",
         role="run",
     )
     output_dir: str | None = option(
@@ -100,12 +100,13 @@ class Options:
     checkpoint: str | None = option(
         None, "Folder of a trained or converted network, instead of --model.", role="run"
     )
-    layers_to_use: tuple[str, ...] = option(
-        (),
+    layers_to_use: tuple[str, ...] | None = option(
+        None,
         f"Layers to excite, separated by commas. By default {DEFAULT_LAYER}, or output if a target "
         "class is named. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
         "hits (relu3_4) and to phrases (relu5_4); output responds to a class. In an ouroboros, "
-        "iterate takes another layer each round, from output back to conv1_1.",
+        "iterate takes another layer each round, from output back to conv1_1. --list_models shows "
+        "the layers of each network.",
         role="program",
     )
     target_class: str | None = option(

@@ -201,7 +201,7 @@ def resolve(options: Options, card: Card) -> Plan:
         be.
     """
     check_options(options)
-    if options.sample_rate != card.front_end.sample_rate:
+    if options.sample_rate not in (None, card.front_end.sample_rate):
         raise UserError(
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
@@ -230,7 +230,6 @@ def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
 
 def _clip_plan(options, changes, card):
     asked = replace(options, **changes)
-    check_options(asked)
     layers = _layers(asked, card)
     return ClipPlan(
         card=card,
@@ -263,8 +262,10 @@ def _layers(options, card):
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
     names_class = options.target_class is not None or "target_class" in options.sweep
-    default = architecture.class_layer if names_class else DEFAULT_LAYER
-    names = options.layers_to_use or (default,)
+    default = (
+        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
+    )
+    names = options.layers_to_use or (architecture.class_layer if names_class else default,)
     return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
 
 
@@ -318,8 +319,13 @@ def _chain(options):
 
 def check_options(options: Options) -> None:
     """Raises UserError for an option that is wrong whatever the network and the clips are."""
-    _check_values(options)
     _check_sweep(options.sweep)
+    for changes in combinations(options.sweep):
+        _check_one(replace(options, **changes))
+
+
+def _check_one(options):
+    _check_values(options)
     if not options.input:
         raise UserError("--input must not be empty; leave it out to dream on noise")
     if options.target_class and options.target_class_index != -1:
@@ -363,6 +369,10 @@ def _check_sweep(sweep):
 
 
 def _check_layers(options):
+    if options.layers_to_use is None:
+        return
+    if not options.layers_to_use:
+        raise UserError("--layers_to_use must not be empty; leave it out to use the default")
     if ITERATE not in options.layers_to_use:
         return
     if options.layers_to_use != (ITERATE,):

@@ -1,5 +1,6 @@
 """Folders in which things are kept that can be made again."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -13,5 +14,22 @@ def user_cache_folder() -> Path:
 
 
 def compilation_cache_folder() -> str:
-    """Returns the folder of compiled programs: $JAX_COMPILATION_CACHE_DIR, or the user's."""
-    return os.environ.get(COMPILATION_CACHE_VARIABLE) or str(user_cache_folder())
+    """Returns the folder of compiled programs: $JAX_COMPILATION_CACHE_DIR, or one of our own."""
+    return os.environ.get(COMPILATION_CACHE_VARIABLE) or str(user_cache_folder() / "programs")
+
+
+def traces_folder() -> str:
+    """Returns the folder of traced programs: in this user's cache, which others cannot write to."""
+    return str(user_cache_folder() / "traces")
+
+
+def drop_files_used_least_recently(folder: Path, *, largest: int) -> None:
+    """Removes files of a folder until the others have at most `largest` bytes."""
+    with contextlib.suppress(OSError):
+        files = [(entry.stat(), entry.path) for entry in os.scandir(folder)]
+        files.sort(key=lambda file: -max(file[0].st_atime, file[0].st_mtime))
+        total = 0
+        for stat, path in files:
+            total += stat.st_size
+            if total > largest:
+                os.unlink(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.table import Table
 from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError, reason_of
-from studies.optimizers.tables import number
+from studies.report import format_number
 
 KINDS = {"cpu": "CPU", "gpu": "GPU", "tpu": "TPU"}
 UNKNOWN = "not measured"
@@ -119,6 +119,6 @@ def _cell(value):
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return number(value)
-    median, lowest, highest = map(number, value)
+        return format_number(value)
+    median, lowest, highest = map(format_number, value)
     return f"{median} ({lowest} to {highest})"

@@ -6,6 +6,7 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.dreaming import optimizers, pyramid
@@ -41,6 +42,11 @@ def random_weights(card=CARD, *, seed=0):
 def tiny_network(*, seed=0, dtype="float32"):
     """The network, as `load_model` gives it."""
     return build_network(CARD, random_weights(seed=seed), dtype=jnp.dtype(dtype))
+
+
+def as_module(network):
+    """The Flax module of a `VGG19Network`."""
+    return nnx.merge(network.graph, network.weights)
 
 
 def tiny_model(**keywords):

@@ -1,4 +1,4 @@
-"""What a dream does at each step, on the whole clip and at its own scale; and in the end."""
+"""Measures each step of a dream on the whole clip at its original scale, and the written sound."""
 
 import functools
 from dataclasses import replace
@@ -9,28 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax.audio import files
-from dreamsound_jax.audio.rendering import render_sound
-from dreamsound_jax.dreaming import ascent, batch, overcooked
+from dreamsound_jax.audio import audio, inputs
+from dreamsound_jax.dreaming import batch, overcooked
 from dreamsound_jax.dreaming.dream import class_probabilities, dream, response
+from dreamsound_jax.outputs import outputs
 from dreamsound_jax.spectral import measures, mel
 
-LISTENED = "relu5_4"  # whose activations are compared with those on real sounds
-BLOWN_UP = "blown up"  # when half of all cells are as far as they may go
-ENDED = {
-    ascent.ZERO_GRADIENT: "zero gradient",
-    ascent.NON_FINITE_GRADIENT: "non-finite gradient",
-}
+LISTENED = "relu5_4"  # The Fréchet distance compares activations of this layer.
 
 
 class Step(NamedTuple):
-    """A dream after a step; arrays with leading axes, of clips and of steps.
+    """The state of dreams after each step; arrays have leading axes of clips and of steps.
 
     Attributes:
-      objective: of the whole clip, as the network sees it at its own scale.
-      moved_db: root mean square change of its mel spectrogram.
-      overcooked_db: the `overcooked.index` of that.
-      p_class: the probability of each class, (..., classes).
+      objective: The objective of the whole clip at its original scale.
+      moved_db: The root mean square change of the mel spectrogram.
+      overcooked_db: The `overcooked.index` of the mel spectrogram.
+      p_class: The probability of each class, (..., classes).
     """
 
     objective: jax.Array
@@ -40,14 +35,14 @@ class Step(NamedTuple):
 
 
 class End(NamedTuple):
-    """The sounds of finished dreams, as they would be written; arrays with an axis of clips.
+    """The written sounds of finished dreams; arrays have an axis of clips.
 
     Attributes:
-      wavs: the bytes of their files.
-      sounds: (clips, samples), what is heard of the files at 22,050 Hz.
-      distance_db: log-spectral distance to the inputs.
-      p_class: the probability of each class, (clips, classes).
-      overcooked_db: the `overcooked.index`.
+      wavs: The bytes of the WAV files.
+      sounds: The sounds in these files, mono at 22,050 Hz, (clips, samples).
+      distance_db: The log-spectral distances to the inputs.
+      p_class: The probability of each class, (clips, classes).
+      overcooked_db: The `overcooked.index` of each sound.
     """
 
     wavs: list
@@ -61,11 +56,11 @@ class Dreamed(NamedTuple):
     """A dreamed batch on the device.
 
     Attributes:
-      starts: what was dreamed on, in its domain; leaves with an axis of clips.
-      changed: in the end, (clips, mel bands, frames).
-      climb: arrays (clips, levels, steps).
-      at_limit: the share of cells that the dream took as far as it may, (clips,).
-      steps: a `Step` of arrays (clips, 1 + steps), the first before the first step.
+      starts: The starts of the dreams in their domain; leaves have an axis of clips.
+      changed: What the domain changes, after the last step, (clips, mel bands, frames).
+      climb: Arrays (clips, levels, steps).
+      at_limit: The share of cells that the dream moved to their limit, (clips,).
+      steps: A `Step` of arrays (clips, 1 + steps); the first is the state before the first step.
     """
 
     starts: object
@@ -76,13 +71,14 @@ class Dreamed(NamedTuple):
 
 
 def dream_batch(model, sources, options, *, optimizers, every_step):
-    """Dreams on `sources`, of one shape, by a program of the `optimizers`.
+    """Dreams on `sources` of one shape by a program that contains the `optimizers`.
 
-    Returns a `Dreamed`, with all steps or else with the first and the last.
+    Returns:
+      A `Dreamed`, with all steps if `every_step`, or else with the first and the last.
     """
     starts, _ = batch.gather(model.card, sources, options)
     clips, levels = batch.clips(sources, options, names=optimizers), []
-    # The same program, whether the steps in between are of interest or not.
+    # The program is the same whether `every_step` or not, so that the dreams are equal.
     settings = replace(options.settings(), optimizers=optimizers, keep_path=True)
     changed, climb = dream(
         model.network, starts, clips, settings=settings, after_level=levels.append
@@ -97,7 +93,7 @@ def dream_batch(model, sources, options, *, optimizers, every_step):
 
 @functools.partial(jax.jit, static_argnames="settings")
 def look_back(network, starts, clips, path, *, settings):
-    """The `Step`s of what was changed step by step, (clips, steps, mel bands, frames)."""
+    """Measures the `Step`s of a path (clips, steps, mel bands, frames) through the domain."""
 
     def of_clip(start, clip, changed):
         detail_factor = clip.detail_factor if settings.replace_detail else 0
@@ -110,29 +106,30 @@ def look_back(network, starts, clips, path, *, settings):
             class_probabilities(network, seen[None])[0],
         )
 
-    # One step after the other, for the memory that they take.
+    # Steps are measured one after the other, because all at once would take too much memory.
     of_step = lambda changed: jax.vmap(of_clip)(starts, clips, changed)  # noqa: E731
     looks = jax.lax.map(of_step, path.swapaxes(0, 1))
     return jax.tree.map(lambda array: array.swapaxes(0, 1), looks)
 
 
 def finish(model, dreamed, sources, options):
-    """The `End` of a dreamed batch, heard as it would be written, 16 bit and all."""
+    """Measures the sounds of a dreamed batch after they were encoded as files of 16 bits."""
     finished = batch.finish(dreamed.starts, dreamed.changed)
-    normalise = options.loudness != "none"
-    rendered = [
-        render_sound(np.asarray(sound).T, sample_rate=source.sample_rate, normalise=normalise)
+    wavs = [
+        outputs.encode(
+            np.asarray(sound).T, sample_rate=source.sample_rate, loudness=options.loudness
+        )
         for sound, source in zip(finished.sound, sources)
     ]
     sounds = np.stack(
-        [files.to_mono(each.recording, sample_rate=mel.SAMPLE_RATE) for each in rendered]
+        [inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
     )
     distances = [
         measures.log_spectral_distance(sound, source.sound)
         for sound, source in zip(sounds, sources)
     ]
     return End(
-        [each.wav for each in rendered],
+        wavs,
         sounds,
         np.array(distances),
         np.asarray(batch.hear(model, batch.analyse(jnp.asarray(sounds, options.dtype())))),
@@ -143,7 +140,7 @@ def finish(model, dreamed, sources, options):
 @jax.jit
 @jax.vmap
 def _at_limit(start, changed):
-    limit = 0.999 * start.limit()  # give or take the rounding
+    limit = 0.999 * start.limit()  # Rounding may leave a cell just below its limit.
     return jnp.mean((jnp.abs(changed) > limit) & (jnp.abs(start.start()) < limit))
 
 
@@ -156,68 +153,15 @@ def _overcooked(start, sound):
     return overcooked.index(heard_db, input_db)
 
 
-def rows_of(dreamed, end, place, *, target, every_step):
-    """What `rows.COLUMNS` says of the steps of one clip of a batch, or of the last alone.
+def compute_activations(model, sounds):
+    """Computes the activations of the layer `LISTENED` on sounds, averaged over frequency.
 
     Args:
-      dreamed: a `Dreamed`; of every step, if all are wanted.
-      end: its `End`.
-      place: of the clip in the batch.
-      target: index of the class whose probability is told; or None.
-      every_step: whether all are wanted.
-    """
-    steps = jax.tree.map(lambda array: np.asarray(array[place]), dreamed.steps)
-    spent = _spent(np.asarray(dreamed.climb.spent[place]))
-    numbers = range(len(spent)) if every_step else [len(spent) - 1]
-    iterations = dreamed.climb.spent.shape[-1]
-    rows = [
-        {
-            "step": number,
-            "level": max(0, number - 1) // iterations,
-            "evaluations": int(spent[number]),
-            **_row_of(steps, number if every_step else -1, target),
-            **dict.fromkeys(("distance_db", "p_written", "overcooked_written_db", "ended")),
-        }
-        for number in numbers
-    ]
-    faults = np.asarray(dreamed.climb.fault[place])
-    rows[-1] |= {
-        "ended": _why_ended(faults, float(dreamed.at_limit[place])),
-        "distance_db": float(end.distance_db[place]),
-        "p_written": None if target is None else float(end.p_class[place, target]),
-        "overcooked_written_db": float(end.overcooked_db[place]),
-    }
-    return rows
+      model: A `models.Model`.
+      sounds: Arrays (samples,) at 22,050 Hz.
 
-
-def _row_of(steps, index, target):
-    return {
-        "objective": float(steps.objective[index]),
-        "gain": float(steps.objective[index] - steps.objective[0]),
-        "moved_db": float(steps.moved_db[index]),
-        "overcooked_db": float(steps.overcooked_db[index]),
-        "p_class": None if target is None else float(steps.p_class[index, target]),
-    }
-
-
-def _spent(spent):
-    """Gradient evaluations (1 + steps,) from the beginning on, of those (levels, steps)."""
-    before = np.concatenate([[0], np.cumsum(spent[:-1, -1])])
-    return np.concatenate([[0], (spent + before[:, None]).ravel()])
-
-
-def _why_ended(faults, at_limit):
-    """Why a dream failed; empty if it did not."""
-    stopped = faults[faults != ascent.HEALTHY]
-    if stopped.size:
-        return ENDED[int(stopped[0])]
-    return BLOWN_UP if at_limit > 0.5 else ""
-
-
-def activations(model, sounds):
-    """Of the layer `LISTENED`, averaged over frequency: (pieces of 0.15 s of all, channels).
-
-    `sounds` are (samples,) at 22,050 Hz.
+    Returns:
+      An array (pieces of 0.15 s of all sounds, channels).
     """
     pieces = []
     for sound in sounds:
