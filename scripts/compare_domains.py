@@ -14,13 +14,15 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.cli import main as cli
+from dreamsound_jax.audio.find import find_inputs
 from dreamsound_jax.cli import parsing as command_line
-from dreamsound_jax.networks import models
-from dreamsound_jax.run import sources
-from dreamsound_jax.run.options import check
+from dreamsound_jax.cli.flags import read_options
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.sources import read_source
 from dreamsound_jax.system import runtime
-from dreamsound_jax.system.errors import nearest_or_fail
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies import real, report
 from studies.domains import page, pictures
 from studies.domains.dreams import compare_domains
@@ -37,19 +39,15 @@ _LONG_LAYER = flags.DEFINE_string("long_layer", "relu3_4", "the layer by which i
 
 
 def main():
-    options = replace(cli.options(), layers_to_use=["output"])
+    options = replace(read_options(), layers_to_use=("output",), seed=flags.FLAGS.seed or 0)
     runtime.prepare(precision=options.precision)
-    check(options)
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     target = model.card.class_index(_SHOWN_CLASS.value)
-    both = replace(options, domain="sound")  # Its sources have what both domains need.
-    found, failed = sources.collect(both, model.card, options.seed or 0)
-    if failed:
-        return 2
+    found = read_sources(options, model.card)
     shown, (long,) = select(found, _SHOWN.value), select(found, [_LONG_INPUT.value])
     phrases = real.render_phrases(real.COUNT)
     compared = {
-        source.name: compare_domains(model, source, options)
+        source.job.name: compare_domains(model, source, options)
         for source in tqdm(found, desc="inputs", disable=None)
     }
     sounds = pictures.draw_sounds(model, shown, compared, _SHOWN_CLASS.value)
@@ -59,12 +57,20 @@ def main():
         page.format_distances(model, found, compared, phrases),
     ]
     write(Path(_PAGE.value), model.card.name, tables, sounds, steps)
-    return 0
+
+
+def read_sources(options, card):
+    """Reads all inputs; raises UserError for the first that cannot be dreamed on."""
+    plan = resolve(options, card)
+    paths, missing = find_inputs(plan.inputs)
+    if missing:
+        raise UserError(missing[0][1])
+    return [read_source(job) for job in list_jobs(paths, plan)]
 
 
 def select(found, names):
     """Selects the inputs that have the names, in the order of the names."""
-    by_name = {Path(source.path).stem: source for source in found}
+    by_name = {Path(source.job.path).stem: source for source in found}
     return [by_name[nearest_or_fail("input", name, tuple(by_name))] for name in names]
 
 

@@ -23,13 +23,14 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.cli.flags import read_options
 from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, SEARCHING
-from dreamsound_jax.networks import models
-from dreamsound_jax.outputs import outputs
-from dreamsound_jax.run.options import check
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.outputs.folder import find_earlier_run, write_params
+from dreamsound_jax.outputs.folder import make_folder as make_output_folder
+from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER
+from dreamsound_jax.run.plan import resolve
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
 from studies import real
@@ -77,16 +78,16 @@ log = logging.getLogger("dreamsound_jax.compare_optimizers")
 
 
 def main():
-    options = replace(cli.options(), seed=flags.FLAGS.seed or 0)
+    options = replace(read_options(), seed=flags.FLAGS.seed or 0)
     runtime.prepare(precision=options.precision)
-    settings, compared = check_all(options)
-    model = models.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
-    sounds, real_activations = (
-        read_inputs(options.input, options.clip_length),
-        compute_real_activations(model),
-    )
+    model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    settings, compared = check_all(options, model.card)
+    rate = model.card.front_end.sample_rate
+    sounds = read_inputs(options.input, options.clip_length, rate)
+    real_activations = compute_real_activations(model)
     folder = Path(make_folder(options))
-    plan = make_plan(options, settings, compared, write_inputs(sounds, folder / "inputs"))
+    paths = write_inputs(sounds, folder / "inputs", rate)
+    plan = make_plan(options, settings, compared, paths)
     if len(sounds) < MIN_INPUTS:
         log.warning(
             "no p-value of %d inputs is below 0.05: --input must name at least %d",
@@ -106,7 +107,7 @@ def main():
     print(f"{folder}/index.html shows and plays the results; results.csv has the data")
 
 
-def check_all(options):
+def check_all(options, card):
     """Returns ({setting: options}, variants) of the flags; raises UserError if they are invalid."""
     for name in ("optimizer", "create_ouroboros", "num_clips"):
         if flags.FLAGS[name].present:
@@ -114,11 +115,11 @@ def check_all(options):
     if not parse_lrs() or min([options.lr, *parse_lrs()]) <= 0:
         raise UserError(f"--lr and --lrs must be above 0, got {options.lr:g} and {_LRS.value}")
     settings, compared = variants.settings(options), variants.parse(_OPTIMIZERS.value)
-    shape = (mel.N_MELS, mel.frame_count(options.clip_length))
+    shape = (card.front_end.n_mels, card.front_end.frame_count(options.clip_length))
     for each in settings.values():
-        each.settings().level_shapes(shape)
         for variant in compared:
-            check(replace(each, **variant.changes))
+            (clip,) = resolve(replace(each, **variant.changes), card).clips
+            clip.program().level_shapes(shape, card.architecture)
     return settings, compared
 
 
@@ -150,10 +151,10 @@ def make_folder(options):
         "num_seeds": _NUM_SEEDS.value,
         "tuning_seeds": _TUNING_SEEDS.value,
     }
-    resumed = outputs.earlier_run(options.output_dir, given)
-    folder = outputs.make_folder(options.output_dir)
-    if not resumed:
-        outputs.write_params(folder, flags=given, command=shlex.join(sys.argv), targets={})
+    earlier = find_earlier_run(options.output_dir, given, may_differ=RESUMABLE_WITH_OTHER)
+    folder = make_output_folder(options.output_dir)
+    if not earlier:
+        write_params(folder, flags=given, command=shlex.join(sys.argv), target_classes={})
     return folder
 
 

@@ -17,9 +17,10 @@ from absl import flags
 from tqdm import tqdm
 
 from dreamsound_jax.cli import parsing as command_line
-from dreamsound_jax.networks import models
-from dreamsound_jax.outputs.gallery import layers_picture
-from dreamsound_jax.weights.publish import write_cards
+from dreamsound_jax.networks.card import read_card, read_entries
+from dreamsound_jax.outputs.gallery import draw_layers
+from dreamsound_jax.run.clip_facts import scale_of
+from dreamsound_jax.weights.checkpoint import write_cards
 from studies.command import run_dreamsound
 from studies.report import describe_run
 
@@ -40,8 +41,8 @@ _SEED = flags.DEFINE_integer("seed", 0, "the seed of all dreams", 0)
 
 def main():
     folder = Path(_CHECKPOINT.value)
-    classes, entries = models.read_card(folder).classes, models.read_entries(folder)
-    wanted = [(domain, name) for domain in DOMAINS for name in classes]
+    card, entries = read_card(folder), read_entries(folder)
+    wanted = [(domain, name) for domain in DOMAINS for name in card.classes]
     rows = [_measure_class(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
     seed = f"--seed={_SEED.value}"
     dreamed = {
@@ -49,7 +50,7 @@ def main():
         for layer in tqdm(LAYERS, desc="layers", disable=None)
     }
     title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
-    drawn = layers_picture(title, dreamed)
+    drawn = draw_layers(title, dreamed, scale_of(card.front_end))
     (folder / "layers.png").write_bytes(drawn)
     flags_used = " ".join(["--domain=DOMAIN --target_class=CLASS", *_list_flags()])
     run = describe_run()

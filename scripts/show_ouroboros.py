@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio.find import find_inputs
 from dreamsound_jax.cli import parsing as command_line
 from studies import report
 from studies.ouroboros import page
@@ -38,7 +38,7 @@ _PAGE = flags.DEFINE_string("page", "docs/ouroboros.md", "the page; its picture 
 
 
 def main():
-    measured = measure_changes(inputs.find_inputs([_SOUNDS.value])[0])
+    measured = measure_changes(find_inputs([_SOUNDS.value])[0])
     runs = itertools.product(("sound", "mel"), _LAYERS.value, ("--stabilise", "--nostabilise"))
     courses = {
         run: dream(run, names=_INPUT.value, rounds=_LENGTH.value, work_dir=Path(_WORK_DIR.value))

@@ -4,10 +4,12 @@ import functools
 
 from tqdm import tqdm
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.audio.files import read_sound
+from dreamsound_jax.audio.find import find_inputs
+from dreamsound_jax.spectral.measures import SAMPLE_RATE
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training import gm
+from dreamsound_jax.training.datasets.general_midi import render_clip
+from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
 
 PHRASES = "gm"
 COUNT = 320
@@ -21,14 +23,14 @@ def read_sounds(names):
     """
     if names == [PHRASES]:
         return render_phrases(COUNT)
-    found, missing = inputs.find_inputs(names)
+    found, missing = find_inputs(names)
     if missing:
         raise UserError(missing[0][1])
-    return [inputs.read(path, sample_rate=mel.SAMPLE_RATE) for path in found]
+    return [read_sound(path, sample_rate=SAMPLE_RATE) for path in found]
 
 
 def render_phrases(count):
     """Renders phrases (samples,) of all 16 classes of `gm` that were held out of its training."""
-    player = gm.Player(gm.find_soundfont())
-    render = functools.partial(gm.render_clip, player, split="held_out_phrases", seed=0)
+    player = SoundfontPlayer(find_soundfont())
+    render = functools.partial(render_clip, player, split="held_out_phrases", seed=0)
     return [render(number=number) for number in tqdm(range(count), "real clips", disable=None)]

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.audio import audio, inputs
-from dreamsound_jax.dreaming import batch
-from dreamsound_jax.outputs import outputs
-from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.audio.files import to_mono
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities, dream_batch
+from dreamsound_jax.run.batches import place_clips, place_settings
+from dreamsound_jax.run.dreams import Stopwatch
+from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.spectral import measures
 
 ROUNDS = 3  # All dreams are timed in turns, this many times.
 TRIES = 6  # So many learning rates are tried to move a sound as far as wanted.
@@ -22,7 +24,7 @@ class Dreamed(NamedTuple):
     Attributes:
       p_class: The class probabilities (wanted class, class) of the written sounds.
       distance: The mean log-spectral distance to the input in dB.
-      sounds: The written sounds, mono at 22,050 Hz.
+      sounds: The written sounds, mono at the rate of the front end.
       seconds: The time of a clip, dream and resynthesis.
     """
 
@@ -76,9 +78,10 @@ def dream_all(model, source, options):
     """Dreams towards each class; returns a `Dreamed`."""
     targets = range(len(model.card.classes))
     _, sounds, seconds = dream(model, source, targets, options)
+    mel_db = analyse_clips(np.stack(sounds), front_end=model.card.front_end)
     distances = [measures.log_spectral_distance(sound, source.sound) for sound in sounds]
     return Dreamed(
-        p_class=np.asarray(batch.hear(model, batch.analyse(jnp.asarray(np.stack(sounds))))),
+        p_class=np.asarray(class_probabilities(model, mel_db)),
         distance=float(np.mean(distances)),
         sounds=sounds,
         seconds=seconds,
@@ -89,17 +92,32 @@ def dream(model, source, targets, options):
     """Dreams on one input towards each of the targets.
 
     Returns:
-      The `Dreams`; the sounds in the files that would be written, mono at 22,050 Hz; the seconds of
-      a clip.
+      The `DreamedBatch`; the sounds in the files that would be written, mono at the rate of the
+      front end; the seconds of a clip.
     """
-    original = source.original if options.domain == "sound" else None
-    wanted = [source._replace(target=target, original=original) for target in targets]
-    clock = batch.Stopwatch()
-    dreams = batch.dream_batch(model, wanted, options, clock=clock)
-    rate, loudness = wanted[0].sample_rate, options.loudness
-    wavs = [
-        outputs.encode(np.asarray(sound).T, sample_rate=rate, loudness=loudness)
-        for sound in dreams.finished.sound
+    (plan,) = resolve(options, model.card).clips
+    wanted = [
+        source._replace(job=source.job._replace(plan=plan), target=target) for target in targets
     ]
-    sounds = [inputs.to_mono(audio.decode(wav), sample_rate=mel.SAMPLE_RATE) for wav in wavs]
-    return dreams, sounds, (clock.seconds["dream"] + clock.seconds["resynthesis"]) / len(wanted)
+    stopwatch = Stopwatch()
+    clips, input_db = place_clips(wanted)
+    stopwatch("analysis", input_db)
+    dreamed = dream_batch(
+        model,
+        clips,
+        place_settings(wanted),
+        input_db=input_db,
+        program=plan.program(),
+        after_stage=stopwatch,
+    )
+    sounds = [_write(sound, wanted[0]) for sound in np.asarray(dreamed.rendered.sound)]
+    seconds = stopwatch.seconds["dream"] + stopwatch.seconds["resynthesis"]
+    return dreamed, sounds, seconds / len(wanted)
+
+
+def _write(sound, source):
+    """Returns a sound (channels, samples) as it is heard in its file, mono."""
+    written = render_sound(
+        sound.T, sample_rate=source.sample_rate, normalise=source.plan.loudness != "none"
+    )
+    return to_mono(written.recording, sample_rate=source.plan.card.front_end.sample_rate)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamsound_jax.audio import inputs
+from dreamsound_jax.audio.find import GENERATED
 from dreamsound_jax.spectral import measures
 from studies.domains.dreams import WAYS
 from studies.optimizers.trace import compute_activations
@@ -13,14 +13,15 @@ def format_hits(model, sources, compared):
     """Formats how often each class is heard, how far sounds moved, and how long that took.
 
     Args:
-      model: A `models.Model`.
+      model: A `loading.Model`.
       sources: The inputs.
       compared: {name of an input: what `dreams.compare_domains` returns}.
     """
     rows = [
-        [source.name[6:], *map(_format_cell, compared[source.name].values())] for source in sources
+        [source.job.name[6:], *map(_format_cell, compared[source.job.name].values())]
+        for source in sources
     ]
-    recorded = [compared[s.name] for s in sources if s.path not in inputs.GENERATED]
+    recorded = [compared[s.job.name] for s in sources if s.job.path not in GENERATED]
     if recorded:
         means = [np.mean([ways[way].count_hits() for ways in recorded]) for way in WAYS]
         rows.append(["*mean of the recordings*", *(f"{mean:.1f}" for mean in means)])

@@ -2,18 +2,17 @@
 
 import functools
 import time
-from dataclasses import replace
 
 import jax
 import numpy as np
 import pandas as pd
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.dreaming import batch, optimizers
-from dreamsound_jax.dreaming.dream import dream_batch_level
-from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.audio.files import read_sound
+from dreamsound_jax.dreaming.dream import dream_level_of_clips
+from dreamsound_jax.dreaming.optimizers import make_transform
+from dreamsound_jax.run.batches import place_clips, place_settings
+from dreamsound_jax.spectral import measures
 from studies.optimizers import trace
-from studies.optimizers.variants import list_optimizers
 
 ROUNDS = 5  # All optimizers are timed in turns, this many times.
 
@@ -39,9 +38,8 @@ def _recall_steps(model, study, dreamer, setting):
     """Returns what `_time_steps` measures, from the journal if it was measured before."""
     key = ("costs", setting)
     if key not in study.journal:
-        example, plan = dreamer.read_example(setting), study.plan
-        measured = _time_steps(model, example, plan.settings[setting], plan.variants)
-        study.journal.add(key, measured)
+        examples = {each.name: dreamer.read_example(setting, each) for each in study.plan.variants}
+        study.journal.add(key, _time_steps(model, examples))
     return study.journal[key]
 
 
@@ -50,53 +48,52 @@ def _measure_frechet(model, study, dreamer, names, real_activations):
     if real_activations is None:
         return None
     paths = [dreamer.sound_path(dream) for dream in study.list_tests(*names)]
-    sounds = [inputs.read(str(path), sample_rate=mel.SAMPLE_RATE) for path in paths]
+    rate = model.card.front_end.sample_rate
+    sounds = [read_sound(str(path), sample_rate=rate) for path in paths]
     return measures.frechet_distance(trace.compute_activations(model, sounds), real_activations)
 
 
-def _time_steps(model, sources, options, variants):
-    """Measures the steps of each optimizer on a batch of sources.
+def _time_steps(model, examples):
+    """Measures the steps of each optimizer, which has a program of its own here.
 
-    Each optimizer has a program of its own here, of one pyramid level, the whole clip: most of the
-    time is spent there.
+    Args:
+      model: A `loading.Model`.
+      examples: {optimizer: the batch of sources on which it is timed}.
 
     Returns:
       {optimizer: {"seconds", "state_bytes", "temp_bytes"}}: the median time of a step of one clip;
       the size of the optimizer's state for the batch; the temporary memory of the program.
     """
-    starts, _ = batch.gather(model.card, sources, options)
-    prepared = {each.name: _prepare(model, starts, sources, options, each) for each in variants}
+    prepared = {name: _prepare(model, sources) for name, sources in examples.items()}
     seconds = {name: [] for name in prepared}
-    steps = len(sources) * options.num_iterations
     for _ in range(ROUNDS):
         for name, (run, _) in prepared.items():
             began = time.perf_counter()
             jax.block_until_ready(run())
-            seconds[name].append((time.perf_counter() - began) / steps)
+            seconds[name].append(time.perf_counter() - began)
+    steps = {name: len(each) * each[0].plan.num_iterations for name, each in examples.items()}
     return {
-        name: {"seconds": float(np.median(seconds[name])), **memory}
+        name: {"seconds": float(np.median(seconds[name])) / steps[name], **memory}
         for name, (_, memory) in prepared.items()
     }
 
 
-def _prepare(model, starts, sources, options, variant):
-    """Compiles the program of a `Variant`; returns a function that runs it, and its memory."""
-    changed = replace(options, pyramid_size=1, **variant.changes)
-    own = [source._replace(changes=variant.changes) for source in sources]
-    clips = batch.clips(own, changed)
-    arguments = (model.network, None, starts, clips)
-    lowered = dream_batch_level.lower(*arguments, settings=changed.settings(), level=0)
-    compiled = lowered.compile()
+def _prepare(model, sources):
+    """Compiles the program of a batch; returns a function that runs it, and its memory."""
+    clips, _ = place_clips(sources)
+    settings, program = place_settings(sources), sources[0].plan.program()
+    arguments = (model.network, None, clips, settings)
+    compiled = dream_level_of_clips.lower(*arguments, program=program, level=0).compile()
     memory = {
-        "state_bytes": len(sources) * _count_state_bytes(starts, clips, list_optimizers([variant])),
+        "state_bytes": len(sources) * _count_state_bytes(clips, settings, program),
         "temp_bytes": compiled.memory_analysis().temp_size_in_bytes,
     }
     return functools.partial(compiled, *arguments), memory
 
 
-def _count_state_bytes(starts, clips, names):
+def _count_state_bytes(clips, settings, program):
     """Counts the bytes of the state of one clip."""
-    first = jax.tree.map(lambda leaf: leaf[0], clips.steps)
-    chain = optimizers.chain(names, first, total=1)
-    state = jax.eval_shape(chain.init, starts.spectrogram[0])
+    first = jax.tree.map(lambda leaf: leaf[0], settings.steps)
+    transform = make_transform(program.optimizers, first, total=1)
+    state = jax.eval_shape(transform.init, clips.spectrogram[0])
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.dreaming.batch import filled
-from dreamsound_jax.outputs import outputs
-from dreamsound_jax.run import grid, sources
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.audio.find import GENERATED
+from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.run.batches import fill_batch
+from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.sources import read_source
 from studies.optimizers import trace
 from studies.optimizers.inputs import name_input
 from studies.optimizers.records import make_records
@@ -18,37 +19,39 @@ class Dreamer:
     """Dreams, adds the records of steps to a journal, and writes sounds into a folder."""
 
     def __init__(self, model, plan, journal, folder):
-        """Takes a `models.Model`, a `study.Plan`, a `Journal`, and the folder of the comparison."""
+        """Takes a `Model`, a `study.Plan`, a `Journal`, and the folder of the comparison."""
         self._model, self._plan, self._journal, self._folder = model, plan, journal, folder
         (folder / "sounds").mkdir(exist_ok=True)
 
     def dream_batch(self, dreams, variants):
         """Dreams a batch of `study.Dream`s of one setting by the program of `variants`."""
-        options = self._plan.settings[dreams[0].setting]
         changes = {each.name: each.changes for each in variants}
         test = dreams[0].phase == "test"
-        own = [self._read(dream, options, changes[dream.optimizer]) for dream in dreams]
-        full = filled(own, options.batch_size)
+        own = [self._read(dream, changes[dream.optimizer]) for dream in dreams]
+        full = fill_batch(own, self._batch_size(dreams[0].setting))
         dreamed = trace.dream_batch(
-            self._model, full, options, optimizers=list_optimizers(variants), every_step=test
+            self._model, full, optimizers=list_optimizers(variants), every_step=test
         )
-        end = trace.finish(self._model, dreamed, full, options)
+        end = trace.finish(self._model, dreamed, full)
         for place, (dream, source) in enumerate(zip(dreams, own)):
             if dream in self._journal:
                 continue
             if test:
                 self.sound_path(dream).write_bytes(end.wavs[place])
             known = {**dream._asdict(), "input": name_input(dream.input)}
-            target = _choose_target(source, options, self._model)
+            target = source.plan.target if source.target is None else source.target
             rows = make_records(dreamed, end, place, target=target, every_step=test)
             self._journal.add(dream, [{**known, **row} for row in rows])
 
-    def read_example(self, setting):
-        """Reads a batch of sources of a setting, on which steps can be timed."""
-        options, seed = self._plan.settings[setting], self._plan.tuning_seeds[0]
-        size = options.batch_size
-        own = [self._read_input(path, seed, options, {}) for path in self._plan.inputs[:size]]
-        return filled(own, size)
+    def read_example(self, setting, variant):
+        """Reads a batch of sources of a setting, on which steps of a variant can be timed.
+
+        It has one pyramid level, the whole clip: most of the time is spent there.
+        """
+        size, seed = self._batch_size(setting), self._plan.tuning_seeds[0]
+        changes = {**variant.changes, "pyramid_size": 1}
+        own = [self._read_input(path, seed, setting, changes) for path in self._plan.inputs[:size]]
+        return fill_batch(own, size)
 
     def sound_path(self, dream) -> Path:
         """The path of the written sound of a test dream."""
@@ -58,24 +61,27 @@ class Dreamer:
 
     def input_path(self, dream) -> Path:
         """The path of the input of a dream; a generated input is written first."""
-        if dream.input not in inputs.GENERATED:
+        if dream.input not in GENERATED:
             return self._folder / "inputs" / f"{name_input(dream.input)}.wav"
-        options = self._plan.settings[dream.setting]
-        sound = self._read(dream, options, {}).sound[:, None]
-        wav = outputs.encode(sound, sample_rate=mel.SAMPLE_RATE, loudness=options.loudness)
+        source = self._read(dream, {})
+        written = render_sound(
+            source.sound[:, None],
+            sample_rate=source.plan.card.front_end.sample_rate,
+            normalise=source.plan.loudness != "none",
+        )
         path = self._folder / "inputs" / f"{dream.input}-{dream.seed}.wav"
-        path.write_bytes(wav)
+        path.write_bytes(written.wav)
         return path
 
-    def _read(self, dream, options, changes):
-        return self._read_input(dream.input, dream.seed, options, {**changes, "lr": dream.lr})
+    def _batch_size(self, setting):
+        return self._plan.settings[setting].batch_size
 
-    def _read_input(self, path, seed, options, changes):
+    def _read(self, dream, changes):
+        own = {**changes, "lr": dream.lr}
+        return self._read_input(dream.input, dream.seed, dream.setting, own)
+
+    def _read_input(self, path, seed, setting, changes):
+        options = replace(self._plan.settings[setting], seed=seed, **changes)
         number = self._plan.inputs.index(path)
-        job = grid.Job(number, path, number, changes)
-        return sources.read(job, options=replace(options, seed=seed), card=self._model.card)
-
-
-def _choose_target(source, options, model):
-    """The class whose probability is recorded: that of the dream, or else that of the options."""
-    return options.wanted_class(model.card) if source.target is None else source.target
+        (clip,) = resolve(options, self._model.card).clips
+        return read_source(Job(number, path, draw=number, plan=clip))

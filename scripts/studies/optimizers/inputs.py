@@ -1,7 +1,7 @@
 """The inputs of a comparison: sounds of equal length, kept in the folder of the comparison."""
 
-from dreamsound_jax.audio import audio, inputs
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.audio.files import encode_wav, read_sound
+from dreamsound_jax.audio.find import GENERATED, find_inputs
 from dreamsound_jax.system.errors import UserError
 
 
@@ -10,7 +10,7 @@ def name_input(path):
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def read_inputs(names, samples):
+def read_inputs(names, samples, sample_rate):
     """Reads {name: sound (samples,), cut to so many samples}; a generated sound is None.
 
     All sounds have the same length, rate and channels, so they can be dreamed in one batch.
@@ -18,32 +18,32 @@ def read_inputs(names, samples):
     Raises:
       UserError: A sound cannot be read or is too short, or two of them have the same name.
     """
-    found, missing = inputs.find_inputs(names)
+    found, missing = find_inputs(names)
     if missing:
         raise UserError(missing[0][1])
-    sounds = {name_input(path): _read_beginning(path, samples) for path in found}
+    sounds = {name_input(path): _read_beginning(path, samples, sample_rate) for path in found}
     if len(sounds) < len(found):
         raise UserError(f"--input={','.join(names)}: two of the inputs have the same name")
     return sounds
 
 
-def write_inputs(sounds, folder):
+def write_inputs(sounds, folder, sample_rate):
     """Writes the sounds into the folder; returns their paths, or the names of generated ones."""
     folder.mkdir(exist_ok=True)
     paths = {name: folder / f"{name}.wav" for name, sound in sounds.items() if sound is not None}
     for name, path in paths.items():
         sound = sounds[name][:, None]
-        path.write_bytes(audio.encode_wav(sound, sample_rate=mel.SAMPLE_RATE, subtype="FLOAT"))
+        path.write_bytes(encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT"))
     return [str(paths.get(name, name)) for name in sounds]
 
 
-def _read_beginning(path, samples):
-    if path in inputs.GENERATED:
+def _read_beginning(path, samples, sample_rate):
+    if path in GENERATED:
         return None
-    sound = inputs.read(path, sample_rate=mel.SAMPLE_RATE)
+    sound = read_sound(path, sample_rate=sample_rate)
     if sound.size < samples:
         raise UserError(
-            f"{path!r} must have at least --clip_length={samples} samples at {mel.SAMPLE_RATE} Hz, "
+            f"{path!r} must have at least --clip_length={samples} samples at {sample_rate} Hz, "
             f"got {sound.size}"
         )
     return sound[:samples]

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dreamsound_jax.outputs.picture import unbox
+from dreamsound_jax.outputs.panels import hide_box
 from studies.optimizers.statistics import rank_optimizers
 from studies.optimizers.steps import pivot_courses, select_ends
 from studies.report import format_number
@@ -190,7 +190,7 @@ def _label(panel, setting, panels, x_label):
     panel.set_ylabel("gain")
     panel.axhline(0, color=_FAINT, linewidth=0.6, zorder=0)
     panel.yaxis.set_major_formatter(lambda value, _: format_number(value))
-    unbox(panel)
+    hide_box(panel)
 
 
 def _encode_png(figure, styles):

@@ -23,9 +23,9 @@ def make_records(dreamed, end, place, *, target, every_step):
       every_step: Whether all steps are recorded, or only the last.
     """
     steps = jax.tree.map(lambda array: np.asarray(array[place]), dreamed.steps)
-    spent = _count_evaluations(np.asarray(dreamed.climb.spent[place]))
+    spent = _count_evaluations(np.asarray(dreamed.climb.evaluations[place]))
     numbers = range(len(spent)) if every_step else [len(spent) - 1]
-    iterations = dreamed.climb.spent.shape[-1]
+    iterations = dreamed.climb.evaluations.shape[-1]
     rows = [
         {
             "step": number,

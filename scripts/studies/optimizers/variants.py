@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import optimizers
-from dreamsound_jax.run import grid
+from dreamsound_jax.run.plan import combinations
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 BASELINE = "sgd"  # This is the plain ascent of the reference.
-FLAGS = (*optimizers.HYPER, "optimizer_state", "smooth_gradient", "standardise_gradient")
+FLAGS = (*optimizers.HYPERPARAMETERS, "optimizer_state", "smooth_gradient", "standardise_gradient")
 FLAGS += ("smoothing_coefficient",)
 _NOT_SWEPT = {"lr": "--lrs=VALUE,VALUE", "optimizer": "--optimizers", "seed": "--num_seeds"}
 
@@ -55,20 +55,20 @@ def settings(options):
     Raises:
       UserError: A flag cannot be swept, because it belongs to an optimizer or is tuned.
     """
-    for name, _ in options.sweep:
+    for name in options.sweep:
         if name in (*FLAGS, *_NOT_SWEPT):
             way = f"--optimizers=adam,adam:{name}=VALUE" if name in FLAGS else _NOT_SWEPT[name]
             raise UserError(f"--sweep={name} cannot be used in a comparison; use {way}")
     return {
         " ".join(f"{name}={_join_values(value)}" for name, value in point.items()): replace(
-            options, **point
+            options, **point, sweep={}
         )
-        for point in grid.points(options)
+        for point in combinations(options.sweep)
     }
 
 
 def _join_values(value):
-    return "+".join(value) if isinstance(value, list) else value
+    return "+".join(value) if isinstance(value, tuple) else value
 
 
 def programs(variants):

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.dreaming import overcooked
-from dreamsound_jax.spectral import mel, transforms
+from dreamsound_jax.audio.files import read_sound
+from dreamsound_jax.dreaming.overcooked import overcooked_index
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.transforms import apply_transforms
 
-RATE = mel.SAMPLE_RATE
+FRONT_END = FrontEnd()
+RATE = FRONT_END.sample_rate
 
 
 def measure_changes(paths: Iterable[str]) -> pd.DataFrame:
@@ -21,11 +23,11 @@ def measure_changes(paths: Iterable[str]) -> pd.DataFrame:
     """
     records = []
     for path in paths:
-        sound = inputs.read(path, sample_rate=RATE)
+        sound = read_sound(path, sample_rate=RATE)
         before = _compute_levels(sound)
         for kind, changes in CHANGES.items():
             for name, change in changes.items():
-                index = overcooked.index(_compute_levels(np.float32(change(sound))), before)
+                index = overcooked_index(_compute_levels(np.float32(change(sound))), before)
                 records.append({"kind": kind, "change": name, "path": path, "index": float(index)})
     return pd.DataFrame(records)
 
@@ -37,7 +39,7 @@ def measure_margins(measured: pd.DataFrame) -> pd.Series:
 
 
 def _compute_levels(sound):
-    return mel.sound_to_mel_db(jax.numpy.asarray(sound))
+    return FRONT_END.level_db(jnp.asarray(sound))
 
 
 def _add_hiss(sound):
@@ -55,7 +57,7 @@ def _add_howl(sound):
 
 def _drain(sound):
     """Silences all but the loudest fifth of the moments."""
-    level = np.convolve(sound**2, np.ones(mel.N_FFT) / mel.N_FFT, "same")
+    level = np.convolve(sound**2, np.ones(FRONT_END.n_fft) / FRONT_END.n_fft, "same")
     return np.where(level > np.quantile(level, 0.8), sound, 0)
 
 
@@ -64,8 +66,12 @@ def _add_tremolo(sound):
 
 
 def _slow_down(sound):
-    return transforms.apply(
-        sound, (("time_stretch", 0.9),), sample_rate=RATE, samples=(sound.size, sound.size)
+    return apply_transforms(
+        sound,
+        (("time_stretch", 0.9),),
+        sample_rate=RATE,
+        front_end=FRONT_END,
+        samples=(sound.size, sound.size),
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamsound_jax.outputs.gallery import curves_picture
+from dreamsound_jax.outputs.gallery import draw_curves
 from studies.ouroboros.changes import measure_margins
 from studies.ouroboros.runs import Run
 from studies.report import markdown_table
@@ -89,4 +89,4 @@ def draw_index(courses, layers):
             }
         )
     title = f"Overcooked index (dB) of ouroboroses by {layers}, with --stabilise and without"
-    return curves_picture(title, rows, x_label="round", from_zero=True)
+    return draw_curves(title, rows, x_label="round", from_zero=True)

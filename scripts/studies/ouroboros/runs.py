@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from dreamsound_jax.audio import inputs
-from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.spectral import measures
 from studies.command import run_dreamsound
 
 
@@ -70,9 +70,7 @@ def measure_course(path: Path) -> Course:
     rounds = json.loads(path.read_text())["rounds"]
     channels, rate = soundfile.read(path.with_suffix(".wav"), dtype="float32", always_2d=True)
     clips = np.split(channels, len(rounds) + 1)
-    sounds = [
-        inputs.to_mono(inputs.Recording(clip, rate), sample_rate=mel.SAMPLE_RATE) for clip in clips
-    ]
+    sounds = [to_mono(Recording(clip, rate), sample_rate=measures.SAMPLE_RATE) for clip in clips]
     return Course(
         index=np.array([each["overcooked_db"] for each in rounds]),
         moved=np.array([each["moved_db"] for each in rounds]),
