@@ -6,15 +6,15 @@ import functools
 
 import jax
 import numpy as np
+from dreamsound_jax.domains.domains import DOMAINS
+from dreamsound_jax.objectives.combine import CLASS_LAYER
 
 from benchmarks import counts, dreams, random_network
 from benchmarks.table import Table
 from benchmarks.timing import Spread, interleaved
 from dreamsound_jax.audio.rendering import render_sound
-from dreamsound_jax.domains.domains import DOMAINS
 from dreamsound_jax.dreaming import batch
 from dreamsound_jax.dreaming.dream import dream_batch_level
-from dreamsound_jax.objectives.combine import CLASS_LAYER
 from dreamsound_jax.spectral import inversion, mel
 from dreamsound_jax.system import devices
 
