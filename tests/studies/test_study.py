@@ -11,14 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamsound_jax.cli import flags  # noqa: F401 (defines the flags that variants have)
 from dreamsound_jax.dreaming import batch, optimizers
-from dreamsound_jax.networks import models
+from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.system.errors import UserError
 from studies.optimizers import records, trace, variants
 from studies.optimizers.journal import Journal
 from studies.optimizers.steps import read_csv
-from tests.dreaming.test_ouroboros import SHORT, network, pieces
 from tests.helpers import tiny
+from tests.helpers.rounds import SHORT, pieces
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +51,7 @@ def test_an_unknown_optimizer_or_flag_is_named(names, hint):
 
 def test_what_is_tuned_cannot_be_swept():
     with pytest.raises(UserError, match="--lrs"):
-        variants.settings(tiny.options(sweep=[("lr", [0.1, 0.2])]))
+        variants.settings(tiny.options(sweep={"lr": (0.1, 0.2)}))
 
 
 def test_a_journal_survives_a_torn_line(tmp_path):
@@ -63,52 +66,85 @@ def test_a_journal_survives_a_torn_line(tmp_path):
     assert ("b", 0.1, 3) in Journal(path) and key in Journal(path)
 
 
+def test_each_point_of_a_sweep_is_a_setting_without_a_sweep():
+    sweep = {"domain": ("mel", "sound"), "layers_to_use": (("relu1_1",), ("relu1_1", "relu2_1"))}
+    settings = variants.settings(tiny.options(sweep=sweep))
+    assert list(settings)[1:3] == [
+        "domain=mel layers_to_use=relu1_1+relu2_1",
+        "domain=sound layers_to_use=relu1_1",
+    ]
+    third = settings["domain=sound layers_to_use=relu1_1"]
+    assert (third.domain, third.layers_to_use, third.sweep) == ("sound", ("relu1_1",), {})
+
+
+# Most dreams here share a program with these.
+OPTIMIZERS = ("sgd", "adam")
+
+
+def read_pieces(*changes, **options):
+    """Reads clips of one length, each dreamed with `options` and its own changes."""
+    return [
+        pieces(tiny.plan(**{**SHORT, "domain": "mel", **options, **own}))[place]
+        for place, own in enumerate(changes)
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("domain", ["mel", "sound"])
 def test_each_step_is_measured_at_the_original_scale(domain):
     """The last step is the end of the dream; earlier levels are measured on the whole clip."""
-    given = tiny.options(domain=domain, pyramid_roll=0, **{**SHORT, "num_iterations": 3})
-    model, names = models.Model(tiny.CARD, network()), ("sgd", "adam")
-    first, second = pieces()
-    clips = [first, second._replace(changes={"optimizer": "adam", "lr": 0.2})]
-    dreamed = trace.dream_batch(model, clips, given, optimizers=names, every_step=True)
-    count = 1 + 3 * given.pyramid_size
+    others = ({}, {"optimizer": "adam", "lr": 0.2})
+    clips = read_pieces(*others, domain=domain, pyramid_roll=0, num_iterations=3)
+    model = tiny.tiny_model()
+    dreamed = trace.dream_batch(model, clips, optimizers=OPTIMIZERS, every_step=True)
+    count = 1 + 3 * clips[0].plan.pyramid_size
     assert dreamed.steps.objective.shape == (2, count)
     np.testing.assert_allclose(dreamed.steps.moved_db[:, 0], 0, atol=1e-4)
     assert (dreamed.steps.moved_db[:, 1:] > 0.01).all()
-    finished = batch.finish(dreamed.starts, dreamed.changed)
-    before_db = tiny.CARD.destandardise(dreamed.starts.spectrogram)
-    moved = jnp.sqrt(jnp.mean(jnp.square(finished.mel_db - before_db), axis=(1, 2)))
+    rendered = batch.render_clips(dreamed.clips, dreamed.parameters)
+    before_db = tiny.FRONT_END.destandardise(dreamed.clips.spectrogram)
+    moved = jnp.sqrt(jnp.mean(jnp.square(rendered.mel_db - before_db), axis=(1, 2)))
     np.testing.assert_allclose(dreamed.steps.moved_db[:, -1], moved, rtol=1e-4)
-    heard = batch.hear(model, finished.mel_db)
+    heard = batch.class_probabilities(model, rendered.mel_db)
     np.testing.assert_allclose(dreamed.steps.p_class[:, -1], heard, atol=1e-4)
     # Without rolls, the objective before a step is that after the previous step.
     np.testing.assert_allclose(
         dreamed.steps.objective[:, -3:-1], dreamed.climb.objective[:, -1, 1:], rtol=1e-4
     )
-    ends = trace.dream_batch(model, clips, given, optimizers=names, every_step=False)
+    ends = trace.dream_batch(model, clips, optimizers=OPTIMIZERS, every_step=False)
     np.testing.assert_array_equal(ends.steps.objective, dreamed.steps.objective[:, [0, -1]])
 
 
-@pytest.mark.slow
+def test_an_optimizer_dreams_the_same_in_a_program_of_several():
+    """Each clip has its own optimizer and flags, whatever else the program contains."""
+    model = tiny.tiny_model()
+    adam = {"optimizer": "adam", "b1": 0.5, "smooth_gradient": False, "optimizer_state": "carry"}
+    sources = read_pieces({}, adam)
+    together = trace.dream_batch(model, sources, optimizers=OPTIMIZERS, every_step=False)
+    clips, _ = place_clips(sources[1:])
+    settings, program = place_settings(sources[1:]), sources[1].plan.program()
+    alone, _ = dream_clips(model.network, clips, settings, program=program)
+    np.testing.assert_allclose(together.parameters[1], alone[0], atol=1e-4)
+
+
 def test_a_dream_whose_cells_reach_their_limit_has_failed():
-    given, model = tiny.options(domain="mel", **SHORT), models.Model(tiny.CARD, network())
-    clips = [clip._replace(changes={"lr": lr}) for clip, lr in zip(pieces(), (0.1, 1e3))]
-    dreamed = trace.dream_batch(model, clips, given, optimizers=("sgd",), every_step=False)
+    model, clips = tiny.tiny_model(), read_pieces({"lr": 0.1}, {"lr": 1e3})
+    dreamed = trace.dream_batch(model, clips, optimizers=OPTIMIZERS, every_step=False)
     assert dreamed.at_limit[0] < 0.1 < 0.9 < dreamed.at_limit[1]
-    end = trace.finish(model, dreamed, clips, given)
-    told = {"target": None, "every_step": False}
-    rows = [records.make_records(dreamed, end, place, **told)[-1] for place in (0, 1)]
+    end = trace.finish(model, dreamed, clips)
+    rows = [
+        records.make_records(dreamed, end, place, target=None, every_step=False)[-1]
+        for place in (0, 1)
+    ]
     assert [row["ended"] for row in rows] == ["", records.BLOWN_UP]
     assert 0 < rows[0]["distance_db"] < rows[1]["distance_db"]
 
 
 def test_a_dream_without_a_gradient_has_failed():
-    given = tiny.options(domain="mel", **SHORT)
-    deaf = jax.tree.map(jnp.zeros_like, network()[1])
-    model = models.Model(tiny.CARD, (network()[0], deaf))
-    dreamed = trace.dream_batch(model, pieces(), given, optimizers=("sgd",), every_step=False)
-    end = trace.finish(model, dreamed, pieces(), given)
+    deaf = jax.tree.map(jnp.zeros_like, tiny.tiny_network())
+    model, clips = Model(tiny.CARD, deaf), read_pieces({}, {})
+    dreamed = trace.dream_batch(model, clips, optimizers=OPTIMIZERS, every_step=False)
+    end = trace.finish(model, dreamed, clips)
     (row,) = records.make_records(dreamed, end, 0, target=3, every_step=False)
     assert (row["ended"], row["gain"], row["step"]) == ("zero gradient", 0, 4)
     assert row["p_class"] == pytest.approx(1 / 6)
