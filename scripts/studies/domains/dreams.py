@@ -10,7 +10,7 @@ from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities, dream_batch
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.run.dreams import Stopwatch
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.spectral import measures
 
 ROUNDS = 3  # All dreams are timed in turns, this many times.
