@@ -61,7 +61,8 @@ class ProbabilityTerm:
 
     def measure(self, card: Card) -> Measure:
         """Returns the measure."""
-        return LogProbability(card.architecture.class_layer)
+        architecture = card.architecture
+        return LogProbability(architecture.class_layer, architecture.multi_label)
 
     def data(self, card: Card) -> Any:
         """Returns the index of the class; UserError if there is no such class."""

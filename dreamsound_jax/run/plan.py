@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.optimizers import (
     Steps,
 )
@@ -81,6 +82,11 @@ class ClipPlan:
     dtype: Any
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None
+
+    @property
+    def keeps_original(self) -> bool:
+        """Whether the dream is a gain on the recording as it came."""
+        return DOMAINS[self.domain].keeps_original
 
     @property
     def dreams_of_class(self) -> bool:

@@ -26,7 +26,7 @@ class FrontEnd:
       n_mels: mel bands, on Slaney's scale.
       f_min, f_max: the lowest and the highest frequency of the bands, in Hz; by default `f_max` is
         half the sample rate.
-      amin: the smallest power that is told from silence.
+      amin: the smallest power; lower values are raised to it.
       top_db: cells further below the loudest cell are raised to this distance, in dB.
       mean, std: of the training spectrograms, in dB.
 
