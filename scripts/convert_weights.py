@@ -1,11 +1,12 @@
-"""Converts a VGG19 that PyTorch has trained into a checkpoint to dream with. Needs no PyTorch.
+"""Converts a VGG19 that was trained with PyTorch to a checkpoint. PyTorch itself is not needed.
 
-    python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
     python scripts/convert_weights.py --model=fma-small --download
-    python scripts/convert_weights.py --model=x --pth=x.pth --classes=dog,cat --mean=-24 --std=17
+    python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
+    python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
 
-The first two are for the published networks, whose classes, statistics and hash are known. The
-third is for anyone's one-channel VGG19, with or without batch norm, saved as a state dict.
+The first two commands convert a published network, whose classes, statistics and SHA-256 are known.
+The third converts any VGG19 with one input channel, with or without batch norm, that was saved as a
+state dict. Code inside a file is never run.
 """
 
 import jax
@@ -14,39 +15,58 @@ from absl import flags
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.convert import Wanted, convert, download
+from dreamsound_jax.weights.conversion_request import ConversionRequest
+from dreamsound_jax.weights.convert import convert_weights
+from dreamsound_jax.weights.download import download_weights
 
-_MODEL = flags.DEFINE_string("model", None, "what --model calls it afterwards", required=True)
-_PTH = flags.DEFINE_string("pth", None, "the PyTorch file")
-_DOWNLOAD = flags.DEFINE_boolean("download", False, "fetch the published file first")
+_MODEL = flags.DEFINE_string(
+    "model", None, "name of the model; dreamsound --model=NAME selects it later", required=True
+)
+_PTH = flags.DEFINE_string("pth", None, "the PyTorch file to convert")
+_DOWNLOAD = flags.DEFINE_boolean(
+    "download", False, "download the file of a published model instead of giving --pth"
+)
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "the checkpoint's folder; by default checkpoints/MODEL"
+    "output", None, "the folder to write the checkpoint to; by default checkpoints/MODEL"
 )
 _VERIFY_HASH = flags.DEFINE_boolean(
-    "verify_hash", True, "refuse a file that is not the published one; for published models"
+    "verify_hash", True, "refuse a file for a published model that is not the published one"
 )
-_CLASSES = flags.DEFINE_list("classes", None, "names of the classes in order, or just how many")
-_MEAN = flags.DEFINE_float("mean", None, "of the training spectrograms, in dB")
-_STD = flags.DEFINE_float("std", None, "their standard deviation, in dB", 1e-6)
-_WIDTH = flags.DEFINE_float("width", None, "of VGG19's channels; by default 1", 0.01, 4)
-_HIDDEN = flags.DEFINE_integer("hidden", None, "features of the hidden layers; by default 4096", 1)
+_CLASSES = flags.DEFINE_list(
+    "classes", None, "names of the classes in the order of the outputs, or only their number"
+)
+_MEAN = flags.DEFINE_float("mean", None, "mean of the training spectrograms, in dB")
+_STD = flags.DEFINE_float(
+    "std", None, "standard deviation of the training spectrograms, in dB", 1e-6
+)
+_WIDTH = flags.DEFINE_float(
+    "width",
+    None,
+    "multiplies the number of channels of each convolution of VGG19; by default 1",
+    0.01,
+    4,
+)
+_HIDDEN = flags.DEFINE_integer(
+    "hidden", None, "number of features of the two hidden layers; by default 4096", 1
+)
 
 
 def main():
     if (_PTH.value is None) == (not _DOWNLOAD.value):
-        raise UserError("give --pth=FILE, or --download for a published model")
+        raise UserError("give either --pth=FILE or, for a published model, --download")
     runtime.prepare(precision="float32")
-    jax.config.update("jax_platforms", "cpu")  # nothing here needs an accelerator
-    wanted = _wanted()
-    path = download(wanted) if _DOWNLOAD.value else _PTH.value
-    print(convert(path, wanted))
+    jax.config.update("jax_platforms", "cpu")  # A conversion computes nothing on an accelerator.
+    request = _make_request()
+    path = download_weights(request) if _DOWNLOAD.value else _PTH.value
+    print(convert_weights(path, request))
 
 
-def _wanted():
-    given = {"classes": _CLASSES.value, "mean": _MEAN.value, "std": _STD.value}
-    given |= {"width": _WIDTH.value, "hidden": _HIDDEN.value}
-    given = {name: value for name, value in given.items() if value is not None}
-    return Wanted(_MODEL.value, given, output=_OUTPUT.value, verify_hash=_VERIFY_HASH.value)
+def _make_request():
+    card_flags = (_CLASSES, _MEAN, _STD, _WIDTH, _HIDDEN)
+    entries = {flag.name: flag.value for flag in card_flags if flag.value is not None}
+    return ConversionRequest(
+        _MODEL.value, entries, output=_OUTPUT.value, verify_hash=_VERIFY_HASH.value
+    )
 
 
 if __name__ == "__main__":

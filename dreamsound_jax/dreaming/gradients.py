@@ -20,7 +20,9 @@ def smooth(*, steps: int, coefficient) -> optax.GradientTransformation:
 
     def update(gradient, count, params=None):
         del params
-        return blur(gradient, 2 * (count + 1) / steps + coefficient), count + 1
+        # The quotient of two integers would be rounded to float32.
+        done = (count + 1).astype(gradient.dtype) / steps
+        return blur(gradient, 2 * done + coefficient), count + 1
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
 

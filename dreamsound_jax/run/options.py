@@ -1,6 +1,6 @@
 """Everything that can be asked of a run, in one dataclass; the flags of the command are made of it.
 
-To add an option, add a field here, and read it in `plan.py`. Nothing heavy is imported, so that
+To add an option, add a field here, and read it in `resolve.py`. Nothing heavy is imported, so that
 `--help` answers at once.
 """
 

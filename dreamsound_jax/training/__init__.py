@@ -1,1 +1,1 @@
-"""Training classifiers: data sets and the training loop."""
+"""Trains classifiers of mel spectrograms."""

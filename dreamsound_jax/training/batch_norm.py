@@ -1,60 +1,62 @@
-"""VGG19 with batch normalisation while it trains, folded away afterwards.
+"""VGG19 with batch normalisation, which is folded into the convolutions after training.
 
-VGG19 from scratch on a small data set hardly trains without it. Once the statistics stand still,
-a normalisation is a scale and a shift of each channel, which the convolution before it can do
-itself: what is shipped, and dreamed with, is a plain VGG19.
-
-Ioffe and Szegedy, "Batch Normalization", 2015.
+A VGG19 hardly learns from a small data set without batch normalisation (Ioffe and Szegedy, 2015).
+Once training has ended, each normalisation is a fixed scale and shift per channel, which the layer
+before it can apply itself. The checkpoint therefore holds a plain VGG19.
 """
+
+from typing import Any
 
 import jax
 from flax import nnx
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS, VGG19
 
-NORMALISED = CONV_LAYERS + ("linear1", "linear2")  # all but the last
-MOMENTUM = 0.95  # of the running statistics: they follow the last few dozen batches
-DROPOUT = 0.2  # VGG19 drops half; a narrow head on a large data set learns too slowly so
+NORMALISED_LAYERS = CONV_LAYERS + ("linear1", "linear2")  # All but the output layer.
+MOMENTUM = 0.95  # The running statistics average over the last few dozen batches.
+# VGG19 itself drops half, with which a narrow head learns too slowly from a large data set.
+DROPOUT_RATE = 0.2
 
 
 class VGG19BatchNorm(VGG19):
-    """VGG19 with an `nnx.BatchNorm` after every layer but the last; takes what VGG19 takes.
+    """A VGG19 with an `nnx.BatchNorm` after every layer but the output.
 
-    `model.train()` normalises by the batch and updates the running statistics; `model.eval()`
-    normalises by those. A layer named `conv*` is the normalised pre-activation, as in the folded
-    network.
+    It takes the arguments of VGG19. `model.train()` normalises by the statistics of the batch and
+    updates the running ones, and `model.eval()` normalises by the running ones. The activation of a
+    layer `conv*` is its normalised pre-activation, as in the folded network.
     """
 
-    def __init__(self, num_classes, *, rngs, **options):
+    def __init__(self, num_classes: int, *, rngs: nnx.Rngs, **options):
         super().__init__(num_classes, rngs=rngs, **options)
-        for name in NORMALISED:
+        for name in NORMALISED_LAYERS:
             channels = getattr(self, name).bias[...].size
-            setattr(self, _norm(name), nnx.BatchNorm(channels, momentum=MOMENTUM, rngs=rngs))
-        self.dropout1.rate = self.dropout2.rate = DROPOUT
+            setattr(self, f"norm_{name}", nnx.BatchNorm(channels, momentum=MOMENTUM, rngs=rngs))
+        self.dropout1.rate = self.dropout2.rate = DROPOUT_RATE
 
     def apply_layer(self, name, x):
+        """Applies one layer by its name, and its normalisation."""
         x = super().apply_layer(name, x)
-        # Its statistics are float32, and so is what it gives; the next layer may be narrower.
-        return getattr(self, _norm(name))(x).astype(x.dtype) if name in NORMALISED else x
+        if name not in NORMALISED_LAYERS:
+            return x
+        # The statistics, and so the result, are float32; the next layer may expect a narrower type.
+        return getattr(self, f"norm_{name}")(x).astype(x.dtype)
 
 
-def fold(model):
-    """The weights of the plain VGG19 that computes what `model`, a VGG19BatchNorm in eval, does.
+def fold_batch_norms(model: VGG19BatchNorm) -> dict[str, dict[str, Any]]:
+    """Folds the batch norms of a model into the layers before them.
 
-    Returns {layer: {"kernel", "bias"}}, for the 16 convolutions and the three linear layers.
+    Returns:
+      {layer: {"kernel", "bias"}} of the plain VGG19 that computes what `model` computes in
+      evaluation.
     """
     output = {"kernel": model.output.kernel[...], "bias": model.output.bias[...]}
-    return {name: _folded(model, name) for name in NORMALISED} | {"output": output}
+    return {name: _fold_layer(model, name) for name in NORMALISED_LAYERS} | {"output": output}
 
 
-def _folded(model, name):
-    layer, norm = getattr(model, name), getattr(model, _norm(name))
-    gain = norm.scale[...] * jax.lax.rsqrt(norm.var[...] + norm.epsilon)
+def _fold_layer(model, name):
+    layer, norm = getattr(model, name), getattr(model, f"norm_{name}")
+    scale = norm.scale[...] * jax.lax.rsqrt(norm.var[...] + norm.epsilon)
     return {
-        "kernel": layer.kernel[...] * gain,
-        "bias": (layer.bias[...] - norm.mean[...]) * gain + norm.bias[...],
+        "kernel": layer.kernel[...] * scale,
+        "bias": (layer.bias[...] - norm.mean[...]) * scale + norm.bias[...],
     }
-
-
-def _norm(name):
-    return f"norm_{name}"

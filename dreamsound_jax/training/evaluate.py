@@ -1,61 +1,76 @@
-"""How good a classifier is: what it says of clips that it never saw."""
+"""Evaluates a classifier on clips that it was not trained on."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from dreamsound_jax.training.examples import whole
+from dreamsound_jax.networks.network import Network
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.training.examples import Examples, split_into_windows
 
-WINDOW = 256  # frames that the network sees at once, 2.3 seconds
-AT_ONCE = 16  # windows
+WINDOW = 256  # Frames that the network sees at once, which are 2.3 seconds.
+BATCH_SIZE = 16  # Windows that are classified at once.
 
 
-def confusion(network, examples, *, mean, std, classes):
-    """Names whole clips, dropout off; a clip's windows vote with their log-probabilities.
+def count_confusions(
+    network: Network, examples: Examples, *, front_end: FrontEnd, num_classes: int
+) -> np.ndarray:
+    """Classifies whole clips and counts how often each class is taken for each other class.
+
+    A clip's windows vote by their log-probabilities.
 
     Args:
-      network: (graphdef, state) of a classifier, as `flax.nnx.split` gives it.
-      examples: Examples.
-      mean, std: in dB.
-      classes: how many there are.
+      network: a classifier.
+      examples: the clips and their true classes.
+      front_end: of the network, which standardises its spectrograms.
+      num_classes: the number of classes.
 
     Returns:
-      Counts (classes, classes): the true class down, the class that was named across.
+      Counts (classes, classes), the true class down, the predicted class across.
     """
-    votes = np.zeros((len(examples), classes))
-    for clips, windows in _windows(examples):
-        said = _log_probabilities(network, (windows - mean) / std)
-        np.add.at(votes, clips, np.asarray(said)[: len(clips)])
-    counts = np.zeros((classes, classes), int)
+    votes = np.zeros((len(examples), num_classes))
+    for clips, windows in _batch_windows(examples):
+        log_probabilities = _compute_log_probabilities(network, front_end.standardise(windows))
+        np.add.at(votes, clips, np.asarray(log_probabilities)[: len(clips)])
+    counts = np.zeros((num_classes, num_classes), int)
     np.add.at(counts, (examples.labels, votes.argmax(1)), 1)
     return counts
 
 
+def compute_accuracy(counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """Computes accuracies from a confusion matrix.
+
+    Returns:
+      (accuracy over all clips, accuracies (classes,) of each class); a class without clips has NaN.
+    """
+    clips_of_class = counts.sum(1)
+    with np.errstate(invalid="ignore"):
+        return (
+            float(np.trace(counts) / clips_of_class.sum()),
+            np.diag(counts) / clips_of_class,
+        )
+
+
 @jax.jit
-def _log_probabilities(network, spectrograms):
-    model = nnx.merge(*network, copy=True)
-    model.eval()
-    return jax.nn.log_softmax(model(spectrograms)["output"].astype(jnp.float32))
+def _compute_log_probabilities(network, spectrograms):
+    layer = network.architecture.class_layer
+
+    def classify(spectrogram):
+        return network.activations(spectrogram, (layer,))[layer]
+
+    return jax.nn.log_softmax(jax.vmap(classify)(spectrograms).astype(jnp.float32))
 
 
-def _windows(examples):
-    """Yields (clip numbers, windows), always `AT_ONCE` windows, the last ones repeated."""
+def _batch_windows(examples):
+    """Yields (numbers of clips, windows); the last batch is filled up by repeating a window."""
     clips, waiting = [], []
     for clip, mel_db in enumerate(examples.mel_db):
-        windows = whole(mel_db, WINDOW)
+        windows = split_into_windows(mel_db, WINDOW)
         clips += [clip] * len(windows)
         waiting += list(windows)
-        while len(waiting) >= AT_ONCE:
-            yield clips[:AT_ONCE], np.stack(waiting[:AT_ONCE])
-            clips, waiting = clips[AT_ONCE:], waiting[AT_ONCE:]
+        while len(waiting) >= BATCH_SIZE:
+            yield clips[:BATCH_SIZE], np.stack(waiting[:BATCH_SIZE])
+            clips, waiting = clips[BATCH_SIZE:], waiting[BATCH_SIZE:]
     if waiting:
-        missing = AT_ONCE - len(waiting)
+        missing = BATCH_SIZE - len(waiting)
         yield clips, np.stack(waiting + [waiting[-1]] * missing)
-
-
-def shares(counts):
-    """(accuracy, that of each class) from a confusion matrix; NaN for a class without clips."""
-    of_class = counts.sum(1)
-    with np.errstate(invalid="ignore"):
-        return float(np.trace(counts) / of_class.sum()), np.diag(counts) / of_class

@@ -1,105 +1,133 @@
-"""Labelled spectrograms: their statistics, random windows to train on, all windows to measure."""
+"""Labelled spectrograms: how they are loaded, batched for training, and split for evaluation."""
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.datasets import TRAIN
-from dreamsound_jax.training.mel_cache import analyse_all, cache_folder
+from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
+from dreamsound_jax.training.mel_cache import analyse_sounds, locate_cache
 
 log = logging.getLogger(__name__)
 
-READ_AHEAD = {"num_threads": 4, "prefetch_buffer_size": 256}  # clips
+READ_OPTIONS = {"num_threads": 4, "prefetch_buffer_size": 256}  # The buffer counts clips.
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Mel spectrograms, each (mel bands, frames) in dB of any float dtype, and labels (clips,)."""
+    """Mel spectrograms and their classes.
 
-    mel_db: Sequence[np.ndarray]
+    Attributes:
+      mel_db: spectrograms, or what `np.asarray` reads from the disk, each (mel bands, frames) in dB
+        with any float dtype.
+      labels: indices of classes (clips,).
+    """
+
+    mel_db: Sequence[ArrayLike]
     labels: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def sample(self, count):
-        """At most `count` clips, evenly spread."""
+    def select_evenly(self, count: int) -> "Examples":
+        """Selects at most `count` clips, evenly spread over all of them."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
         return Examples([self.mel_db[clip] for clip in chosen], self.labels[chosen])
 
 
-def load(dataset, cache):
-    """{split: Examples} of a Dataset; sounds that cannot be read are named, counted and left out.
+def load_examples(dataset: Dataset, cache: str | os.PathLike) -> Mapping[str, Examples]:
+    """Loads a data set. Sounds that cannot be read are logged and left out.
 
     Args:
-      dataset: a Dataset.
-      cache: the folder of analysed sounds.
+      dataset: the data set.
+      cache: the folder of all caches of analysed sounds.
+
+    Returns:
+      {split: Examples}.
 
     Raises:
-      UserError: nothing is left of a split, or of all classes but one.
+      UserError: a split has no readable sounds, or all readable sounds are of one class.
     """
     names = [sound.name for sounds in dataset.splits.values() for sound in sounds]
-    pieces, broken = analyse_all(cache_folder(cache, dataset.identity), dataset, names)
+    folder = locate_cache(cache, dataset.cache_key)
+    spectrograms, broken = analyse_sounds(folder, dataset, names)
     for reason in broken.values():
         log.warning("skipped: %s", reason)
     if broken:
-        log.warning("%d of %d sounds were skipped, for the reasons above", len(broken), len(names))
-    loaded = {split: _examples(sounds, pieces) for split, sounds in dataset.splits.items()}
-    _check(loaded)
-    return loaded
+        log.warning("%d of %d sounds were skipped for these reasons", len(broken), len(names))
+    splits = {
+        split: _make_examples(sounds, spectrograms) for split, sounds in dataset.splits.items()
+    }
+    _check_splits(splits)
+    return splits
 
 
-def _examples(sounds, pieces):
-    found = [(piece, sound.label) for sound in sounds for piece in pieces.get(sound.name, ())]
-    return Examples([piece for piece, _ in found], np.array([label for _, label in found], int))
+def _make_examples(sounds, spectrograms):
+    pieces, labels = [], []
+    for sound in sounds:
+        for piece in spectrograms.get(sound.name, ()):
+            pieces.append(piece)
+            labels.append(sound.label)
+    return Examples(pieces, np.array(labels, int))
 
 
-def _check(loaded):
-    empty = [split for split, examples in loaded.items() if not len(examples)]
+def _check_splits(splits):
+    empty = [split for split, examples in splits.items() if not len(examples)]
     if empty:
-        raise UserError(f"no sound that can be read in the split {', '.join(empty)}")
-    if len(np.unique(loaded[TRAIN].labels)) < 2:
-        raise UserError("the sounds that can be read are all of one class; two or more are needed")
+        raise UserError(f"no sound of the split {', '.join(empty)} can be read")
+    if len(np.unique(splits[TRAIN].labels)) < 2:
+        raise UserError(
+            "the sounds must be of two or more classes, but all that can be read are of one class"
+        )
 
 
-def statistics(examples):
-    """Mean and standard deviation of all cells, in dB; one clip at a time, in float64."""
+def measure_statistics(examples: Examples) -> tuple[float, float]:
+    """Measures mean and standard deviation of all cells, in dB, one clip at a time in float64."""
     clips = (np.asarray(clip, np.float64) for clip in examples.mel_db)
     sums = [(clip.sum(), np.square(clip).sum(), clip.size) for clip in clips]
     total, square, size = np.sum(sums, 0)
     return float(total / size), float(np.sqrt(square / size - (total / size) ** 2))
 
 
-def batches(examples, *, seed, epoch, window, size, start=0):
-    """Goes once through the clips, in random order, a last, smaller batch left out.
+def iterate_batches(
+    examples: Examples, *, seed: int, epoch: int, window: int, size: int, start: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Iterates over all clips once, in random order. A last, smaller batch is left out.
 
     Args:
-      examples: Examples.
-      seed, epoch: decide the order and the windows.
-      window: frames of each clip; a shorter clip is repeated.
-      size: clips in a batch.
-      start: the number of the first batch to give; those before it are not even read.
+      examples: the clips.
+      seed: decides, with `epoch`, the order and the windows.
+      epoch: the number of the epoch.
+      window: how many frames are cut out of each clip at a random place. A shorter clip is
+        repeated first.
+      size: the number of clips in a batch.
+      start: the number of the first batch to return. Those before it are not read.
 
-    Yields:
-      (mel dB (size, mel bands, window) float32, labels (size,)), each clip cut to a random window.
+    Returns:
+      An iterator over (spectrograms (size, mel bands, window) float32 in dB, labels (size,)).
+
+    Raises:
+      UserError: grain is not installed.
     """
 
-    def cut(clip, rng):
-        mel_db = repeat_to(examples.mel_db[clip], window)
+    def cut_window(clip, rng):
+        mel_db = repeat_to_length(examples.mel_db[clip], window)
         first = rng.integers(mel_db.shape[1] - window + 1)
         return np.float32(mel_db[:, first : first + window]), examples.labels[clip]
 
-    grain = grain_or_fail()
-    order = grain.MapDataset.range(len(examples)).seed(_mixed(seed, epoch)).shuffle()
-    data = order.random_map(cut).batch(size, drop_remainder=True)
-    return iter(data.slice(slice(start, None)).to_iter_dataset(grain.ReadOptions(**READ_AHEAD)))
+    grain = import_grain()
+    order = grain.MapDataset.range(len(examples)).seed(_mix_seeds(seed, epoch)).shuffle()
+    data = order.random_map(cut_window).batch(size, drop_remainder=True)
+    return iter(data.slice(slice(start, None)).to_iter_dataset(grain.ReadOptions(**READ_OPTIONS)))
 
 
-def grain_or_fail():
-    """The package that feeds the training; UserError if it is not installed."""
+def import_grain() -> ModuleType:
+    """Imports the package that loads batches; raises UserError if it is not installed."""
     try:
         import grain
     except ImportError:
@@ -107,23 +135,24 @@ def grain_or_fail():
     return grain
 
 
-def _mixed(seed, epoch):
+def _mix_seeds(seed, epoch):
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
 
 
-def whole(mel_db, window):
-    """All of a clip (mel bands, frames) in windows (windows, mel bands, window), float32.
+def split_into_windows(mel_db: ArrayLike, window: int) -> np.ndarray:
+    """Splits a clip (mel bands, frames) into windows (windows, mel bands, window), float32.
 
-    They are evenly spread, and overlap where the frames are no multiple of the window; a shorter
-    clip is repeated.
+    The windows are evenly spread and cover the whole clip, so they overlap unless the number of
+    frames is a multiple of `window`. A shorter clip is repeated first.
     """
-    mel_db = repeat_to(mel_db, window)
+    mel_db = repeat_to_length(mel_db, window)
     frames = mel_db.shape[1]
     starts = np.linspace(0, frames - window, -(-frames // window)).round().astype(int)
     return np.stack([np.float32(mel_db[:, start : start + window]) for start in starts])
 
 
-def repeat_to(mel_db, frames):
-    """(mel bands, frames) repeated in time until it has at least `frames`."""
-    times = -(-frames // mel_db.shape[1])
-    return np.tile(mel_db, times) if times > 1 else mel_db
+def repeat_to_length(mel_db: ArrayLike, frames: int) -> np.ndarray:
+    """Repeats a clip (mel bands, frames) in time until it has at least `frames` frames."""
+    mel_db = np.asarray(mel_db)
+    repeats = -(-frames // mel_db.shape[1])
+    return np.tile(mel_db, repeats) if repeats > 1 else mel_db

@@ -1,157 +1,145 @@
-"""Analysed sounds, kept on disk: a data set is decoded and analysed once.
+"""Caches the mel spectrograms of a data set on the disk, so that each sound is analysed once.
 
-The cache only grows. Each process writes a pair of files of its own: `*.mel`, spectrograms one
-after the other, and `*.jsonl`, a line for each sound that is complete. So a killed run leaves what
-it had done, and two runs at once do not harm each other.
+Each sound has its own file, which is written completely or not at all. A run that was killed
+therefore continues where it stopped, and several runs may use the cache at the same time.
 """
 
 import functools
 import hashlib
-import itertools
-import json
+import io
 import logging
+import math
 import os
-import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from dreamsound_jax.spectral.mel import N_MELS, SAMPLE_RATE, sound_to_mel_db
-from dreamsound_jax.spectral.stft import frame_count
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import write_whole
+from dreamsound_jax.training.analysis import DTYPE, compute_mel_db, cut_into_pieces
+from dreamsound_jax.training.datasets.dataset import Dataset
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # of what is kept: raise it when the analysis changes
-PIECE_SAMPLES = 40 * SAMPLE_RATE  # longer sounds are cut into equal pieces
-GROUP = 64  # sounds read before they are analysed and written
-SILENT = 1e-5  # a peak of -100 dB, the floor of the analysis
-_DTYPE = np.float16  # steps of up to 0.06 dB
+VERSION = 3  # Raise this when the analysis or the format changes, so that old files are not used.
 
 
-def analyse_all(folder, dataset, names):
-    """The mel spectrograms of `names`, from the cache, or else read now and kept.
+@dataclass(frozen=True)
+class CachedSpectrogram:
+    """A spectrogram on the disk. `np.asarray` reads it: (mel bands, frames) float16 in dB.
+
+    A file holds all pieces of a sound, (pieces, frames, mel bands). A piece that is one frame
+    shorter than the longest ends with a frame of NaN.
+
+    Attributes:
+      path: the file.
+      offset: where the piece begins in the file, in bytes.
+      stored_shape: the shape of the piece in the file, (frames, mel bands).
+    """
+
+    path: Path
+    offset: int
+    stored_shape: tuple[int, int]
+
+    def __array__(self, dtype=None, copy=None):
+        # np.load would parse the file's header again, for each clip of each batch.
+        count = math.prod(self.stored_shape)
+        frames = np.fromfile(self.path, DTYPE, count, offset=self.offset)
+        frames = frames.reshape(self.stored_shape)
+        if np.isnan(frames[-1, 0]):
+            frames = frames[:-1]
+        return np.asarray(frames.T, dtype=dtype, copy=copy)
+
+
+def locate_cache(root: str | os.PathLike, cache_key: str) -> Path:
+    """Returns the folder of one data set in the folder of all caches."""
+    digest = hashlib.sha256(f"{VERSION} {cache_key}".encode()).hexdigest()[:16]
+    return Path(root) / digest
+
+
+def analyse_sounds(
+    folder: Path, dataset: Dataset, names: Sequence[str]
+) -> tuple[Mapping[str, list[CachedSpectrogram]], Mapping[str, str]]:
+    """Reads and analyses those sounds that are not in the cache yet, and adds them to it.
 
     Args:
-      folder: of the cache.
-      dataset: a Dataset.
-      names: of its sounds.
+      folder: the folder of the data set's cache.
+      dataset: the data set.
+      names: names of its sounds.
 
     Returns:
-      ({name: its pieces, each (mel bands, frames) float16 in dB}, {name: why it cannot be read}).
+      ({name: spectrograms of the sound's pieces}, {name: why the sound cannot be read}).
 
     Raises:
       UserError: the cache cannot be written.
     """
-    keys = {name: f"{name} {dataset.stamp(name)}" for name in names}
-    kept, broken = _kept(folder), {}
-    new = [name for name in names if keys[name] not in kept]
-    if new:
-        try:
-            broken = _add(folder, dataset, {name: keys[name] for name in new})
-        except OSError as error:
-            reason = f"cannot keep analysed sounds in {folder}: {reason_of(error)}"
-            raise UserError(f"{reason}; --cache names another folder") from error
-        kept = _kept(folder)
-    return {name: kept[key] for name, key in keys.items() if key in kept}, broken
+    paths = {name: _locate_sound(folder, dataset, name) for name in names}
+    cached = {name: _find_pieces(path) for name, path in paths.items()}
+    missing = {name: path for name, path in paths.items() if not cached[name]}
+    broken = _add_sounds(folder, dataset, missing) if missing else {}
+    cached |= {name: _find_pieces(path) for name, path in missing.items()}
+    return {name: pieces for name, pieces in cached.items() if pieces}, broken
 
 
-def _kept(folder):
-    """{key: pieces} of all that is complete; the spectrograms stay on disk until they are used."""
-    kept = {}
-    for index in sorted(Path(folder).glob("*.jsonl")):
-        try:
-            kept |= _kept_in(index)
-        except (ValueError, KeyError, OSError) as error:
-            log.warning("left out a damaged part of the cache, %s: %s", index, reason_of(error))
-    return kept
+def _locate_sound(folder, dataset, name):
+    digest = hashlib.sha256(f"{name} {dataset.fingerprint(name)}".encode()).hexdigest()[:32]
+    return folder / f"{digest}.npy"
 
 
-def _kept_in(index):
-    """{key: pieces} of one pair of files; a last line without its end is not there."""
-    lines = index.read_text().splitlines(keepends=True)
-    entries = [json.loads(line) for line in lines if line.endswith("\n")]
-    if not entries:
-        return {}
-    shape = entries[-1]["start"] + sum(entries[-1]["frames"]), N_MELS
-    frames = np.memmap(index.with_suffix(".mel"), _DTYPE, mode="r", shape=shape)
-    kept = {}
-    for entry in entries:
-        ends = entry["start"] + np.cumsum([0, *entry["frames"]])
-        spans = itertools.pairwise(ends.tolist())
-        kept[entry["key"]] = [frames[start:stop].T for start, stop in spans]
-    return kept
-
-
-def _add(folder, dataset, keys):
-    """Reads and analyses sounds, a group at a time; {name: reason} of those that are broken."""
-    read = functools.partial(_read_or_error, dataset.reader())
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    base, broken, done = Path(folder) / uuid.uuid4().hex, {}, 0
-    threads = os.cpu_count() if dataset.parallel else 1
-    with (
-        base.with_suffix(".mel").open("wb") as data,
-        base.with_suffix(".jsonl").open("w") as index,
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(keys), desc="analysing", unit="sound", disable=None) as bar,
-    ):
-        for group in _groups(list(keys)):
-            for name, sound in zip(group, pool.map(read, group)):
-                bar.update()
-                if isinstance(sound, UserError):
-                    broken[name] = str(sound)
-                    continue
-                pieces = [analyse(piece) for piece in cut(sound)]
-                for piece in pieces:
-                    data.write(np.ascontiguousarray(piece.T).tobytes())
-                data.flush()  # before the line that says that it is there
-                frames = [piece.shape[1] for piece in pieces]
-                print(json.dumps({"key": keys[name], "start": done, "frames": frames}), file=index)
-                done += sum(frames)
-    return broken
-
-
-def _groups(names):
-    return (names[start : start + GROUP] for start in range(0, len(names), GROUP))
-
-
-def _read_or_error(read, name):
+def _find_pieces(path):
+    """Returns the spectrograms in a file, or none if the file is missing or damaged."""
     try:
-        return read(name)
+        stored = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        return []
+    except Exception as error:  # Damaged bytes make NumPy raise many kinds of errors.
+        log.warning("%s is damaged, so its sound is analysed again: %s", path, reason_of(error))
+        return []
+    count, *shape = stored.shape
+    size = math.prod(shape) * stored.itemsize
+    offsets = (stored.offset + piece * size for piece in range(count))
+    return [CachedSpectrogram(path, offset, tuple(shape)) for offset in offsets]
+
+
+def _add_sounds(folder, dataset, paths):
+    """Adds sounds to the cache; returns {name: why the sound cannot be read}."""
+    add_sound = functools.partial(_add_sound, dataset.open_reader())
+    threads = os.cpu_count() if dataset.thread_safe else 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(threads) as pool:
+            # If a sound fails, or the run is stopped, `map` cancels those that have not begun.
+            reasons = pool.map(add_sound, paths, paths.values())
+            progress = tqdm(reasons, "analysing", len(paths), unit="sound", disable=None)
+            return {name: reason for reason, name in zip(progress, paths) if reason}
+    except (OSError, UserError) as error:
+        raise UserError(
+            f"cannot add to the cache {folder}: {reason_of(error)}; choose another folder with "
+            "--cache"
+        ) from error
+
+
+def _add_sound(read, name, path):
+    """Adds one sound to the cache; returns why it cannot be read, or None."""
+    try:
+        sound = read(name)
     except UserError as error:
-        return error
+        return str(error)
+    spectrograms = [compute_mel_db(piece) for piece in cut_into_pieces(sound)]
+    file = io.BytesIO()
+    np.save(file, _stack_pieces(spectrograms))
+    write_whole(path, file.getvalue(), shared=True)
+    return None
 
 
-def cut(sound):
-    """A sound in equal pieces of at most `PIECE_SAMPLES`, each with a peak of 1; no silent ones."""
-    pieces = np.array_split(sound, -(-sound.size // PIECE_SAMPLES))
-    peaks = [np.abs(piece).max() for piece in pieces]
-    return [piece / peak for piece, peak in zip(pieces, peaks) if peak > SILENT]
-
-
-def analyse(sound):
-    """The mel spectrogram (mel bands, frames) of a sound (samples,), float16 in dB.
-
-    Sounds are filled up with silence to a few lengths, each of which is compiled once: silence
-    changes no frame that was there, nor the loudest cell that all are measured against.
-    """
-    filled = np.pad(np.float32(sound), (0, padded_length(sound.size) - sound.size))
-    return np.asarray(_analyse(filled)[:, : frame_count(sound.size)], _DTYPE)
-
-
-_analyse = jax.jit(sound_to_mel_db)
-
-
-def padded_length(samples):
-    """`samples`, rounded up to one of four lengths an octave."""
-    step = 2 ** max(samples.bit_length() - 3, 0)
-    return -(-samples // step) * step
-
-
-def cache_folder(root, identity):
-    """The folder, in the cache `root`, of the data set that is called `identity`."""
-    digest = hashlib.sha256(f"{VERSION} {identity}".encode()).hexdigest()[:16]
-    return Path(root) / digest
+def _stack_pieces(spectrograms):
+    """Stacks spectrograms (mel bands, frames) as `CachedSpectrogram` expects them in a file."""
+    frames = max(spectrogram.shape[1] for spectrogram in spectrograms)
+    stacked = np.full((len(spectrograms), frames, len(spectrograms[0])), np.nan, DTYPE)
+    for piece, spectrogram in zip(stacked, spectrograms):
+        piece[: spectrogram.shape[1]] = spectrogram.T
+    return stacked

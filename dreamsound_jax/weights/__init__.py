@@ -1,1 +1,1 @@
-"""PyTorch files in, checkpoints out."""
+"""Reads PyTorch weight files and writes checkpoints."""

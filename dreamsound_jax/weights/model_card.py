@@ -1,84 +1,98 @@
-"""A model card for readers: the page of Markdown that lies beside a network's weights."""
+"""Renders a model card as the Markdown page that lies beside a network's weights."""
+
+from collections.abc import Mapping
+from typing import Any
 
 
-def model_card(card):
-    """The card as a page of Markdown; a section that it has nothing for is left out.
+def render_model_card(card: Mapping[str, Any]) -> str:
+    """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
-      card: as JSON types: `name`, `description`, `classes`, `mean`, `std`, `width` and `hidden`;
-        and, as far as they are known, `license`, `source`, `weights_from`, `accuracy` and
-        `per_class`, `dreams`, `rebuild`, `rebuild_needs`, `date` and `versions`.
+      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean`, `std`,
+        `width` and `hidden` are required. Optional are `license`, `source`, `weights_from`,
+        `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
+        `versions`.
     """
-    sections = (_network, _source, _weights, _accuracy, _dreams, _rebuild)
-    return "\n\n".join(filter(None, (section(card) for section in sections))) + "\n"
+    sections = (
+        _render_network(card),
+        _render_source(card),
+        _render_weights(card),
+        _render_accuracy(card),
+        _render_dreams(card),
+        _render_rebuild(card),
+    )
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _network(card):
-    width = "" if card["width"] == 1 else f"{card['width']} of its channels and "
+def _render_network(card):
+    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
     license = f"\n\nLicense: {card['license']}." if "license" in card else ""
     return f"""# {card["name"]}
 
 {card["description"]}
 
-A VGG19 with {width}{card["hidden"]} hidden features, and one input channel: a mel spectrogram in
-dB, standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}. Its
-{len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+A VGG19 with {width}{card["hidden"]} hidden features. Its input is a mel spectrogram in dB,
+standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.
+It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
 
 
-def _source(card):
-    facts = [f"- {_words(key)}: {fact}" for key, fact in card.get("source", {}).items()]
-    return "\n".join(["## Source", "", *facts]) if facts else ""
+def _render_source(card):
+    lines = [f"- {_as_words(key)}: {value}" for key, value in card.get("source", {}).items()]
+    return "\n".join(["## Source", "", *lines]) if lines else ""
 
 
-def _weights(card):
-    place = card.get("weights_from")
-    return f"## Weights\n\nNot shipped: {place}." if place else ""
+def _render_weights(card):
+    origin = card.get("weights_from")
+    return f"## Weights\n\nThe weights are not included: {origin}." if origin else ""
 
 
-def _accuracy(card):
+def _render_accuracy(card):
     if "accuracy" not in card:
         return ""
     splits = list(card["accuracy"])
-    rows = [["class", *map(_words, splits)]]
-    for name, shares in {"all": card["accuracy"], **card["per_class"]}.items():
-        rows.append([name, *(_percent(shares[split]) for split in splits)])
+    rows = [["class", *map(_as_words, splits)]]
+    for name, accuracies in {"all": card["accuracy"], **card["per_class"]}.items():
+        rows.append([name, *(_as_percentage(accuracies[split]) for split in splits)])
     return f"""## Accuracy
 
 Measured on whole clips that were never trained on, with the weights in this folder.
 
-{_table(rows)}
+{_format_table(rows)}
 
-![What is taken for what](confusion.png)"""
+![Confusion matrices of the held-out splits](confusion.png)"""
 
 
-def _dreams(card):
+def _render_dreams(card):
     if "dreams" not in card:
         return ""
     dreams = card["dreams"]
-    rows = [["domain", "dreamed towards", "before", "spectrogram", "written sound", "heard as"]]
+    header = ["domain", "target class", "before", "spectrogram", "written sound", "classified as"]
+    rows = [header]
     for row in dreams["rows"]:
-        chances = (f"{row[key]:.3f}" for key in ("before", "spectrogram", "written"))
-        rows.append([row["domain"], row["class"], *chances, row["heard_as"]])
-    count, right = len(rows) - 1, sum(row["class"] == row["heard_as"] for row in dreams["rows"])
+        probabilities = (f"{row[key]:.3f}" for key in ("before", "spectrogram", "written"))
+        rows.append([row["domain"], row["class"], *probabilities, row["heard_as"]])
+    correct = sum(row["class"] == row["heard_as"] for row in dreams["rows"])
+    total = len(dreams["rows"])
     return f"""## Dreams
 
-From noise towards each class, in both domains, with
+Dreams from noise towards each class, in both domains, made with
 
     dreamsound {dreams["flags"]}
 
-How sure the network is of the class before, on the dreamed spectrogram, and on the sound as it was
-written, analysed again. Of {count} written sounds {right} are heard as what they dream of.
+The table gives the probability of the target class before the dream, on the dreamed spectrogram,
+and on the written sound after it was analysed again. Of {total} written sounds, {correct} are
+classified as their target class.
 
-{_table(rows)}
+{_format_table(rows)}
 
-![One input, dreamed by a layer of each stage](layers.png)
+![Dreams of one input with a layer of each stage](layers.png)
 
 Made on {dreams["date"]} by
 
     {dreams["command"]}"""
 
 
-def _rebuild(card):
+def _render_rebuild(card):
     if "rebuild" not in card:
         return ""
     versions = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
@@ -91,14 +105,14 @@ def _rebuild(card):
 Made on {card["date"]} with {versions}."""
 
 
-def _words(key):
+def _as_words(key):
     return key.replace("_", " ")
 
 
-def _percent(share):
-    return "no clips" if share is None else f"{100 * share:.1f} %"
+def _as_percentage(accuracy):
+    return "no clips" if accuracy is None else f"{100 * accuracy:.1f} %"
 
 
-def _table(rows):
+def _format_table(rows):
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

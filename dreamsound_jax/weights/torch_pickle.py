@@ -1,15 +1,17 @@
-"""Reads the pickle of a PyTorch state dict without running what it asks for.
+"""Reads the pickle of a PyTorch state dict without running any code that it names.
 
-A pickle can call anything that it can name; this reader lets it name only what a state dict needs.
-What it builds is plain data, which is checked before it is used.
+A pickle can call everything that it can name. This reader only resolves the few names that a state
+dict needs. It builds plain data, which is checked before it is used.
 """
 
 import collections
 import io
 import math
+import os
 import pickle
 import pickletools
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import ml_dtypes
@@ -17,10 +19,11 @@ import numpy as np
 
 from dreamsound_jax.system.errors import UserError
 
-MOST_TUPLES = 20_000  # a tensor takes four; Python crashes when it hashes 100,000 nested ones
-MOST_AXES = 32
-WRAPPINGS = ("state_dict", "model_state_dict", "model")
-STORAGES = {
+# A tensor takes four tuples. Python crashes when it hashes 100,000 nested ones.
+MAX_TUPLES = 20_000
+MAX_AXES = 32
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+STORAGE_DTYPES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
     "HalfStorage": "float16",
@@ -35,85 +38,115 @@ STORAGES = {
 
 
 class Storage(NamedTuple):
-    """One member of the archive, as the pickle names it."""
+    """One member of the archive, as the pickle describes it.
+
+    Attributes:
+      dtype: a name in `STORAGE_DTYPES`.
+      key: the member's name.
+      count: how many numbers it holds.
+    """
 
     dtype: str
     key: str
     count: int
 
 
-class Described(NamedTuple):
-    """A tensor, as the pickle describes it: a view of a storage."""
+class TensorView(NamedTuple):
+    """A tensor, as the pickle describes it: a view of a storage.
+
+    The offset and the strides count numbers, not bytes.
+    """
 
     storage: Storage
     offset: int
-    shape: tuple
-    strides: tuple
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
-def read_pickle(data, path, sizes):
-    """{name: Described} of a state dict's pickle.
+def read_state_dict_pickle(
+    data: bytes, path: str | os.PathLike, storage_sizes: Mapping[str, int]
+) -> dict[str, TensorView]:
+    """Reads the pickle of a state dict.
 
     Args:
-      data: the pickle, bytes.
-      path: of the file that it is from, for messages.
-      sizes: {key of a storage: bytes that there are}.
+      data: the pickle.
+      path: the file that it comes from, for messages.
+      storage_sizes: {key of a storage: its size in bytes} of the archive's members.
+
+    Returns:
+      {name: TensorView}, each inside of its storage.
 
     Raises:
-      UserError: something else than a state dict; names what was asked for, and not run.
+      UserError: the pickle is not a plain state dict. If it asks for a function that a state dict
+        does not need, the message names it.
     """
     try:
         _check_opcodes(data)
-        found = _named(path, _Unpickler(data, path).load())
-        for described in found.values():
-            _check(described, sizes.get(described.storage.key))
-        return found
+        views = _extract_state_dict(path, _StateDictUnpickler(data, path).load())
+        for view in views.values():
+            _check_view(view, storage_sizes.get(view.storage.key))
+        return views
     except UserError:
         raise
-    except Exception as error:  # a pickle can be wrong in every way
-        raise UserError(f"{path} is damaged or not a state dict; {resave(path)}") from error
+    except Exception as error:  # Arbitrary bytes make pickle raise many kinds of errors.
+        advice = advise_to_save_state_dict(path)
+        raise UserError(f"{path} is damaged or not a state dict; {advice}") from error
 
 
-def resave(path):
-    """How to save what this reader reads."""
-    return f"in PyTorch, save the state dict alone: torch.save(model.state_dict(), {str(path)!r})"
+def advise_to_save_state_dict(path: str | os.PathLike) -> str:
+    """Returns advice for messages: how to save a file that this reader accepts."""
+    return f"in PyTorch, save only the state dict: torch.save(model.state_dict(), {str(path)!r})"
+
+
+def numpy_dtype(storage: Storage) -> np.dtype:
+    """Returns the NumPy dtype of a storage."""
+    return np.dtype(ml_dtypes.bfloat16 if storage.dtype == "bfloat16" else storage.dtype)
+
+
+def count_spanned_numbers(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Counts the numbers of the storage from a view's first to its last one."""
+    last = sum((length - 1) * stride for length, stride in zip(shape, strides))
+    return 0 if 0 in shape else 1 + last
 
 
 def _check_opcodes(data):
-    """Refuses what lets Python's unpickler take all memory, or crash."""
+    """Refuses pickles that make Python's unpickler take all memory, or crash."""
     tuples = 0
     for opcode, argument, _ in pickletools.genops(data):
         tuples += "TUPLE" in opcode.name and opcode.name != "EMPTY_TUPLE"
-        if tuples > MOST_TUPLES or ("PUT" in opcode.name and argument > len(data)):
-            raise ValueError("no state dict has so many")
+        if tuples > MAX_TUPLES or ("PUT" in opcode.name and argument > len(data)):
+            raise ValueError("too many objects for a state dict")
 
 
-class _Rebuild:
-    """Stands in for PyTorch's function. Without attributes, so that no pickle can alter it."""
+class _RebuildTensor:
+    """Takes the place of PyTorch's function. It has no attributes that a pickle could change."""
 
     __slots__ = ()
 
     def __call__(self, storage, offset, shape, strides, grad=False, hooks=None, metadata=None):
-        if type(storage) is not Storage or metadata:  # which has bits like "to be negated"
+        # The metadata of a tensor can say, for example, that its numbers are to be negated.
+        if type(storage) is not Storage or metadata:
             raise ValueError("not a plain tensor")
-        return Described(storage, offset, shape, strides)
+        return TensorView(storage, offset, shape, strides)
 
 
-class _Parameter:
+class _RebuildParameter:
+    """Takes the place of PyTorch's function, which wraps a tensor. It has no attributes either."""
+
     __slots__ = ()
 
     def __call__(self, tensor, *_):
         return tensor
 
 
-class _Unpickler(pickle.Unpickler):
-    """Names nothing but what a state dict is made of, and so calls nothing else."""
+class _StateDictUnpickler(pickle.Unpickler):
+    """Resolves only the names that a state dict consists of, so it can call nothing else."""
 
     allowed = {
         ("collections", "OrderedDict"): collections.OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): _Rebuild(),
-        ("torch._utils", "_rebuild_parameter"): _Parameter(),
-        **{("torch", name): dtype for name, dtype in STORAGES.items()},
+        ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
+        ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
+        **{("torch", name): dtype for name, dtype in STORAGE_DTYPES.items()},
     }
 
     def __init__(self, data, path):
@@ -123,63 +156,64 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) in self.allowed:
             return self.allowed[module, name]
-        asked = ascii(f"{module}.{name}"[:100])[1:-1]
+        requested = ascii(f"{module}.{name}"[:100])[1:-1]
         raise UserError(
-            f"{self._path} is no state dict: it asks for {asked}, which was not run, nor anything "
-            f"else; if it is a whole model, {resave(self._path)}"
+            f"{self._path} is not a state dict: it asks for {requested}, which was not run; if the "
+            f"file holds a whole model, {advise_to_save_state_dict(self._path)}"
         )
 
     def persistent_load(self, pid):
         kind, dtype, key, location, count = pid
-        texts = all(type(text) is str for text in (kind, dtype, key, location))
-        if not texts or kind != "storage" or dtype not in STORAGES.values():
+        are_strings = all(type(value) is str for value in (kind, dtype, key, location))
+        if not are_strings or kind != "storage" or dtype not in STORAGE_DTYPES.values():
             raise ValueError("not a storage")
-        return Storage(dtype, key, _whole(count))
+        _check_count(count)
+        return Storage(dtype, key, count)
 
 
-def dtype_of(storage):
-    """The numpy dtype of a `Storage`."""
-    return np.dtype(ml_dtypes.bfloat16 if storage.dtype == "bfloat16" else storage.dtype)
-
-
-def reach(shape, strides):
-    """How many numbers lie from the first to the last."""
-    last = sum((size - 1) * stride for size, stride in zip(shape, strides))
-    return 0 if 0 in shape else 1 + last
-
-
-def _whole(number):
+def _check_count(number):
     if type(number) is not int or number < 0:
         raise ValueError("not a whole number")
-    return number
 
 
-def _check(described, size):
-    """Raises ValueError if a tensor is not inside its storage, a member of `size` bytes."""
-    (storage, offset, shape, strides), itemsize = described, dtype_of(described.storage).itemsize
+def _check_view(view, storage_size):
+    """Raises ValueError if a view reaches beyond its storage, which has `storage_size` bytes."""
+    storage, offset, shape, strides = view
+    itemsize = numpy_dtype(storage).itemsize
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
         raise ValueError("not a shape and its strides")
     for number in (offset, *shape, *strides):
-        _whole(number)
-    largest = math.prod(max(length, 1) for length in shape[:MOST_AXES]) * itemsize
-    if len(shape) > MOST_AXES or largest > sys.maxsize or size != storage.count * itemsize:
-        raise ValueError("not of a size that there is")
-    if max(offset + reach(shape, strides), math.prod(shape)) > storage.count:
+        _check_count(number)
+    # NumPy refuses an array whose axes, without the empty ones, would exceed the address space.
+    largest = math.prod(max(length, 1) for length in shape[:MAX_AXES]) * itemsize
+    if len(shape) > MAX_AXES or largest > sys.maxsize:
+        raise ValueError("too large for an array")
+    if storage_size != storage.count * itemsize:
+        raise ValueError("the storage has another size")
+    if max(offset + count_spanned_numbers(shape, strides), math.prod(shape)) > storage.count:
         raise ValueError("a tensor reaches beyond its storage")
 
 
-def _named(path, found):
-    """{name: Described} of what was pickled."""
-    for wrapping in WRAPPINGS:
-        if isinstance(found, dict) and isinstance(dict.get(found, wrapping), dict):
-            found = dict.get(found, wrapping)
-    if not isinstance(found, dict) or not found:
-        raise UserError(f"{path} holds no state dict; {resave(path)}")
-    found = dict(dict.items(found))  # a pickle may have hidden an OrderedDict's own methods
-    fits = {name: type(name) is str and type(it) is Described for name, it in found.items()}
-    if others := [ascii(name)[:60].strip("'") for name, fit in fits.items() if not fit]:
-        others = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
-        raise UserError(f"{path} is no state dict: {others} are no tensors; {resave(path)}")
-    if all(name.startswith("module.") for name in found):  # of torch.nn.DataParallel
-        found = {name.removeprefix("module."): it for name, it in found.items()}
-    return found
+def _extract_state_dict(path, content):
+    """Returns {name: TensorView} of an unpickled object; raises UserError if it holds none."""
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(dict.get(content, wrapper), dict):
+            content = dict.get(content, wrapper)
+    advice = advise_to_save_state_dict(path)
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{path} holds no state dict; {advice}")
+    # The pickle may have replaced the methods of an OrderedDict; those of dict are safe.
+    views = dict(dict.items(content))
+    others = [
+        ascii(name)[:60].strip("'")
+        for name, view in views.items()
+        if type(name) is not str or type(view) is not TensorView
+    ]
+    if others:
+        names = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
+        raise UserError(
+            f"{path} is not a state dict: its entries {names} are not tensors; {advice}"
+        )
+    if all(name.startswith("module.") for name in views):  # torch.nn.DataParallel adds this.
+        views = {name.removeprefix("module."): view for name, view in views.items()}
+    return views

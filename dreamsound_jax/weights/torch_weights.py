@@ -1,93 +1,105 @@
-"""Maps a PyTorch VGG19 state dict, with torchvision's names, onto this project's weights."""
+"""Converts the state dict of a PyTorch VGG19 to the weights of this project's VGG19."""
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS, CONVOLUTIONS, LINEAR_LAYERS, POOLED
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_file import StoredTensor
 
-NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
-NORM_EPSILON = 1e-5  # PyTorch's default
-ROWS = 64  # output features or channels that are turned at once
+BATCH_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+BATCH_NORM_EPSILON = 1e-5  # PyTorch's default.
+BLOCK_ROWS = 64  # Output channels or features that are transposed at a time.
 
 
-def _names(each):
-    """{layer: torch name}; torchvision counts the `each` modules of a convolution, and poolings."""
+def _name_layers(modules_per_convolution):
+    """Returns {layer: name} by torchvision's numbering, which also counts ReLUs and poolings."""
     names, position = {}, 0
     for stage, count in CONVOLUTIONS.items():
         for k in range(count):
             names[f"conv{stage}_{k + 1}"] = f"features.{position}"
-            position += each
+            position += modules_per_convolution
         position += 1
     return names | dict(zip(LINEAR_LAYERS, ("classifier.0", "classifier.3", "classifier.6")))
 
 
-TORCH_NAMES = _names(each=2)  # convolution, ReLU
-"""{layer: the prefix of its `.weight` and `.bias` in VGG19's state dict}."""
+TORCH_NAMES = _name_layers(modules_per_convolution=2)  # The convolution and its ReLU.
+"""{layer: the prefix of its `.weight` and `.bias` in the state dict of VGG19}."""
 
-NORMALISED_NAMES = _names(each=3)  # convolution, batch norm, ReLU
-"""The same for VGG19 with batch norm, whose norms come right after their convolutions."""
+BATCH_NORM_TORCH_NAMES = _name_layers(modules_per_convolution=3)  # Batch norm comes between them.
+"""The same for VGG19 with batch norm."""
 
 
-def from_torch(tensors, shapes, *, dtype=np.float32):
-    """Converts a state dict, a layer at a time; batch norm is folded into its convolutions.
+def convert_state_dict(
+    tensors: Mapping[str, np.ndarray | StoredTensor],
+    shapes: Mapping[str, Mapping[str, Any]],
+    *,
+    dtype: np.dtype | type = np.float32,
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Converts a state dict with torchvision's names, layer by layer.
 
-    Convolutions go from OIHW to HWIO, linear layers from (out, in) to (in, out); `linear1` reads
-    PyTorch's channel-height-width order, and here height-width-channel.
+    Kernels of convolutions are transposed from OIHW to HWIO, and those of linear layers from
+    (out, in) to (in, out). The input of `linear1` is reordered from PyTorch's channel-height-width
+    to height-width-channel. Batch norms are folded into the convolutions before them.
 
     Args:
-      tensors: {torch name: np.ndarray or StoredTensor}.
-      shapes: of the network's weights, as `loading.weight_shapes` gives them.
-      dtype: of the result.
+      tensors: {PyTorch's name: tensor}.
+      shapes: the shapes of the network's weights, as `loading.weight_shapes` returns them.
+      dtype: the dtype of the result.
 
     Returns:
-      An iterator of (layer, {"kernel", "bias"}), the largest layer first: whoever writes one may
-      still hold it while the next is converted, and the largest then never meets another.
+      An iterator over (layer, {"kernel", "bias"}) that begins with the largest layer. Who writes a
+      layer may still hold it while the next one is converted; in this order the largest layer is
+      never in memory together with another.
 
     Raises:
-      UserError: names that are missing or unexpected, or shapes that do not fit; all at once.
+      UserError: names are missing or unexpected, or shapes differ. The message lists all of them.
     """
-    normalised = any(name.endswith("running_mean") for name in tensors)
-    names = NORMALISED_NAMES if normalised else TORCH_NAMES
-    _check(tensors, _expected(names, shapes, normalised))
+    has_batch_norm = any(name.endswith("running_mean") for name in tensors)
+    names = BATCH_NORM_TORCH_NAMES if has_batch_norm else TORCH_NAMES
+    _check_names_and_shapes(tensors, _list_expected_shapes(names, shapes, has_batch_norm))
+    kernel_shapes = _sort_largest_first(_list_kernel_shapes(shapes))
     return (
-        (layer, _convert(tensors, names[layer], layer, shape, normalised, dtype))
-        for layer, shape in _largest_first(_kernels(shapes))
+        (layer, _convert_layer(tensors, names[layer], layer, shape, has_batch_norm, dtype))
+        for layer, shape in kernel_shapes
     )
 
 
-def _largest_first(kernels):
-    """The largest kernel, then the others in their order."""
-    kernels = list(kernels)
-    largest = max(kernels, key=lambda kernel: math.prod(kernel[1]))
-    return [largest, *(kernel for kernel in kernels if kernel is not largest)]
+def _list_kernel_shapes(shapes):
+    return [(layer, arrays["kernel"].shape) for layer, arrays in shapes.items()]
 
 
-def _kernels(shapes):
-    return ((layer, arrays["kernel"].shape) for layer, arrays in shapes.items())
+def _sort_largest_first(kernel_shapes):
+    """Puts the largest kernel first, and keeps the order of the others."""
+    largest = max(kernel_shapes, key=lambda layer_and_shape: math.prod(layer_and_shape[1]))
+    return [largest, *(entry for entry in kernel_shapes if entry is not largest)]
 
 
-def _expected(names, shapes, normalised):
-    """{torch name: shape} of all that a state dict must have."""
+def _list_expected_shapes(names, shapes, has_batch_norm):
+    """Returns {PyTorch's name: shape} of all tensors that a state dict must have."""
     expected = {}
-    for layer, (*inputs, out) in _kernels(shapes):
+    for layer, (*inputs, out) in _list_kernel_shapes(shapes):
         is_conv = layer in CONV_LAYERS
         expected[f"{names[layer]}.weight"] = (out, inputs[-1], 3, 3) if is_conv else (out, *inputs)
         expected[f"{names[layer]}.bias"] = (out,)
-        if is_conv and normalised:
-            expected |= {f"{_norm(names[layer])}.{part}": (out,) for part in NORM_PARTS}
+        if is_conv and has_batch_norm:
+            norm = _name_batch_norm(names[layer])
+            expected |= {f"{norm}.{part}": (out,) for part in BATCH_NORM_PARTS}
     return expected
 
 
-def _norm(name):
-    features, position = name.split(".")
+def _name_batch_norm(convolution_name):
+    """Returns the name of the batch norm that follows a convolution."""
+    features, position = convolution_name.split(".")
     return f"{features}.{int(position) + 1}"
 
 
-def _check(tensors, expected):
+def _check_names_and_shapes(tensors, expected):
     given = {name for name in tensors if not name.endswith("num_batches_tracked")}
-    wrong = [
+    different = [
         f"{name} is {tuple(tensors[name].shape)}, not {shape}"
         for name, shape in expected.items()
         if name in given and tuple(tensors[name].shape) != shape
@@ -95,35 +107,40 @@ def _check(tensors, expected):
     problems = {
         "missing": sorted(set(expected) - given),
         "unexpected": sorted(given - set(expected)),
-        "of another shape": wrong,
+        "different shape": different,
     }
-    if any(problems.values()):
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-        raise UserError(f"not a one-channel VGG19 with torchvision's names and this size: {told}")
+    details = [f"{kind}: {', '.join(items)}" for kind, items in problems.items() if items]
+    if details:
+        raise UserError(
+            "the state dict must be that of torchvision's VGG19 with one input channel and the "
+            f"given size; {'; '.join(details)}"
+        )
 
 
-def _convert(tensors, name, layer, shape, normalised, dtype):
-    gain, shift = _norm_of(tensors, _norm(name)) if normalised and "conv" in layer else (1.0, 0.0)
-    gain = np.broadcast_to(gain, shape[-1:]).astype(dtype)
-    kernel = _aligned(shape, dtype)
-    for start, block in _blocks(tensors[f"{name}.weight"]):
+def _convert_layer(tensors, name, layer, shape, has_batch_norm, dtype):
+    scale, shift = 1.0, 0.0
+    if has_batch_norm and layer in CONV_LAYERS:
+        scale, shift = _read_batch_norm(tensors, _name_batch_norm(name))
+    scale = np.broadcast_to(scale, shape[-1:]).astype(dtype)
+    kernel = _allocate_aligned(shape, dtype)
+    for start, block in _read_blocks(tensors[f"{name}.weight"]):
         stop = start + len(block)
-        kernel[..., start:stop] = _turn(layer, block) * gain[start:stop]
-    bias = _whole(tensors[f"{name}.bias"]) * gain + shift
+        kernel[..., start:stop] = _transpose_rows(layer, block) * scale[start:stop]
+    bias = _read_tensor(tensors[f"{name}.bias"]) * scale + shift
     return {"kernel": kernel, "bias": bias.astype(dtype)}
 
 
-def _norm_of(tensors, name):
-    """What a batch norm in eval does: gain * x + shift."""
-    scale, bias, mean, variance = (
-        _whole(tensors[f"{name}.{part}"]).astype(np.float64) for part in NORM_PARTS
+def _read_batch_norm(tensors, name):
+    """Returns (scale, shift), float64: in evaluation a batch norm computes scale * x + shift."""
+    weight, bias, mean, variance = (
+        _read_tensor(tensors[f"{name}.{part}"]).astype(np.float64) for part in BATCH_NORM_PARTS
     )
-    gain = scale / np.sqrt(variance + NORM_EPSILON)
-    return gain, bias - mean * gain
+    scale = weight / np.sqrt(variance + BATCH_NORM_EPSILON)
+    return scale, bias - mean * scale
 
 
-def _turn(layer, block):
-    """Some rows of a torch weight as they lie here, outputs last."""
+def _transpose_rows(layer, block):
+    """Transposes some rows of a PyTorch weight, (outputs, ...), to (..., outputs)."""
     if layer in CONV_LAYERS:
         return block.transpose(2, 3, 1, 0)
     if layer == "linear1":
@@ -131,18 +148,19 @@ def _turn(layer, block):
     return block.reshape(len(block), -1).T
 
 
-def _blocks(tensor):
-    if isinstance(tensor, np.ndarray):
-        return ((start, tensor[start : start + ROWS]) for start in range(0, len(tensor), ROWS))
-    return tensor.blocks(ROWS)
+def _read_blocks(tensor):
+    if isinstance(tensor, StoredTensor):
+        return tensor.read_blocks(BLOCK_ROWS)
+    starts = range(0, len(tensor), BLOCK_ROWS)
+    return ((start, tensor[start : start + BLOCK_ROWS]) for start in starts)
 
 
-def _whole(tensor):
-    return tensor if isinstance(tensor, np.ndarray) else tensor.read()
+def _read_tensor(tensor):
+    return tensor.read() if isinstance(tensor, StoredTensor) else tensor
 
 
-def _aligned(shape, dtype):
-    """An empty array that starts at a multiple of 64 bytes: JAX takes it without a copy."""
+def _allocate_aligned(shape, dtype):
+    """Returns an empty array that starts at a multiple of 64 bytes, which JAX need not copy."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.empty(size + 64, np.uint8)
     start = -memory.ctypes.data % 64

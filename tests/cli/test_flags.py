@@ -10,7 +10,7 @@ from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.run import options as run_options
 from dreamsound_jax.run.options import FIELDS, Options, option, value_type
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.shipped import shipped
 from tests.helpers.commands import parse
 

@@ -5,157 +5,195 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamsound_jax.domains.mel import CLAMP
 from dreamsound_jax.dreaming import ascent, gradients, optimizers
-from dreamsound_jax.dreaming.dream import Settings, dream
-from dreamsound_jax.dreaming.optimizers import OPTIMIZERS
+from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, default_hyperparameters
 from dreamsound_jax.spectral import interpolate
 from dreamsound_jax.system.errors import UserError
-from tests.dreaming.test_ascent import ascend, chain, hill, noise
-from tests.dreaming.test_dream import spectrograms, starts
 from tests.helpers import tiny
+from tests.helpers.climbs import ascend, hill, make_transform, noise
+from tests.helpers.domains import mel_clips, spectrograms
 
+# Optimizers that may share a program.
 TOGETHER = tuple(name for name in OPTIMIZERS if name not in optimizers.SEARCHING)
+ADJUSTABLE = tuple(name for name in OPTIMIZERS if default_hyperparameters(name))
+
+steps64 = functools.partial(tiny.steps, dtype=np.float64)
+
+TOTAL = 9
+# Long steps overshoot; of short ones, signs alone would hardly tell. The norm of a standardised
+# gradient is the same at each step, and how long it is remembered would make no difference.
+PLAIN = {"learning_rate": 0.7, "smooth_gradient": False, "standardise_gradient": False}
 
 
-def stacked(each):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+def vary(name):
+    """Hyperparameters of an optimizer, none with its default."""
+    return {option: 0.7 * value + 0.05 for option, value in default_hyperparameters(name).items()}
+
+
+def ascend_by(transform):
+    return ascend(hill, jnp.asarray(noise()), transform, steps=TOTAL)[0]
+
+
+@pytest.fixture(scope="module")
+def together():
+    """Clips that differ in how they are dreamed, in one program: {clip: (`Ascent`, `Climb`)}.
+
+    Clips are named by their optimizer and their hyperparameters; of the clips (name, "standard")
+    the gradient is smoothed and standardised, too.
+    """
+    asked = {(name, "standard"): steps64(name, optimizers=TOGETHER) for name in TOGETHER}
+    for name in ADJUSTABLE:
+        one_by_one = {option: {option: value} for option, value in vary(name).items()}
+        for label, given in {"none": {}, "all": vary(name), **one_by_one}.items():
+            how = {"optimizers": TOGETHER, "hyperparameters": given, **PLAIN}
+            asked[name, label] = steps64(name, **how)
+
+    def dream(steps):
+        transform = optimizers.make_transform(TOGETHER, steps, total=TOTAL)
+        return ascent.ascend(hill, jnp.asarray(noise()), transform, steps=TOTAL, bound=CLAMP)
+
+    with jax.enable_x64(True):
+        steps = jax.tree.map(lambda *leaves: np.stack(leaves), *asked.values())
+        found = jax.tree.map(np.asarray, jax.jit(jax.vmap(dream))(steps))
+    rows = {clip: row for row, clip in enumerate(asked)}
+    return lambda *clip: jax.tree.map(lambda leaf: leaf[rows[clip]], found)
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if optimizers.hyper_defaults(name)])
-def test_what_an_optimizer_takes_may_differ_from_clip_to_clip(name):
-    """Each as if it were alone, with numbers that the program was compiled with."""
-    start, defaults = jnp.asarray(noise()), optimizers.hyper_defaults(name)
-    other = {flag: 0.7 * value + 0.05 for flag, value in defaults.items()}
-
-    def climb(steps):
-        return ascend(hill, start, optimizers.chain([name], steps, total=7), steps=7)[0]
-
-    # Long steps, which overshoot: else signs alone would hardly tell. Of a standardised gradient
-    # the norm is the same at each step, and how long it is remembered would make no difference.
-    how = functools.partial(tiny.steps, name, 0.7, precision="float64", standardise_gradient=False)
-    asked = [{}, other, *({flag: value} for flag, value in other.items())]
-    each = [how(**hyper) for hyper in asked]
-    ends = jax.jit(jax.vmap(climb))(stacked(each))
-    np.testing.assert_allclose(ends[0], climb(each[0]._replace(hyper={})), atol=1e-9)
-    np.testing.assert_allclose(ends[1], climb(each[1]), atol=1e-9)
-    for flag, end in zip(other, ends[2:]):  # each is heeded by itself
-        assert np.abs(end - ends[0]).max() > 0, flag
+def test_hyperparameters_are_those_of_optax_and_may_differ_from_clip_to_clip(together):
+    expected = jax.jit(
+        lambda: {
+            (name, label): ascend_by(OPTIMIZERS[name](PLAIN["learning_rate"], **given))
+            for name in ADJUSTABLE
+            for label, given in {"none": {}, "all": vary(name)}.items()
+        }
+    )()
+    for clip, end in expected.items():
+        found = together(*clip)[0].parameters
+        np.testing.assert_allclose(found, end, atol=1e-9, err_msg=str(clip))
+    for name in ADJUSTABLE:
+        for option in vary(name):
+            alone = together(name, option)[0].parameters
+            assert np.abs(alone - expected[name, "none"]).max() > 0, (name, option)
 
 
 @pytest.mark.usefixtures("x64")
-def test_all_optimizers_climb_and_may_share_a_program():
-    """Each as if it were alone, but for those that search, which share with none."""
-    start = jnp.asarray(noise())
+def test_all_optimizers_climb_and_may_share_a_program(together):
+    """Each ends as if it were alone, except for those that search, which share with none."""
+    lowest = hill(jnp.asarray(noise())) + 1e-6
+    for name in TOGETHER:
+        end, climb = together(name, "standard")
+        assert (climb.fault == ascent.HEALTHY).all(), name
+        assert hill(end.parameters) > lowest, name
 
-    def climb(names, steps):
-        return ascend(hill, start, optimizers.chain(names, steps, total=9), steps=9)
+    def ascend_alone(name):
+        return ascend_by(optimizers.make_transform([name], steps64(name), total=TOTAL))
 
-    how = functools.partial(tiny.steps, precision="float64")
-    each = [how(name, names=TOGETHER) for name in TOGETHER]
-    ends, climbs = jax.jit(jax.vmap(functools.partial(climb, TOGETHER)))(stacked(each))
-    assert np.isfinite(ends).all()
-    assert (climbs.fault == ascent.HEALTHY).all()
-    for name, end in zip(TOGETHER, ends):
-        assert hill(end) > hill(start) + 1e-6, name
-    for name in ("sgd", "adam", "adafactor", "lion", "novograd", "sm3"):
-        alone, _ = climb([name], how(name))
-        np.testing.assert_allclose(ends[TOGETHER.index(name)], alone, atol=1e-9, err_msg=name)
+    names = ("sgd", "adam", "adafactor", "lion", "novograd", "sm3")
+    alone = jax.jit(lambda: [ascend_alone(name) for name in names])()
+    for name, end in zip(names, alone):
+        found = together(name, "standard")[0].parameters
+        np.testing.assert_allclose(found, end, atol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize(
-    ("changes", "hint"),
+    ("optimizer", "given", "hint"),
     [
-        ({"optimizer": "adamm"}, "did you mean adam"),
-        ({"optimizer": "sgd", "momentum": 0.5}, "accepted are momentum, nesterov"),
-        ({"optimizer": "adam", "b1": 1.0}, "--b1=1.0: accepted are 0 and more, under 1"),
-        ({"optimizer": "lbfgs", "eps": 1e-3}, "the optimizer lbfgs has none"),
+        ("adamm", {}, "did you mean adam"),
+        ("sgd", {"momentum": 0.5}, "--optimizer must be one of momentum, nesterov"),
+        ("adam", {"b1": 1.0}, "--b1 must be at least 0 and under 1, and is 1.0"),
+        ("lbfgs", {"eps": 1e-3}, "the optimizer lbfgs has no such setting"),
     ],
 )
-def test_what_an_optimizer_does_not_take_is_named(changes, hint):
+def test_a_hyperparameter_that_an_optimizer_does_not_take_is_named(optimizer, given, hint):
     with pytest.raises(UserError, match=hint):
-        optimizers.check(tiny.options(**changes))
+        optimizers.check_hyperparameters(optimizer, given)
 
 
 def test_a_line_search_spends_steps():
-    """Each look at the objective counts; what is over the budget is not taken."""
-    start, seen = jnp.asarray(noise(), jnp.float32), []
-
-    def counted(x):
-        jax.debug.callback(lambda: seen.append(1))
-        return hill(x)
-
-    lost = chain("lbfgs", 1e4, 8)  # far too long a step: the search has to halve it again and again
-    end, climb = ascend(hill, start, lost, steps=8)
-    taken = np.flatnonzero(np.diff(climb.spent, prepend=0))
-    assert (np.diff(climb.spent, prepend=0)[taken] >= 2).all()
-    assert climb.spent[-1] <= 8
+    """Each evaluation of the objective counts; what exceeds the budget is not taken."""
+    start = jnp.asarray(noise(), jnp.float32)
+    # The step is far too long: the search has to halve it again and again.
+    end, climb = ascend(hill, start, make_transform("lbfgs", 1e4, steps=8), steps=8)
+    spent = np.diff(climb.evaluations, prepend=0)
+    taken = np.flatnonzero(spent)
+    assert (spent[taken] >= 2).all()
+    assert climb.evaluations[-1] <= 8
     assert len(taken) <= 4
     assert (climb.fault == ascent.HEALTHY).all()
-    _, plain = ascend(hill, start, chain("sgd", 0.05, 8), steps=8)
-    np.testing.assert_array_equal(plain.spent, 1 + np.arange(8))
+    _, plain = ascend(hill, start, make_transform("sgd", 0.05, steps=8), steps=8)
+    np.testing.assert_array_equal(plain.evaluations, 1 + np.arange(8))
 
 
 @pytest.mark.usefixtures("x64")
 def test_lbfgs_finds_the_top_of_a_quadratic_hill():
-    start = jnp.asarray(noise())
-    end, climb = ascend(hill, start, unprepared("lbfgs", 1.0), steps=40)
+    how = steps64("lbfgs", 1.0, smooth_gradient=False, standardise_gradient=False)
+    transform = optimizers.make_transform(["lbfgs"], how, total=1)
+    end, climb = ascend(hill, jnp.asarray(noise()), transform, steps=40)
     assert hill(end) > -1e-8
     assert (np.diff(climb.objective) >= 0).all()
 
 
-def unprepared(name, learning_rate):
-    """The optimizer, given the gradient as it is."""
-    steps = tiny.steps(
-        name,
-        learning_rate,
-        smooth_gradient=False,
-        standardise_gradient=False,
-        precision="float64",
-    )
-    return optimizers.chain([name], steps, total=1)
-
-
-def test_a_clip_that_is_rolled_is_smoothed_as_it_is_seen():
+def test_the_gradient_of_a_rolled_clip_is_smoothed_as_it_is_observed():
     gradient, roll = jnp.asarray(noise(), jnp.float32), 5
     rolled, plain = (
-        optimizers.chain(["sgd"], tiny.steps(), total=3, roll=frames) for frames in (roll, 0)
+        optimizers.make_transform(["sgd"], tiny.steps(), total=3, roll=frames)
+        for frames in (roll, 0)
     )
     moved, _ = rolled.update(gradient, rolled.init(gradient), gradient)
-    seen = interpolate.roll_time(gradient, roll)
-    expected, _ = plain.update(seen, plain.init(seen), seen)
+    observed = interpolate.roll_time(gradient, roll)
+    expected, _ = plain.update(observed, plain.init(observed), observed)
     np.testing.assert_allclose(interpolate.roll_time(moved, roll), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("wanted", [(True, False), (False, True), (False, False)])
-def test_smoothing_and_standardising_can_be_left_out(wanted):
-    smoothing, standardising = wanted
-    steps = tiny.steps(
-        learning_rate=1.0, smooth_gradient=smoothing, standardise_gradient=standardising
-    )
-    transform, gradient = optimizers.chain(["sgd"], steps, total=1), jnp.asarray(noise())
-    update, _ = transform.update(gradient, transform.init(gradient), gradient)
-    expected = gradients.blur(gradient, 2.5) if smoothing else gradient
-    if standardising:
-        expected = (expected - expected.mean()) / expected.std(ddof=1)
-    np.testing.assert_allclose(-update, expected, atol=1e-5)
+def test_smoothing_and_standardising_can_be_left_out():
+    gradient = jnp.asarray(noise(), jnp.float32)
+
+    @jax.jit
+    def update(steps):
+        transform = optimizers.make_transform(["sgd"], steps, total=1)
+        return transform.update(gradient, transform.init(gradient), gradient)[0]
+
+    for smooths, standardises in [(True, False), (False, True), (False, False)]:
+        how = {"smooth_gradient": smooths, "standardise_gradient": standardises}
+        expected = gradients.blur(gradient, 2.5) if smooths else gradient
+        if standardises:
+            expected = (expected - expected.mean()) / expected.std(ddof=1)
+        found = -update(tiny.steps(learning_rate=1.0, **how))
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(how))
 
 
-@pytest.mark.parametrize("names", [TOGETHER, ("lbfgs",)])
-def test_a_state_goes_on_at_another_shape(names):
-    """What it remembers is resized; what it counts goes on counting."""
-    small, large = jnp.asarray(noise(), jnp.float32), jnp.asarray(noise(1, (32, 48)), jnp.float32)
-    transform = optimizers.chain(names, tiny.steps(names[0], names=names), total=5)
-    end, _ = ascent.ascend(hill, small, transform, steps=5)
+@pytest.mark.usefixtures("x64")
+def test_states_are_carried_to_another_shape(together):
+    """What a state remembers is resized; what it counts goes on counting."""
+    end, _ = together(TOGETHER[0], "standard")
+    check_carried(end.state, TOGETHER)
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_state_of_a_line_search_is_carried_to_another_shape():
+    transform = optimizers.make_transform(["lbfgs"], steps64("lbfgs"), total=TOTAL)
+    end, _ = ascent.ascend(hill, jnp.asarray(noise()), transform, steps=TOTAL, bound=CLAMP)
+    check_carried(end.state, ("lbfgs",))
+
+
+def check_carried(old_state, names):
+    large = jnp.asarray(noise(1, (32, 48)))
+    steps = steps64(names[0], optimizers=names)
+    transform = optimizers.make_transform(names, steps, total=TOTAL)
     fresh = transform.init(large)
-    state = optimizers.carried(end.state, fresh, wanted=True)
+    state = optimizers.carry_state(old_state, fresh, carry=True)
     shapes = [jax.tree.map(jnp.shape, each) for each in (state, fresh)]
     assert shapes[0] == shapes[1]
-    assert state[1] == 0  # of the smoothing, whose schedule begins anew
-    again, climb = ascent.ascend(hill, large, transform, steps=5, go_on=lambda _: state)
-    assert np.isfinite(again.changed).all()
+    assert state[1] == 0  # The schedule of the smoothing begins anew.
+    again, _ = ascent.ascend(
+        hill, large, transform, steps=TOTAL, bound=CLAMP, initial_state=lambda _: state
+    )
+    assert np.isfinite(again.parameters).all()
     kept = 0
-    for old, new in zip(jax.tree.leaves(end.state[-1]), jax.tree.leaves(state[-1])):
+    for old, new in zip(jax.tree.leaves(old_state[-1]), jax.tree.leaves(state[-1])):
         if old.shape == new.shape:
             np.testing.assert_array_equal(old, new)
         elif old.ndim == new.ndim == 2:
@@ -165,15 +203,18 @@ def test_a_state_goes_on_at_another_shape(names):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["momentum", "adafactor", pytest.param("lbfgs", marks=pytest.mark.slow)]
+    "names", [("momentum", "adafactor"), pytest.param(("lbfgs",), marks=pytest.mark.slow)]
 )
-def test_what_is_remembered_matters_at_the_next_level(optimizer):
-    network, ends = tiny.tiny_network(), {}
-    settings = Settings(
-        layers=("relu2_1",), pyramid_size=2, num_iterations=8, optimizers=(optimizer,)
+def test_a_carried_state_matters_at_the_next_level(names):
+    layers, asked = ("relu2_1",), [(name, carry) for name in names for carry in (True, False)]
+    program = tiny.program(*layers, pyramid_size=2, num_iterations=8, optimizers=names)
+    each = [tiny.steps(name, optimizers=names, carry_state=carry) for name, carry in asked]
+    steps = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
+    settings = tiny.settings(len(asked), layers, program=program)._replace(
+        steps=steps, rolls=jnp.tile(jnp.array([3, 7]), (len(asked), 1))
     )
-    for state in optimizers.STATES:
-        clips = tiny.clips(2, settings=settings, optimizer_state=state)
-        ends[state], _ = dream(network, starts(spectrograms(2)), clips, settings=settings)
-    assert np.isfinite(ends["carry"]).all()
-    assert np.abs(ends["carry"] - ends["restart"]).max() > 1e-4
+    clips = mel_clips(jnp.repeat(spectrograms(1), len(asked), axis=0))
+    ends, _ = dream_clips(tiny.tiny_network(), clips, settings, program=program)
+    assert np.isfinite(ends).all()
+    for carried, fresh in zip(ends[::2], ends[1::2]):
+        assert np.abs(carried - fresh).max() > 1e-4

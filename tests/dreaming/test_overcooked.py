@@ -1,25 +1,23 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dreamsound_jax.dreaming import overcooked
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.dreaming.overcooked import match_levels, overcooked_index
 from tests.helpers.sounds import RATE, recording, white_noise
+from tests.helpers.tiny import FRONT_END
 
-
-def levels(sound):
-    return mel.sound_to_mel_db(jnp.asarray(sound, jnp.float32))
+measure_db = jax.jit(FRONT_END.level_db)
 
 
 def test_the_index_is_the_distance_that_levels_have_moved():
-    """One band of two is 6 dB louder."""
     before = np.random.default_rng(0).uniform(-20, 0, (2, 50))
-    after = before + np.array([[6.0], [0.0]])
-    assert overcooked.index(after, before) == pytest.approx((6**4 / 2) ** 0.25, rel=1e-5)
-    assert overcooked.index(after[:, ::-1], after) == 0
-    assert overcooked.index(before + 6, before) == pytest.approx(6, rel=1e-5)
+    one_band_louder = before + np.array([[6.0], [0.0]])
+    assert overcooked_index(one_band_louder, before) == pytest.approx((6**4 / 2) ** 0.25, rel=1e-5)
+    assert overcooked_index(one_band_louder[:, ::-1], one_band_louder) == 0
+    assert overcooked_index(before + 6, before) == pytest.approx(6, rel=1e-5)
     inaudible = before - 100 * (np.arange(50) == 3)
-    assert overcooked.index(inaudible - 30 * (np.arange(50) == 3), inaudible) == 0
+    assert overcooked_index(inaudible - 30 * (np.arange(50) == 3), inaudible) == 0
 
 
 @pytest.mark.parametrize("name", ["ambi_choir", "loop_amen", "misc_crow"])
@@ -34,18 +32,19 @@ def test_it_tells_spoiled_sounds_from_harmless_changes(name):
         np.where(np.convolve(loud, np.ones(500), "same") > 100, sound, 0),
         sound + sound.std() * np.sin(2 * np.pi * 7000 / RATE * np.arange(sound.size)),
     ]
+    input_db = measure_db(jnp.float32(sound))
     indices = [
-        [float(overcooked.index(levels(each), levels(sound))) for each in kind]
+        [float(overcooked_index(measure_db(jnp.float32(each)), input_db)) for each in kind]
         for kind in (harmless, spoiled)
     ]
     assert max(indices[0]) < min(indices[1]), indices
 
 
-def test_settling_gives_back_the_levels_and_leaves_the_order():
+def test_matching_levels_takes_those_of_the_reference_and_keeps_their_order():
     rng = np.random.default_rng(1)
     drained = rng.normal(-60, 25, (4, 200))
     reference = rng.normal(-20, 5, (4, 200))
-    settled = overcooked.settle(drained, reference)
-    assert overcooked.index(settled, reference) == 0
-    assert np.array_equal(np.argsort(settled), np.argsort(drained))
-    np.testing.assert_allclose(overcooked.settle(reference, reference), reference)
+    matched = match_levels(drained, reference)
+    assert overcooked_index(matched, reference) == 0
+    assert np.array_equal(np.argsort(matched), np.argsort(drained))
+    np.testing.assert_allclose(match_levels(reference, reference), reference)

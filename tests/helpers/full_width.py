@@ -4,10 +4,11 @@ import numpy as np
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.spectral.front_end import FrontEnd
 from tests.helpers.sounds import DATA
 from tests.helpers.torch_files import vgg19_arrays
 
-CARD = Card("full", tuple("abcdefgh"), mean=-24.0, std=17.0)
+CARD = Card("full", tuple("abcdefgh"), FrontEnd(mean=-24.0, std=17.0))
 STORED = DATA / "torch_full_width.npz"
 GRADIENTS = ("conv2_1", "relu3_4", "mp5", "output")
 CORNER = 12

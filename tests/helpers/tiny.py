@@ -6,6 +6,7 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.dreaming import optimizers, pyramid
@@ -14,7 +15,8 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, build_network, weight_shapes
 from dreamsound_jax.objectives.terms import Objective, compile_objective, layers
 from dreamsound_jax.run.options import Options
-from dreamsound_jax.run.plan import Plan, resolve
+from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.spectral.front_end import FrontEnd
 
 FRONT_END = FrontEnd(mean=-24.0, std=17.0)
@@ -41,6 +43,11 @@ def random_weights(card=CARD, *, seed=0):
 def tiny_network(*, seed=0, dtype="float32"):
     """The network, as `load_model` gives it."""
     return build_network(CARD, random_weights(seed=seed), dtype=jnp.dtype(dtype))
+
+
+def as_module(network):
+    """The Flax module of a `VGG19Network`."""
+    return nnx.merge(network.graph, network.weights)
 
 
 def tiny_model(**keywords):

@@ -1,4 +1,4 @@
-"""Writes PyTorch's file format by hand, so that its reader is tested where PyTorch is not."""
+"""Writes PyTorch's file format without PyTorch, so that its reader can be tested without it."""
 
 import io
 import pickle
@@ -7,20 +7,24 @@ import zipfile
 import numpy as np
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS
-from dreamsound_jax.weights.torch_weights import NORM_PARTS, NORMALISED_NAMES, TORCH_NAMES
+from dreamsound_jax.weights.torch_weights import (
+    BATCH_NORM_PARTS,
+    BATCH_NORM_TORCH_NAMES,
+    TORCH_NAMES,
+)
 
 STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
 
 
 class Global:
-    """Is pickled as the name of something that need not exist here."""
+    """Is pickled as a name in a module, neither of which need exist here."""
 
     def __init__(self, module, name):
         self.name = f"{module}\n{name}\n"
 
 
 class Call:
-    """Is pickled as a call: `function`, a Global, with `arguments`."""
+    """Is pickled as a call of `function`, a Global, with `arguments`."""
 
     def __init__(self, function, *arguments):
         self.function, self.arguments = function, arguments
@@ -30,12 +34,14 @@ class Call:
 
 
 class Storage:
+    """Is pickled as a persistent ID, which is how PyTorch refers to a storage."""
+
     def __init__(self, *pid):
         self.pid = pid
 
 
 class _Pickler(pickle._Pickler):
-    """The pickler in Python, which can be taught to write names that it cannot import."""
+    """Python's pickler, extended by names that cannot be imported."""
 
     def save(self, obj, *args, **options):
         if isinstance(obj, Global):
@@ -52,13 +58,14 @@ class _Pickler(pickle._Pickler):
 
 
 def dumps(content):
+    """Pickles `content`, which may contain Global, Call and Storage."""
     file = io.BytesIO()
     _Pickler(file, protocol=2).dump(content)
     return file.getvalue()
 
 
 def tensor(key, array, *, offset=0, shape=None, strides=None, count=None):
-    """What stands for a tensor in the pickle; what is named differs from what `array` is."""
+    """Returns what is pickled for a tensor: `array` itself, unless arguments say otherwise."""
     kind = Global("torch", STORAGES[str(array.dtype)])
     storage = Storage("storage", kind, key, "cpu", array.size if count is None else count)
     strides = [s // array.itemsize for s in array.strides] if strides is None else strides
@@ -67,7 +74,7 @@ def tensor(key, array, *, offset=0, shape=None, strides=None, count=None):
 
 
 def write_zip(path, pickled, storages=(), *, compression=zipfile.ZIP_STORED, extra=None):
-    """An archive as `torch.save` writes it, of a pickle (bytes) and {key: array}."""
+    """Writes an archive as `torch.save` does, from a pickle (bytes) and {key: array}."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled)
         for name, content in (extra or {}).items():
@@ -79,19 +86,26 @@ def write_zip(path, pickled, storages=(), *, compression=zipfile.ZIP_STORED, ext
 
 
 def write_pth(path, arrays):
-    """A state dict {name: array} as PyTorch would save it."""
+    """Writes a state dict {name: array} as PyTorch would, and returns `path`."""
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     storages = {str(number): array for number, array in enumerate(arrays.values())}
     pickled = dumps({name: tensor(key, storages[key]) for key, name in zip(storages, arrays)})
     return write_zip(path, pickled, storages)
 
 
-def vgg19_arrays(shapes, *, seed=0, normalised=False, dtype=np.float32):
-    """A random state dict with torchvision's names; `shapes` as `models.weight_shapes` has them.
+def vgg19_arrays(shapes, *, seed=0, batch_norm=False, dtype=np.float32):
+    """Draws a random state dict of VGG19 with torchvision's names.
 
-    He-normal, drawn in the order of the network, so that equal seeds give equal numbers.
+    The numbers are He-normal and drawn in the order of the network, so that they depend on the
+    seed alone.
+
+    Args:
+      shapes: the shapes of the network's weights, as `loading.weight_shapes` returns them.
+      seed: the seed of the random numbers.
+      batch_norm: whether a batch norm follows each convolution.
+      dtype: the dtype of the arrays.
     """
-    rng, names = np.random.default_rng(seed), NORMALISED_NAMES if normalised else TORCH_NAMES
+    rng, names = np.random.default_rng(seed), BATCH_NORM_TORCH_NAMES if batch_norm else TORCH_NAMES
     arrays = {}
     for layer, name in names.items():
         *inside, out = shapes[layer]["kernel"].shape
@@ -99,10 +113,10 @@ def vgg19_arrays(shapes, *, seed=0, normalised=False, dtype=np.float32):
         scale = dtype(np.sqrt(2 / np.prod(inside)))
         arrays[f"{name}.weight"] = rng.standard_normal(shape, dtype) * scale
         arrays[f"{name}.bias"] = rng.standard_normal(out, dtype) * dtype(0.05)
-        if normalised and layer in CONV_LAYERS:
+        if batch_norm and layer in CONV_LAYERS:
             features, position = name.split(".")
             norm = f"{features}.{int(position) + 1}"
-            parts = [rng.uniform(0.5, 1.5, out).astype(dtype) for _ in NORM_PARTS]
-            arrays |= {f"{norm}.{part}": values for part, values in zip(NORM_PARTS, parts)}
+            parts = [rng.uniform(0.5, 1.5, out).astype(dtype) for _ in BATCH_NORM_PARTS]
+            arrays |= {f"{norm}.{part}": values for part, values in zip(BATCH_NORM_PARTS, parts)}
             arrays[f"{norm}.num_batches_tracked"] = np.array(7)
     return arrays

@@ -1,11 +1,11 @@
-"""The dream in PyTorch, written from its description: the oracle of test_parity.py.
+"""An implementation of the dream in PyTorch, with which test_parity.py compares.
 
-Runs on CPU in float64, one clip at a time, as the reference does; `weights` is a state dict with
-torchvision's names.
+It was written from the description of the reference. It computes on CPU in float64, one clip at a
+time, as the reference does. `weights` is always a state dict with torchvision's names.
 
     python -m tests.helpers.torch_reference
 
-stores what PyTorch computes with a full-width network, for where PyTorch is not.
+This command stores what PyTorch computes with a full-width network, for tests without PyTorch.
 """
 
 import numpy as np
@@ -18,16 +18,16 @@ from tests.helpers import full_width
 
 
 def activations(weights, image, layers, *, exact_ties=False):
-    """{layer: activation} of an image (1, 1, height, width), up to the deepest of `layers`."""
-    x, found = image, {}
+    """Computes {layer: activation} of an image (1, 1, height, width)."""
+    x, activations = image, {}
     for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
-        x = _layer(weights, name, x, exact_ties)
+        x = _apply_layer(weights, name, x, exact_ties)
         if name in layers:
-            found[name] = x
-    return found
+            activations[name] = x
+    return activations
 
 
-def _layer(weights, name, x, exact_ties):
+def _apply_layer(weights, name, x, exact_ties):
     if name in TORCH_NAMES:
         kernel, bias = (weights[f"{TORCH_NAMES[name]}.{part}"] for part in ("weight", "bias"))
         if name.startswith("conv"):
@@ -41,14 +41,17 @@ def _layer(weights, name, x, exact_ties):
 
 
 def _pool_rounded(x):
-    """Max-pool in which cells that differ by rounding alone are equal, and the first is taken."""
+    """Applies a max-pool that treats cells as equal if they differ only by rounding.
+
+    Of equal cells the first one is chosen.
+    """
     scale = x.detach().abs().max()
     _, chosen = F.max_pool2d((x / scale).round(decimals=11), 2, return_indices=True)
     return x.flatten(2).gather(2, chosen.flatten(2)).view(chosen.shape)
 
 
 def dream(weights, mel_db, params, rolls, *, exact_ties=False):
-    """Dreams a (mel bands, frames) dB tensor as the parameters of a golden dream say."""
+    """Dreams a tensor (mel bands, frames) in dB with the parameters of a golden dream."""
     original = ((mel_db - params["mean"]) / params["std"])[None, None]
     ratio, size = params["pyramid_ratio"], params["pyramid_size"]
     current, last = original, None
@@ -67,8 +70,8 @@ def dream(weights, mel_db, params, rolls, *, exact_ties=False):
 
 def _step(weights, image, params, step, exact_ties):
     image = image.detach().requires_grad_()
-    found = activations(weights, image, params["layers_to_use"], exact_ties=exact_ties)
-    terms = [_term(layer, values, params) for layer, values in found.items()]
+    by_layer = activations(weights, image, params["layers_to_use"], exact_ties=exact_ties)
+    terms = [_compute_term(layer, values, params) for layer, values in by_layer.items()]
     (gradient,) = torch.autograd.grad(sum(terms) / len(terms), image)
     sigma = 2 * (step + 1) / params["num_iterations"] + params["smoothing_coefficient"]
     gradient = _smooth(gradient, sigma)
@@ -76,8 +79,8 @@ def _step(weights, image, params, step, exact_ties):
     return (image.detach() + params["lr"] * gradient).clamp(-3, 3)
 
 
-def _term(layer, values, params):
-    if layer == "output":  # the reference ascends the cross-entropy
+def _compute_term(layer, values, params):
+    if layer == "output":  # The reference ascends the cross-entropy.
         return F.cross_entropy(values, torch.tensor([params["target_class_index"]]))
     return values.square().mean()
 
@@ -96,16 +99,17 @@ def _resize(image, shape):
 
 
 def full_width_numbers():
-    """What `full_width.numbers` tells of PyTorch's network, with the weights of `full_width`."""
+    """Computes `full_width.numbers` with PyTorch and the weights of `full_width`."""
     weights = {name: torch.tensor(array).double() for name, array in full_width.arrays().items()}
     image = torch.tensor(full_width.spectrogram())[None, None].requires_grad_()
-    found = activations(weights, image, LAYERS)
-    gradients = {
-        layer: torch.autograd.grad(found[layer].square().sum(), image, retain_graph=True)[0][0, 0]
-        for layer in full_width.GRADIENTS
-    }
-    found = {layer: values[0].detach().numpy() for layer, values in found.items()}
-    return full_width.numbers(found, {layer: values.numpy() for layer, values in gradients.items()})
+    by_layer = activations(weights, image, LAYERS)
+    gradients = {}
+    for layer in full_width.GRADIENTS:
+        sum_squares = by_layer[layer].square().sum()
+        (gradient,) = torch.autograd.grad(sum_squares, image, retain_graph=True)
+        gradients[layer] = gradient[0, 0].numpy()
+    arrays = {layer: values[0].detach().numpy() for layer, values in by_layer.items()}
+    return full_width.numbers(arrays, gradients)
 
 
 if __name__ == "__main__":

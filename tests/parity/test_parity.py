@@ -15,15 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from dreamsound_jax.domains import domains
-from dreamsound_jax.dreaming import dream
+from dreamsound_jax.dreaming.dream import dream_clips, dream_level
+from dreamsound_jax.dreaming.program import ClipSettings
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.vgg19 import LAYERS
-from dreamsound_jax.spectral import interpolate
-from dreamsound_jax.weights.torch_weights import from_torch
+from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.spectral.interpolate import roll_time
+from dreamsound_jax.weights.torch_weights import convert_state_dict
 from tests.helpers import tiny
+from tests.helpers.domains import mel_clips
 from tests.helpers.tiny import CARD
 from tests.helpers.torch_files import vgg19_arrays
 
@@ -43,6 +44,20 @@ DREAMS = [
 TIED = "odd_pyramid"
 # In float32 rounding decides a pooling between two cells: equal ones, or 0.0966624 and 0.0966627.
 NEAR_TIES = (TIED, "several")
+FULL_WIDTH = dataclasses.replace(
+    CARD, classes=tuple("abcdefgh"), size={"width": 1.0, "hidden": 4096}
+)
+# Parameters of a dream that are options of the same names.
+OPTIONS = (
+    "pyramid_size",
+    "pyramid_ratio",
+    "replace_detail",
+    "detail_factor",
+    "num_iterations",
+    "lr",
+    "smoothing_coefficient",
+    "target_class_index",
+)
 
 needs_golden = pytest.mark.skipif(
     not (GOLDEN / "input.npz").exists(),
@@ -67,9 +82,10 @@ def seeded_weights():
 
 @functools.cache
 def golden_network(dtype):
-    full = dataclasses.replace(CARD, classes=tuple("abcdefgh"), width=1.0, hidden=4096)
-    weights = from_torch(seeded_weights(), loading.weight_shapes(full), dtype=np.float64)
-    return loading.network_from(full, dict(weights), dtype=dtype)
+    weights = convert_state_dict(
+        seeded_weights(), loading.weight_shapes(FULL_WIDTH), dtype=np.float64
+    )
+    return loading.build_network(FULL_WIDTH, dict(weights), dtype=jnp.dtype(dtype))
 
 
 def golden_mel_db():
@@ -81,28 +97,40 @@ def golden_dream(name):
     return json.loads(str(stored["params"])), stored
 
 
-def settings_of(params):
-    fields = ("pyramid_size", "pyramid_ratio", "replace_detail", "num_iterations")
-    chosen = {field: params[field] for field in fields}
-    layers = tuple(params["layers_to_use"])
-    return dream.Settings(layers=layers, class_objective="away", **chosen)
+def plan_of(params, dtype, card=FULL_WIDTH) -> ClipPlan:
+    """The plan of a dream as the reference dreams it."""
+    options = {name: params[name] for name in OPTIONS}
+    (plan,) = tiny.plan(
+        card,
+        layers_to_use=tuple(params["layers_to_use"]),
+        class_objective="away",
+        domain="mel",
+        precision=str(dtype),
+        **options,
+    ).clips
+    return plan
 
 
-def clip_of(params, rolls, dtype):
-    how = {"smoothing_coefficient": params["smoothing_coefficient"], "precision": str(dtype)}
-    steps = jax.tree.map(jnp.asarray, tiny.steps(learning_rate=params["lr"], **how))
-    target = jnp.asarray(params["target_class_index"])
-    weights = jnp.asarray(dream.layer_weights(params["layers_to_use"]), dtype)
-    detail_factor = jnp.asarray(params["detail_factor"], dtype)
-    return dream.Clip(steps, detail_factor, target, jnp.asarray(rolls), weights)
+def settings_of(plan, rolls) -> ClipSettings:
+    """The settings of one clip."""
+    detail_factor = np.asarray(plan.detail_factor, plan.dtype)
+    settings = ClipSettings(plan.steps, detail_factor, rolls, plan.objective_data(plan.target))
+    return jax.tree.map(jnp.asarray, settings)
 
 
-def our_dream(network, mel_db, params, rolls):
+def dream(network, mel_db, params, rolls, card=FULL_WIDTH):
+    """Dreams one clip (mel bands, frames) in dB."""
     x = jnp.asarray((mel_db - params["mean"]) / params["std"])[None]
-    start = domains.Mel(x, jnp.zeros((1, 1)), jax.random.split(jax.random.key(0), 1), CARD)
-    clips = jax.tree.map(lambda leaf: leaf[None], clip_of(params, rolls, x.dtype))
-    dreamed, _ = dream.dream(network, start, clips, settings=settings_of(params))
+    plan = plan_of(params, x.dtype, card)
+    settings = jax.tree.map(lambda leaf: leaf[None], settings_of(plan, rolls))
+    dreamed, _ = dream_clips(network, mel_clips(x), settings, program=plan.program())
     return np.asarray(dreamed[0]) * params["std"] + params["mean"]
+
+
+def to_torch(activation):
+    """An activation of one clip, laid out as in PyTorch."""
+    array = np.asarray(activation)
+    return (array.transpose(2, 0, 1) if array.ndim == 3 else array)[None]
 
 
 @needs_golden
@@ -110,12 +138,11 @@ def our_dream(network, mel_db, params, rolls):
 def test_every_layer_meets_the_reference(dtype, tolerance):
     with jax.enable_x64(dtype == "float64"):
         x = jnp.asarray((golden_mel_db() + 24.1847) / 16.8729, dtype)
-        run = jax.jit(lambda network, x: nnx.merge(*network)(x[None], LAYERS))
+        run = jax.jit(lambda network, x: network.activations(x, LAYERS))
         activations = run(golden_network(dtype), x)
     golden = np.load(GOLDEN / "forward.npz")
     for layer in LAYERS:
-        ours = np.float64(activations[layer])
-        ours = ours.transpose(0, 3, 1, 2) if ours.ndim == 4 else ours
+        ours = np.float64(to_torch(activations[layer]))
         stored = {key: golden[f"{layer}/{key}"] for key in ("shape", "mean", "std", "corner")}
         assert ours.shape == tuple(stored["shape"])
         spread = float(stored["std"])
@@ -132,7 +159,7 @@ def test_every_layer_meets_the_reference(dtype, tolerance):
 @pytest.mark.parametrize("name", DREAMS)
 def test_a_whole_dream_meets_the_reference(name):
     params, stored = golden_dream(name)
-    dreamed = our_dream(golden_network("float64"), golden_mel_db(), params, stored["rolls"])
+    dreamed = dream(golden_network("float64"), golden_mel_db(), params, stored["rolls"])
     np.testing.assert_allclose(dreamed, stored["mel_db"], atol=1e-5, rtol=0)
 
 
@@ -155,7 +182,7 @@ def test_odd_pyramid():
     theirs = torch_reference.dream(*arguments).numpy()
     np.testing.assert_allclose(theirs, stored["mel_db"], atol=1e-5, rtol=0)
     exact = torch_reference.dream(*arguments, exact_ties=True).numpy()
-    ours = our_dream(golden_network("float64"), golden_mel_db(), params, stored["rolls"])
+    ours = dream(golden_network("float64"), golden_mel_db(), params, stored["rolls"])
     np.testing.assert_allclose(ours, exact, atol=1e-5, rtol=0)
 
 
@@ -163,35 +190,38 @@ def test_odd_pyramid():
 @pytest.mark.parametrize("name", [*DREAMS, TIED])
 def test_the_first_step_meets_the_reference_in_float32(name):
     params, stored = golden_dream(name)
-    settings, clip = settings_of(params), clip_of(params, stored["rolls"], jnp.float32)
+    plan = plan_of(params, "float32")
+    settings, program = settings_of(plan, stored["rolls"]), plan.program()
     x = jnp.asarray((golden_mel_db() - params["mean"]) / params["std"], jnp.float32)
-    start = domains.Mel(x, jnp.zeros(1), jax.random.key(0), CARD)
-    shapes = settings.level_shapes(x.shape)
-    entered = start.enter(start.start(), shapes, 0, clip.detail_factor)
-    one_step = dataclasses.replace(settings, keep_path=True)
+    clip = jax.tree.map(lambda leaf: leaf[0], mel_clips(x[None]))
+    shapes = program.level_shapes(x.shape, FULL_WIDTH.architecture)
+    start = clip.to_level(clip.initial(), shapes, 0, settings.detail_factor)
+    with_path = dataclasses.replace(program, keep_path=True)
 
     @jax.jit
-    def first_step(network):
-        _, climb = dream.dream_level(network, None, start, clip, settings=one_step, level=0)
-        return interpolate.roll_time(climb.path[0] - entered, clip.rolls[0])
+    def take_first_step(network):
+        _, climb = dream_level(network, None, clip, settings, program=with_path, level=0)
+        return roll_time(climb.path[0] - start, settings.rolls[0])
 
     expected = stored["first_update_level0"]
-    update = first_step(golden_network("float32"))
+    update = take_first_step(golden_network("float32"))
     missed = np.abs(update - expected) > 1e-3 * np.abs(expected).max()
     assert missed.mean() <= (0.02 if name in NEAR_TIES else 0)
 
 
-@pytest.fixture
-def pair(x64):
+@pytest.fixture(scope="module")
+def pair():
     """A tiny network, here and in PyTorch."""
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
     shapes = loading.weight_shapes(CARD)
     weights = vgg19_arrays(shapes, dtype=np.float64)
-    converted = dict(from_torch(weights, shapes, dtype=np.float64))
-    network = loading.network_from(CARD, converted, dtype=jnp.float64)
+    converted = dict(convert_state_dict(weights, shapes, dtype=np.float64))
+    with jax.enable_x64(True):
+        network = loading.build_network(CARD, converted, dtype=jnp.float64)
     return network, {name: torch.tensor(array) for name, array in weights.items()}
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("shape", [(32, 32), (40, 77), (128, 256)])
 def test_layers_and_input_gradients_agree_with_torch(pair, shape):
     import torch
@@ -204,23 +234,23 @@ def test_layers_and_input_gradients_agree_with_torch(pair, shape):
     theirs = torch_reference.activations(weights, image, LAYERS)
     of_gradients = ("conv2_1", "mp3", "relu5_4", "output")
 
-    def run(x, layers):
-        return nnx.merge(*network)(x[None], layers)
+    @jax.jit
+    def run(x):
+        activations, pull_back = jax.vjp(lambda x: network.activations(x, LAYERS), x)
+        nothing = jax.tree.map(jnp.zeros_like, activations)
+        slopes = {name: nothing | {name: 2 * activations[name]} for name in of_gradients}
+        return activations, {name: pull_back(slope)[0] for name, slope in slopes.items()}
 
-    def gradient(x, layer):
-        return jax.grad(lambda x: jnp.sum(run(x, (layer,))[layer] ** 2))(x)
-
-    ours = jax.jit(lambda x: run(x, LAYERS))(x)
-    gradients = jax.jit(lambda x: {layer: gradient(x, layer) for layer in of_gradients})(x)
+    ours, gradients = run(x)
     for layer in LAYERS:
-        a, b = np.asarray(ours[layer]), theirs[layer].detach().numpy()
-        a = a.transpose(0, 3, 1, 2) if a.ndim == 4 else a
-        np.testing.assert_allclose(a, b, atol=1e-10, rtol=0)
+        expected = theirs[layer].detach().numpy()
+        np.testing.assert_allclose(to_torch(ours[layer]), expected, atol=1e-10, rtol=0)
     for layer in of_gradients:
         (expected,) = torch.autograd.grad(theirs[layer].square().sum(), image, retain_graph=True)
         np.testing.assert_allclose(gradients[layer], expected[0, 0], atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -251,5 +281,5 @@ def test_dreams_agree_with_torch(pair, changes):
     mel_db = np.random.default_rng(2).normal(-24, 17, size=(128, 141))
     rolls = np.array([3, 5, 0, 9])[: params["pyramid_size"]]
     theirs = torch_reference.dream(weights, torch.tensor(mel_db), params, rolls).numpy()
-    ours = our_dream(network, mel_db, params, rolls)
+    ours = dream(network, mel_db, params, rolls, CARD)
     np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)

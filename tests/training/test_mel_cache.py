@@ -2,100 +2,126 @@ import jax
 import numpy as np
 import pytest
 
-from dreamsound_jax.spectral import mel, stft
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training import mel_cache
-from dreamsound_jax.training.datasets import Dataset
+from dreamsound_jax.training import analysis
+from dreamsound_jax.training.datasets.dataset import Dataset
+from dreamsound_jax.training.front_end import FRONT_END
+from dreamsound_jax.training.mel_cache import analyse_sounds
 from tests.helpers.sounds import RATE, white_noise
 
 LENGTHS = {"tiny": 300, "short": 9000, "whole": 51200, "long": 100 * RATE}
 
 
-def sounds(read=lambda name: white_noise(LENGTHS[name]), stamp=lambda name: ""):
+def read_noise(name):
+    return white_noise(LENGTHS[name])
+
+
+def make_dataset(read=read_noise, fingerprint=lambda name: ""):
     return Dataset(
         classes=("noise",),
         splits={},
-        reader=lambda: read,
-        stamp=stamp,
-        identity="sounds",
+        open_reader=lambda: read,
+        fingerprint=fingerprint,
+        cache_key="sounds",
         description="",
-        facts={},
+        source={},
     )
 
 
 def test_sounds_are_analysed_as_they_are_for_dreaming(tmp_path):
-    kept, broken = mel_cache.analyse_all(tmp_path, sounds(), ["tiny", "short", "whole"])
+    cached, broken = analyse_sounds(tmp_path, make_dataset(), ["tiny", "short", "whole"])
     assert not broken
-    for name, (piece,) in kept.items():
-        sound = white_noise(LENGTHS[name]) / np.abs(white_noise(LENGTHS[name])).max()
-        expected = jax.jit(mel.sound_to_mel_db)(np.float32(sound))
-        assert piece.shape == expected.shape
-        np.testing.assert_allclose(piece, expected, atol=0.05)
+    for name, (piece,) in cached.items():
+        sound = read_noise(name) / np.abs(read_noise(name)).max()
+        expected = jax.jit(FRONT_END.level_db)(np.float32(sound))
+        assert np.asarray(piece).dtype == np.float16
+        np.testing.assert_allclose(piece, expected, atol=0.05, strict=False)
+        assert np.shape(piece) == expected.shape
 
 
-def test_long_sounds_are_cut_and_silent_pieces_dropped(tmp_path):
+def test_long_sounds_are_cut_and_silent_pieces_left_out(tmp_path):
     def read(name):
-        sound = white_noise(LENGTHS[name])
+        sound = read_noise(name)
         sound[: 35 * RATE] = 0
         return sound
 
-    kept, _ = mel_cache.analyse_all(tmp_path, sounds(read), ["long"])
-    assert [piece.shape[1] for piece in kept["long"]] == [stft.frame_count(100 * RATE // 3)] * 2
-    assert min(piece.max() for piece in kept["long"]) > -30, "each piece has a peak of 1"
+    cached, _ = analyse_sounds(tmp_path, make_dataset(read), ["long"])
+    pieces = [np.asarray(piece) for piece in cached["long"]]
+    assert [piece.shape[1] for piece in pieces] == [FRONT_END.frame_count(100 * RATE // 3)] * 2
+    assert min(piece.max() for piece in pieces) > -30, "each piece has a peak of 1"
+
+
+def test_pieces_of_different_lengths_are_kept_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr(analysis, "MAX_PIECE_SAMPLES", 1000)
+    sound = white_noise(1601)  # It is cut into 801 and 800 samples, which have 5 and 4 frames.
+    cached, _ = analyse_sounds(tmp_path, make_dataset(lambda name: sound), ["uneven"])
+    expected = [analysis.compute_mel_db(piece) for piece in analysis.cut_into_pieces(sound)]
+    assert [piece.shape[1] for piece in expected] == [5, 4]
+    for piece, spectrogram in zip(cached["uneven"], expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(piece), spectrogram)
 
 
 def test_a_sound_is_read_once_and_again_when_it_changes(tmp_path):
-    seen = []
+    read_names = []
 
     def read(name):
-        seen.append(name)
-        return white_noise(LENGTHS[name])
+        read_names.append(name)
+        return read_noise(name)
 
     names = ["tiny", "short"]
-    first, _ = mel_cache.analyse_all(tmp_path, sounds(read), names)
-    again, _ = mel_cache.analyse_all(tmp_path, sounds(read), names)
-    assert sorted(seen) == sorted(names)
+    first, _ = analyse_sounds(tmp_path, make_dataset(read), names)
+    again, _ = analyse_sounds(tmp_path, make_dataset(read), names)
+    assert sorted(read_names) == sorted(names)
     np.testing.assert_array_equal(first["short"][0], again["short"][0])
-    mel_cache.analyse_all(tmp_path, sounds(read, stamp=lambda name: name[:1]), ["short"])
-    assert seen.count("short") == 2
+    analyse_sounds(tmp_path, make_dataset(read, fingerprint=lambda name: name[:1]), ["short"])
+    assert read_names.count("short") == 2
 
 
-def test_what_a_killed_run_had_done_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(mel_cache, "GROUP", 1)
-
-    def read(name):
+def test_a_killed_run_keeps_what_it_has_done(tmp_path):
+    def read_until_killed(name):
         if name == "whole":
             raise KeyboardInterrupt
-        return white_noise(LENGTHS[name])
+        return read_noise(name)
 
     names = ["tiny", "short", "whole"]
     with pytest.raises(KeyboardInterrupt):
-        mel_cache.analyse_all(tmp_path, sounds(read), names)
-    (data,), (index,) = tmp_path.glob("*.mel"), tmp_path.glob("*.jsonl")
-    with data.open("ab") as half_written:
-        half_written.write(b"cut short")
-    with index.open("a") as half_written:
-        half_written.write('{"key": "who')
-    seen = []
-    kept, _ = mel_cache.analyse_all(
-        tmp_path, sounds(lambda name: seen.append(name) or white_noise(LENGTHS[name])), names
-    )
-    assert seen == ["whole"]
-    assert [kept[name][0].shape[1] for name in names] == [
-        stft.frame_count(LENGTHS[name]) for name in names
-    ]
+        analyse_sounds(tmp_path, make_dataset(read_until_killed), names)
+    (tmp_path / ".half-written.part").write_bytes(b"cut short")
+    read_names = []
+
+    def read(name):
+        read_names.append(name)
+        return read_noise(name)
+
+    cached, _ = analyse_sounds(tmp_path, make_dataset(read), names)
+    assert read_names == ["whole"]
+    for name in names:
+        assert np.shape(cached[name][0]) == (128, FRONT_END.frame_count(LENGTHS[name]))
 
 
-def test_a_damaged_part_of_the_cache_is_made_anew(tmp_path, caplog):
-    mel_cache.analyse_all(tmp_path, sounds(), ["short"])
-    (data,) = tmp_path.glob("*.mel")
-    data.write_bytes(data.read_bytes()[:1000])
-    kept, _ = mel_cache.analyse_all(tmp_path, sounds(), ["short"])
-    assert "damaged part of the cache" in caplog.text
-    assert kept["short"][0].shape == (128, stft.frame_count(LENGTHS["short"]))
+def pickle_an_array(path):
+    np.save(path, np.array([print], dtype=object), allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:1000]), id="cut short"),
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(b"no array"), id="other content"),
+        pytest.param(pickle_an_array, id="pickle"),
+    ],
+)
+def test_a_damaged_file_is_replaced(tmp_path, caplog, damage):
+    analyse_sounds(tmp_path, make_dataset(), ["short"])
+    (path,) = tmp_path.iterdir()
+    damage(path)
+    cached, _ = analyse_sounds(tmp_path, make_dataset(), ["short"])
+    assert "is damaged, so its sound is analysed again" in caplog.text
+    assert np.shape(cached["short"][0]) == (128, FRONT_END.frame_count(LENGTHS["short"]))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="--cache names another folder"):
-        mel_cache.analyse_all(tmp_path / "file" / "cache", sounds(), ["tiny"])
+    with pytest.raises(UserError, match="choose another folder with --cache"):
+        analyse_sounds(tmp_path / "file" / "cache", make_dataset(), ["tiny"])

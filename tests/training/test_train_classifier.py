@@ -1,6 +1,5 @@
-"""Training through the real command line, on a folder of small sounds."""
+"""The command scripts/train_classifier.py, run as a process on a folder of small sounds."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,64 +12,62 @@ import soundfile
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.networks.card import read_entries
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.training.datasets.class_folders import find_class_folders
+from dreamsound_jax.training.pipeline import RunStorage, train_checkpoint
+from dreamsound_jax.training.recipe import Recipe
 from tests.helpers.sounds import RATE, tone, white_noise
 
-ROOT = Path(__file__).parents[2]
-SMALL = ["--width=0.0625", "--hidden=16", "--windows=64x16", "--batch_size=16", "--held_out=0.2"]
-SMALL += ["--save_every=4", "--learning_rate=0.003"]
-LIMITED = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
+SCRIPT = [sys.executable, str(Path(__file__).parents[2] / "scripts/train_classifier.py")]
+FLAGS = ["--width=0.0625", "--hidden=16", "--windows=64x16", "--batch_size=16", "--held_out=0.2"]
+FLAGS += ["--save_every=4", "--learning_rate=0.003"]
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """A folder of sounds, tones and noise, one of them broken; and the environment to train in."""
-    root = tmp_path_factory.mktemp("training")
+def sounds(tmp_path_factory):
+    """A folder of 20 tones and 20 noises, and a broken file."""
+    folder = tmp_path_factory.mktemp("training") / "sounds"
     rng = np.random.default_rng(0)
     for number in range(20):
         for name in ("tone", "noise"):
-            (root / "sounds" / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).mkdir(parents=True, exist_ok=True)
             length = int(rng.integers(5000, 30000))
             sound = tone(frequency=rng.uniform(200, 2000), seconds=length / RATE)
             sound = sound if name == "tone" else 0.5 * white_noise(length, seed=number)
-            soundfile.write(root / "sounds" / name / f"{number}.wav", sound, RATE)
-    (root / "sounds/tone/broken.wav").write_bytes(b"RIFF no sound")
-    return root, {**os.environ, "XDG_CACHE_HOME": str(root / "cache")}
+            soundfile.write(folder / name / f"{number}.wav", sound, RATE)
+    (folder / "tone/broken.wav").write_bytes(b"RIFF no sound")
+    return folder
 
 
-def command(places, output, *flags, before=()):
-    root, environment = places
-    script = [
-        *before,
-        sys.executable,
-        str(ROOT / "scripts/train_classifier.py"),
-        "--dataset=folder",
-    ]
-    script += [f"--data_dir={root / 'sounds'}", f"--output={output}", *SMALL, *flags]
-    options = {"env": environment, "text": True, "stderr": subprocess.PIPE, "cwd": root}
-    return subprocess.Popen(script, **options)
+def start(sounds, output, *flags, limit=()):
+    command = [*limit, *SCRIPT, "--dataset=folder", f"--data_dir={sounds}", f"--output={output}"]
+    command += [f"--cache={sounds.parent / 'cache'}", *FLAGS, *flags]
+    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, cwd=sounds.parent)
 
 
 def finish(process, code=0):
-    _, said = process.communicate(timeout=280)
-    assert process.returncode == code, said
-    return said
+    _, stderr = process.communicate(timeout=400)
+    assert process.returncode == code, stderr
+    return stderr
 
 
-def weights(folder):
+def load_kernel(folder):
     return ocp.load(folder / "weights")["linear1"]["kernel"]
 
 
 @pytest.fixture(scope="module")
-def trained(places):
-    folder = places[0] / "whole"
-    return folder, finish(command(places, folder, f"--tensorboard={places[0] / 'board'}"))
+def trained(sounds):
+    """The folder of a trained checkpoint, and what the command printed."""
+    folder = sounds.parent / "whole"
+    return folder, finish(start(sounds, folder, f"--tensorboard={sounds.parent / 'board'}"))
 
 
 @pytest.mark.slow
-def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tmp_path):
-    folder, said = trained
-    assert re.search(r"skipped: .*broken.wav", said) and "1 of 41 sounds were skipped" in said
-    assert "Traceback" not in said and "epoch 16: held_out" in said
+def test_a_folder_of_sounds_becomes_a_checkpoint(sounds, trained):
+    folder, stderr = trained
+    assert re.search(r"skipped: .*broken.wav", stderr) and "1 of 41 sounds were skipped" in stderr
+    assert "Traceback" not in stderr and "epoch 16: accuracy on held_out" in stderr
+    assert f"--checkpoint={folder}" in stderr
     entries = read_entries(folder)
     assert entries["classes"] == ["noise", "tone"]
     assert entries["accuracy"]["held_out"] > 0.8
@@ -78,63 +75,60 @@ def test_a_folder_of_sounds_becomes_a_checkpoint_that_dreams(places, trained, tm
     assert -100 < entries["mean"] < 0 < entries["std"] < 60
     assert (folder / "confusion.png").read_bytes().startswith(b"\x89PNG")
     page = (folder / "README.md").read_text()
-    assert "--dataset=folder" in page and str(places[0]) not in page
+    assert "--dataset=folder" in page and str(sounds.parent) not in page
     assert not (folder.parent / ".whole.training").exists()
-    dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}"]
+
+
+@pytest.mark.slow
+def test_the_checkpoint_dreams(trained, tmp_path):
+    dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={trained[0]}"]
     dream += ["--target_class=tone", "--pyramid_size=1", f"--output_dir={tmp_path / 'dream'}"]
-    subprocess.run(dream, check=True, env=places[1], capture_output=True)
+    subprocess.run(dream, check=True, capture_output=True)
     assert (tmp_path / "dream/00000-noise.wav").stat().st_size > 100_000
 
 
 @pytest.mark.slow
-def test_tensorboard_can_read_its_logs(places, trained):
-    pytest.importorskip("tensorboardX", reason="writes them")
-    (log,) = (places[0] / "board").iterdir()
+def test_tensorboard_logs_hold_loss_and_accuracy(sounds, trained):
+    pytest.importorskip("tensorboardX", reason="it writes the logs")
+    (log,) = (sounds.parent / "board").iterdir()
     content = log.read_bytes()
-    for name in (b"train/loss", b"train/right", b"held_out/accuracy"):
+    for name in (b"train/loss", b"train/accuracy", b"held_out/accuracy"):
         assert name in content
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_to_the_same_weights(places, trained):
-    folder = places[0] / "killed"
-    process = command(places, folder)
+def test_a_killed_run_resumes_to_the_same_weights(sounds, trained):
+    folder = sounds.parent / "killed"
+    process = start(sounds, folder)
     states = folder.parent / ".killed.training"
     while process.poll() is None and not (states / "8").exists():
         time.sleep(0.002)
     process.kill()
     process.communicate()
     assert process.returncode == -9 and not folder.exists()
-    said = finish(command(places, folder))
-    assert re.search(r"going on from step \d+ of 32", said)
-    np.testing.assert_array_equal(weights(folder), weights(trained[0]))
+    assert re.search(r"resuming from step \d+ of 32", finish(start(sounds, folder)))
+    np.testing.assert_array_equal(load_kernel(folder), load_kernel(trained[0]))
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(places):
-    """The process may write no file of more than 100 kB."""
-    before = set(places[0].iterdir())
-    said = finish(command(places, places[0] / "full", before=LIMITED), code=2)
-    last = said.strip().splitlines()[-1]
-    assert last.startswith("train_classifier: cannot write the checkpoint ")
-    assert "Traceback" not in said and set(places[0].iterdir()) == before
+def test_a_full_disk_is_one_line_and_leaves_nothing(sounds):
+    """The process must not write files of more than 100 kB."""
+    before = set(sounds.parent.iterdir())
+    limit = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
+    stderr = finish(start(sounds, sounds.parent / "full", limit=limit), code=2)
+    assert stderr.startswith("train_classifier: cannot write the checkpoint ")
+    assert stderr.count("\n") == 1 and set(sounds.parent.iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        pytest.param(
-            ["--batch_size=64"], "32 clips do not fill one batch of 64", marks=pytest.mark.slow
-        ),
-        (["--windows=20"], "--windows=20: frames, 32 or more, x epochs"),
-        (["--data_dir=nowhere"], "no folder 'nowhere'"),
-        (["--dataset=urbansound8k"], "no file .*UrbanSound8K.csv"),
-        (["--dataset=fma-small"], "no file .*tracks.csv"),
-        (["--output=sounds"], "is there, and no checkpoint"),
-        (["--tensorboard=sounds/tone/0.wav/x"], "cannot write TensorBoard's logs to sounds/tone"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_code_2(places, flags, words):
-    said = finish(command(places, places[0] / "none", *flags), code=2).strip().splitlines()
-    assert re.search(words, said[-1]) and said[-1].startswith("train_classifier: ")
-    assert not [line for line in said if "Traceback" in line]
-    assert not (places[0] / "none").exists()
+def test_a_bad_flag_is_one_line_and_exit_code_2(sounds):
+    before = set(sounds.parent.iterdir())
+    stderr = finish(start(sounds, sounds.parent / "none", "--windows=20"), code=2)
+    assert stderr.startswith("train_classifier: --windows must be a list")
+    assert stderr.count("\n") == 1 and set(sounds.parent.iterdir()) == before
+
+
+def test_the_output_is_checked_before_sounds_are_read(sounds, tmp_path):
+    dataset = find_class_folders(sounds, held_out=0.2, seed=0)
+    storage = RunStorage(output=sounds, cache=tmp_path / "cache")
+    with pytest.raises(UserError, match="must be new, empty or a checkpoint"):
+        train_checkpoint(dataset, Recipe(), storage, width=0.0625, hidden=16, command="")
+    assert not list(tmp_path.iterdir())

@@ -22,7 +22,7 @@ def read_all(path):
         return {name: stored.read() for name, stored in tensors.items()}
 
 
-def refusal(path):
+def get_refusal(path):
     with pytest.raises(UserError) as caught:
         read_all(path)
     message = str(caught.value)
@@ -30,14 +30,14 @@ def refusal(path):
     return message
 
 
-def test_tensors_come_back_whole_and_in_blocks(tmp_path):
+def test_tensors_are_read_whole_and_in_blocks(tmp_path):
     path = write_pth(tmp_path / "a.pth", ARRAYS)
     with open_state_dict(path) as tensors:
         assert list(tensors) == list(ARRAYS)
         for name, stored in tensors.items():
             assert stored.dtype == ARRAYS[name].dtype and stored.shape == ARRAYS[name].shape
             np.testing.assert_array_equal(stored.read(), ARRAYS[name])
-        blocks = list(tensors["features.0.weight"].blocks(3))
+        blocks = list(tensors["features.0.weight"].read_blocks(3))
         assert [start for start, _ in blocks] == [0, 3, 6]
         np.testing.assert_array_equal(
             np.concatenate([block for _, block in blocks]), ARRAYS["features.0.weight"]
@@ -56,11 +56,11 @@ def test_views_share_a_storage(tmp_path):
     np.testing.assert_array_equal(found["inside"], array[5:11].reshape(2, 3))
     np.testing.assert_array_equal(found["spread"], np.full(5, 2))
     with open_state_dict(tmp_path / "a.pth") as tensors:
-        turned = np.concatenate([block for _, block in tensors["turned"].blocks(3)])
+        turned = np.concatenate([block for _, block in tensors["turned"].read_blocks(3)])
     np.testing.assert_array_equal(turned, array.reshape(6, 4).T)
 
 
-def test_what_was_written_on_a_big_endian_machine_is_turned(tmp_path):
+def test_bytes_of_a_big_endian_machine_are_swapped(tmp_path):
     array = np.arange(6.0)
     pickled = dumps({"a": tensor("0", array)})
     extra = {"byteorder": b"big"}
@@ -76,8 +76,8 @@ def test_wrapped_and_parallel_state_dicts_are_unwrapped(tmp_path, wrapping):
     assert list(read_all(write_zip(tmp_path / "a.pth", pickled, {"0": array}))) == ["a", "b"]
 
 
-def malicious(marker):
-    """Pickles that would make the file `marker`, each in its own way."""
+def make_malicious_pickles(marker):
+    """Returns pickles that would create the file `marker`, each in another way."""
     command = f"touch {marker}"
     system = Call(Global("os", "system"), command)
     python = f"open({str(marker)!r}, 'w')"
@@ -105,20 +105,19 @@ def malicious(marker):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(malicious("")))
+@pytest.mark.parametrize("kind", list(make_malicious_pickles("")))
 def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, kind):
     marker = tmp_path / "marker"
-    pickled = malicious(marker)[kind]
-    said = refusal(write_zip(tmp_path / "a.pth", pickled, {"0": np.zeros(4)}))
-    assert "was not run" in said or "damaged" in said
+    pickled = make_malicious_pickles(marker)[kind]
+    message = get_refusal(write_zip(tmp_path / "a.pth", pickled, {"0": np.zeros(4)}))
+    assert "was not run" in message or "damaged" in message
     assert not marker.exists()
 
 
-def test_the_malicious_pickles_are_real(tmp_path):
-    """Python's own unpickler would run them."""
+def test_pythons_unpickler_would_run_the_malicious_pickles(tmp_path):
     for kind in ("os.system", "eval", "exec, protocol 4", "instance", "in a value"):
         marker = tmp_path / kind.replace(" ", "_")
-        with_storage = malicious(marker)[kind]
+        with_storage = make_malicious_pickles(marker)[kind]
         unpickler = type("Any", (pickle.Unpickler,), {"persistent_load": lambda self, pid: None})
         unpickler.find_class = lambda self, module, name: (
             str if module.startswith("torch") else pickle.Unpickler.find_class(self, module, name)
@@ -126,48 +125,48 @@ def test_the_malicious_pickles_are_real(tmp_path):
         try:
             unpickler(__import__("io").BytesIO(with_storage)).load()
         except TypeError:
-            continue  # `str` takes not what a tensor is made of
+            continue  # The stand-in `str` does not accept what PyTorch's function does.
         assert marker.exists(), kind
 
 
-def test_nothing_of_ours_can_be_altered(tmp_path):
-    """BUILD sets attributes of what is on the stack: here, of the reader's own stand-ins."""
+def test_the_readers_own_objects_cannot_be_changed(tmp_path):
+    """The opcode BUILD sets attributes of an object on the stack."""
     for name in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
         for state in (b"}(U\x04evilK\x01u", b"N}(U\x08__call__K\x01u\x86"):
-            refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
+            get_refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
     assert read_all(write_pth(tmp_path / "b.pth", ARRAYS)).keys() == ARRAYS.keys()
 
 
 def test_a_pickle_cannot_take_all_memory_or_crash_python(tmp_path):
-    nested = b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s."  # hashing it overflows C's stack
-    memo = b"\x80\x02}r\xff\xff\xff\x7f."  # a place for two thousand million objects
+    nested = b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s."  # Hashing it overflows C's stack.
+    memo = b"\x80\x02}r\xff\xff\xff\x7f."  # This allocates two thousand million places.
     for pickled in (nested, memo):
-        assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled))
+        assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", pickled))
 
 
-def test_a_pickle_cannot_hide_what_it_holds(tmp_path):
-    """An OrderedDict whose own `items` was replaced is read as what it is."""
+def test_a_pickle_cannot_hide_its_entries(tmp_path):
+    """An OrderedDict whose `items` was replaced is read correctly."""
     array = np.zeros(4)
     hidden = dumps({"a": tensor("0", array)})
     ordered = b"\x80\x02ccollections\nOrderedDict\n)R}U\x05itemsK\x01sb."
-    assert "no state dict" in refusal(write_zip(tmp_path / "a.pth", ordered))
+    assert "holds no state dict" in get_refusal(write_zip(tmp_path / "a.pth", ordered))
     assert list(read_all(write_zip(tmp_path / "b.pth", hidden, {"0": array}))) == ["a"]
 
 
-def test_a_name_cannot_write_on_the_terminal(tmp_path):
+def test_a_message_contains_no_control_characters_of_a_name(tmp_path):
     pickled = b"\x80\x04\x8c\x04evil\x8c\x07\x1b[2Jx\n!\x93."
-    assert "\x1b" not in refusal(write_zip(tmp_path / "a.pth", pickled))
+    assert "\x1b" not in get_refusal(write_zip(tmp_path / "a.pth", pickled))
 
 
-def test_what_is_more_than_a_plain_tensor_is_refused(tmp_path):
-    """PyTorch marks a tensor that is to be negated, say, in a last argument."""
+def test_a_tensor_with_metadata_is_refused(tmp_path):
+    """PyTorch uses the last argument to mark a tensor that is to be negated, for example."""
     array = np.zeros(4)
     call = tensor("0", array)
     call.arguments = (*call.arguments, {"neg": True})
-    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
+    assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", dumps({"a": call}), {"0": array}))
 
 
-LIES = {
+INVALID_VIEWS = {
     "offset": {"offset": 20},
     "stride": {"shape": (4, 6), "strides": (100, 1)},
     "negative": {"shape": (-4, -6), "strides": (6, 1)},
@@ -182,14 +181,14 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", list(LIES))
-def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, lie):
+@pytest.mark.parametrize("kind", list(INVALID_VIEWS))
+def test_a_tensor_cannot_reach_beyond_its_storage(tmp_path, kind):
     array = np.zeros((4, 6))
-    pickled = dumps({"a": tensor("0", array, **LIES[lie])})
-    assert "damaged" in refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
+    pickled = dumps({"a": tensor("0", array, **INVALID_VIEWS[kind])})
+    assert "damaged" in get_refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
 
 
-def other_files(path, kind):
+def write_other_file(path, kind):
     content = {
         "an LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
         "a page": b"<!DOCTYPE html><html>Not found</html>",
@@ -201,7 +200,7 @@ def other_files(path, kind):
     elif kind == "cut short":
         write_pth(path, ARRAYS)
         path.write_bytes(path.read_bytes()[:-200])
-    elif kind == "a bit that fell over":
+    elif kind == "flipped bits":
         write_pth(path, ARRAYS)
         data, needle = path.read_bytes(), ARRAYS["features.0.weight"].tobytes()[:16]
         path.write_bytes(data.replace(needle, bytes(16)))
@@ -231,16 +230,16 @@ def other_files(path, kind):
     ("kind", "words"),
     [
         ("an LFS pointer", "git lfs pull"),
-        ("a page", "is no PyTorch file"),
+        ("a page", "is not a PyTorch file"),
         ("nothing", "it is empty"),
         ("old", "torch.save(torch.load("),
         ("cut short", "damaged or cut short"),
-        ("a bit that fell over", "damaged: Bad CRC-32"),
+        ("flipped bits", "damaged: Bad CRC-32"),
         ("no storage", "damaged"),
         ("another archive", "no data.pkl"),
         ("compressed", "is compressed"),
         ("a program", "torch.save(model.state_dict()"),
-        ("numbers", "epoch, loss are no tensors"),
+        ("numbers", "its entries epoch, loss are not tensors"),
         ("a long pickle", "17825792 bytes"),
         ("half a pickle", "damaged"),
         ("a folder", "Is a directory"),
@@ -248,12 +247,12 @@ def other_files(path, kind):
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path, kind, words):
-    assert words in refusal(other_files(tmp_path / "a.pth", kind))
+    assert words in get_refusal(write_other_file(tmp_path / "a.pth", kind))
 
 
 @pytest.fixture
 def torch():
-    return pytest.importorskip("torch", reason="writes the files that are read here")
+    return pytest.importorskip("torch", reason="PyTorch writes the files that are read here")
 
 
 def test_files_of_pytorch_are_read(torch, tmp_path):
@@ -276,7 +275,7 @@ def test_files_of_pytorch_are_read(torch, tmp_path):
 def test_whole_models_and_old_files_of_pytorch_are_explained(torch, tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(3, 2))
     torch.save(model, tmp_path / "whole.pth")
-    said = refusal(tmp_path / "whole.pth")
-    assert "torch.nn.modules.container.Sequential" in said and "model.state_dict()" in said
+    message = get_refusal(tmp_path / "whole.pth")
+    assert "torch.nn.modules.container.Sequential" in message and "model.state_dict()" in message
     torch.save(model.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert "old format" in refusal(tmp_path / "old.pth")
+    assert "old format" in get_refusal(tmp_path / "old.pth")

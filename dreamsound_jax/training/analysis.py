@@ -1,0 +1,39 @@
+"""Cuts sounds into pieces and computes their mel spectrograms."""
+
+import jax
+import numpy as np
+
+from dreamsound_jax.training.front_end import FRONT_END
+
+MAX_PIECE_SAMPLES = 40 * FRONT_END.sample_rate  # Longer sounds are cut into pieces.
+SILENT_PEAK = 1e-5  # This is -100 dB, the lowest level in a spectrogram.
+DTYPE = np.float16  # Its steps are at most 0.06 dB.
+
+
+def cut_into_pieces(sound: np.ndarray) -> list[np.ndarray]:
+    """Cuts a sound (samples,) into pieces whose lengths differ by at most one sample.
+
+    A piece has at most `MAX_PIECE_SAMPLES` samples and a peak of 1. Silent pieces are left out.
+    """
+    pieces = np.array_split(sound, -(-sound.size // MAX_PIECE_SAMPLES))
+    peaks = [np.abs(piece).max() for piece in pieces]
+    return [piece / peak for piece, peak in zip(pieces, peaks) if peak > SILENT_PEAK]
+
+
+def compute_mel_db(sound: np.ndarray) -> np.ndarray:
+    """Computes the mel spectrogram (mel bands, frames) of a sound (samples,), float16 in dB.
+
+    The sound is padded with silence to one of a few lengths, because each length is compiled once.
+    The silence does not change the sound's own frames, nor the loudest cell of the spectrogram.
+    """
+    padded = np.pad(np.float32(sound), (0, round_up_length(sound.size) - sound.size))
+    return np.asarray(_level_db(padded)[:, : FRONT_END.frame_count(sound.size)], DTYPE)
+
+
+_level_db = jax.jit(FRONT_END.level_db)
+
+
+def round_up_length(samples: int) -> int:
+    """Rounds a length up to one of four lengths per octave."""
+    step = 2 ** max(samples.bit_length() - 3, 0)
+    return -(-samples // step) * step

@@ -1,0 +1,1 @@
+"""Labelled sounds to train on: two public data sets, folders of sounds, and rendered phrases."""

@@ -1,0 +1,195 @@
+"""Trains a checkpoint: from a data set to the weights, the model card and the confusion matrix."""
+
+import contextlib
+import dataclasses
+import datetime
+import importlib.metadata
+import logging
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import Card
+from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
+from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
+from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
+from dreamsound_jax.training.evaluate import compute_accuracy, count_confusions
+from dreamsound_jax.training.examples import (
+    Examples,
+    import_grain,
+    load_examples,
+    measure_statistics,
+)
+from dreamsound_jax.training.front_end import FRONT_END
+from dreamsound_jax.training.loop import train
+from dreamsound_jax.training.monitor import TrainingMonitor
+from dreamsound_jax.training.recipe import Recipe
+from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
+
+log = logging.getLogger(__name__)
+
+# Two saved states of the run need three times the weights each, and the checkpoint needs them once.
+WEIGHT_COPIES_ON_DISK = 7
+QUICK_EVALUATION_CLIPS = 320  # After each epoch; after the last one, all held-out clips are used.
+
+
+class RunStorage(NamedTuple):
+    """Where a training run reads and writes, which does not affect its result.
+
+    Attributes:
+      output: the checkpoint's folder. Unfinished runs are saved beside it.
+      cache: the folder of all caches of analysed sounds.
+      resume: whether to resume a saved run.
+      save_every: the number of steps between two saves.
+      tensorboard: a folder for TensorBoard logs, or None.
+    """
+
+    output: Path
+    cache: Path
+    resume: bool = True
+    save_every: int = 200
+    tensorboard: str | None = None
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder in which an unfinished run is saved."""
+        return self.output.parent / f".{self.output.name}.training"
+
+
+def train_checkpoint(
+    dataset: Dataset,
+    recipe: Recipe,
+    storage: RunStorage,
+    *,
+    width: float,
+    hidden: int,
+    command: str,
+) -> None:
+    """Loads a data set, trains a VGG19, evaluates it, and writes a checkpoint.
+
+    Args:
+      dataset: the data set.
+      recipe: the settings of the training.
+      storage: where the run reads and writes.
+      width: the factor of VGG19's numbers of channels.
+      hidden: the number of features of the two hidden layers.
+      command: the command that repeats the run, for the model card.
+
+    Raises:
+      UserError: the data set cannot be used, or a folder cannot be written.
+    """
+    import_grain()  # If it is missing, the user should know before an hour of analysis.
+    check_destination(storage.output, size=0)
+    splits = load_examples(dataset, storage.cache)
+    mean, std = measure_statistics(splits[TRAIN])
+    log.info("%d clips to train on: mean %.4f dB, std %.4f dB", len(splits[TRAIN]), mean, std)
+    card = Card(
+        storage.output.name,
+        dataset.classes,
+        dataclasses.replace(FRONT_END, mean=mean, std=std),
+        size={"width": width, "hidden": hidden},
+    )
+    size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
+    check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * size)
+    held_out = {split: splits[split] for split in dataset.held_out}
+    weights = jax.device_get(fold_batch_norms(_train(splits, held_out, card, recipe, storage)))
+    counts = evaluate_splits(weights, held_out, card)
+    entries = _make_card_entries(card, dataset, splits, counts, recipe)
+    write_checkpoint(
+        storage.output,
+        weights.items(),
+        entries | {"rebuild": command} | _describe_today(),
+        size=sum(leaf.nbytes for leaf in jax.tree.leaves(weights)),
+        pictures={"confusion.png": draw_confusion_matrices(counts, dataset.classes)},
+    )
+    shutil.rmtree(storage.state_folder, ignore_errors=True)
+    accuracies = {split: compute_accuracy(found)[0] for split, found in counts.items()}
+    text = ", ".join(f"{split} {accuracy:.1%}" for split, accuracy in accuracies.items())
+    log.info("wrote %s: accuracy on %s", storage.output, text)
+    log.info("use it with --checkpoint=%s", storage.output)
+
+
+def evaluate_splits(
+    weights: Mapping[str, Any], held_out: Mapping[str, Examples], card: Card
+) -> dict[str, np.ndarray]:
+    """Computes {split: confusion matrix (classes, classes)} of the plain network with `weights`."""
+    network = loading.build_network(card, weights)
+    front_end, num_classes = card.front_end, len(card.classes)
+    return {
+        split: count_confusions(network, clips, front_end=front_end, num_classes=num_classes)
+        for split, clips in held_out.items()
+    }
+
+
+def _train(splits, held_out, card, recipe, storage):
+    """Trains the network, or resumes its training, and returns it with its batch norms."""
+    if not storage.resume:
+        shutil.rmtree(storage.state_folder, ignore_errors=True)
+    few = {
+        split: examples.select_evenly(QUICK_EVALUATION_CLIPS)
+        for split, examples in held_out.items()
+    }
+
+    def evaluate(weights):
+        counts = evaluate_splits(weights, few, card)
+        return {split: compute_accuracy(matrix)[0] for split, matrix in counts.items()}
+
+    monitor = TrainingMonitor(
+        storage.state_folder,
+        settings={"card": card.entries(), "recipe": asdict(recipe), "clips": _count_clips(splits)},
+        steps=len(splits[TRAIN]) // recipe.batch_size * len(recipe.windows),
+        save_every=storage.save_every,
+        tensorboard=storage.tensorboard,
+        evaluate=evaluate,
+    )
+    rngs = nnx.Rngs(recipe.seed)
+    untrained = VGG19BatchNorm(len(card.classes), rngs=rngs, **card.size)
+    statistics = {"mean": card.front_end.mean, "std": card.front_end.std}
+    with contextlib.closing(monitor):
+        return train(untrained, splits[TRAIN], recipe=recipe, monitor=monitor, **statistics)
+
+
+def _count_clips(splits):
+    return {split: len(examples) for split, examples in splits.items()}
+
+
+def _make_card_entries(card, dataset, splits, counts, recipe):
+    """Returns the model card's entries, as JSON types: the network, its origin, its accuracy."""
+    clips = ", ".join(f"{split} {count}" for split, count in _count_clips(splits).items())
+    epochs = ", ".join(
+        f"{recipe.windows.count(window)} of {window} frames"
+        for window in dict.fromkeys(recipe.windows)
+    )
+    accuracies = {split: compute_accuracy(matrix) for split, matrix in counts.items()}
+    return card.entries() | {
+        "description": dataset.description,
+        "source": {
+            **dataset.source,
+            "clips": clips,
+            "epochs": epochs,
+            "precision": recipe.precision,
+        },
+        "license": dataset.license,
+        "accuracy": {split: accuracy for split, (accuracy, _) in accuracies.items()},
+        "per_class": {
+            name: {
+                split: None if math.isnan(of_class[label]) else float(of_class[label])
+                for split, (_, of_class) in accuracies.items()
+            }
+            for label, name in enumerate(card.classes)
+        },
+        "rebuild_needs": dataset.rebuild_needs,
+    }
+
+
+def _describe_today():
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")}
+    return {"date": datetime.date.today().isoformat(), "versions": versions}

@@ -1,0 +1,96 @@
+"""Describes the checkpoint that a PyTorch file is converted to."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamsound_jax.networks import catalogue
+from dreamsound_jax.networks.card import read_entries
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
+
+REQUIRED_ENTRIES = ("classes", "mean", "std")
+FULL_SIZE = {"width": 1.0, "hidden": 4096}
+
+
+@dataclass(frozen=True)
+class ConversionRequest:
+    """A request to convert a PyTorch file to a checkpoint.
+
+    Attributes:
+      name: the name of the model, which `--model` takes afterwards.
+      entries: entries of the model card: `classes` (names, or one number), `mean` and `std` in dB,
+        `width` and `hidden`. Entries that are left out come from the card of the published model
+        of that name.
+      output: the checkpoint's folder, or None for `checkpoints/NAME`.
+      verify_hash: whether the file for a published model must be the published one.
+    """
+
+    name: str
+    entries: dict[str, Any]
+    output: str | Path | None = None
+    verify_hash: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the checkpoint is written to."""
+        return Path(self.output or shipped("checkpoints") / self.name)
+
+    @property
+    def model_flag(self) -> str:
+        """The flag of `dreamsound` that selects the converted model."""
+        return f"--checkpoint={self.output}" if self.output else f"--model={self.name}"
+
+    @property
+    def published_entries(self) -> dict[str, Any] | None:
+        """The card's entries if the model is a published one, else None."""
+        return find_published_models().get(self.name)
+
+    def card_entries(self) -> dict[str, Any]:
+        """Builds the entries of the model card, as JSON types.
+
+        Raises:
+          UserError: the name cannot be a folder's name, or required entries are missing.
+        """
+        if not re.fullmatch(r"[\w.-]*\w", self.name):
+            raise UserError(
+                "--model must consist of letters, digits, '_', '-' and '.', and must not end with "
+                f"'-' or '.', got {self.name!r}"
+            )
+        known = self.published_entries or {"description": "A VGG19, converted from PyTorch."}
+        known = known | self.entries | {"name": self.name}
+        missing = [f"--{key}" for key in REQUIRED_ENTRIES if key not in known]
+        if missing:
+            raise UserError(
+                f"--model={self.name} is not a published model "
+                f"({', '.join(find_published_models())}), so it needs {', '.join(missing)}"
+            )
+        for key in ("mean", "std"):
+            if not math.isfinite(known[key]):
+                raise UserError(f"--{key} must be a finite number, got {known[key]}")
+        sizes = {key: size for key, size in FULL_SIZE.items() if key not in known}
+        return known | {"classes": _expand_classes(known["classes"])} | sizes
+
+
+def find_published_models() -> dict[str, dict[str, Any]]:
+    """Returns {name: card entries} of the models whose PyTorch weights are published.
+
+    The entry `source` holds the file's name, URL, size in bytes and SHA-256.
+    """
+    models = {}
+    for name in catalogue.model_names():
+        card = read_entries(shipped("checkpoints") / name)
+        # A checkpoint that was converted from another file keeps the published file's entry.
+        source = card.pop("published", card.get("source", {}))
+        if "url" in source:
+            models[name] = card | {"source": source}
+    return models
+
+
+def _expand_classes(classes):
+    """Returns the names of the classes; a single number N stands for class_0 to class_N-1."""
+    if len(classes) == 1 and str(classes[0]).isdigit():
+        return [f"class_{index}" for index in range(int(classes[0]))]
+    return list(classes)

@@ -1,0 +1,137 @@
+import importlib.util
+
+import jax
+import numpy as np
+import pytest
+
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.training.datasets import general_midi
+from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
+from dreamsound_jax.training.datasets.phrases import draw_phrase
+from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
+from dreamsound_jax.training.examples import load_examples
+
+FAMILIES = len(general_midi.FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def player():
+    if importlib.util.find_spec("tinysoundfont") is None:
+        pytest.skip("tinysoundfont is not installed")
+    try:
+        return SoundfontPlayer(find_soundfont())
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+class Recorder:
+    """Takes the place of a player: records the requested programs, and plays a click."""
+
+    def __init__(self, sound=1.0):
+        self.programs, self.sound = [], sound
+
+    def play(self, notes, *, program, tuning, samples):
+        self.programs.append(program)
+        sound = np.zeros(samples)
+        sound[-1] = self.sound
+        return sound
+
+
+def list_programs(split, count):
+    recorder = Recorder()
+    for number in range(count):
+        render_clip(recorder, split=split, seed=0, number=number)
+    return recorder.programs
+
+
+def test_held_out_instruments_are_never_trained_on(monkeypatch):
+    monkeypatch.setattr(general_midi, "_add_room_and_noise", lambda rng, sound: sound)
+    trained, phrases = (set(list_programs(split, 60 * FAMILIES)) for split in SPLITS[:2])
+    instruments = set(list_programs("held_out_instruments", FAMILIES))
+    assert trained == phrases and len(trained) == 7 * FAMILIES
+    assert instruments == {8 * family + 1 for family in range(FAMILIES)}
+    assert trained.isdisjoint(instruments)
+
+
+def test_the_label_is_the_family_of_the_program():
+    assert [program // 8 for program in list_programs("train", 40)] == [n % 16 for n in range(40)]
+
+
+def test_phrases_differ_between_clips_splits_and_seeds():
+    sounds = [
+        render_clip(Recorder(), split=split, seed=seed, number=number)
+        for split in SPLITS
+        for seed in (0, 1)
+        for number in (0, 16)
+    ]
+    assert len({sound.tobytes() for sound in sounds}) == len(sounds)
+
+
+def test_notes_stay_in_the_register_and_fill_the_clip():
+    for seed in range(50):
+        notes = draw_phrase(np.random.default_rng(seed), (40, 60), 60000)
+        starts, stops, keys, velocities = np.array(notes).T
+        assert (starts < stops).all() and starts.min() < 30000 < starts.max() <= 60000
+        assert keys.min() >= 40 and keys.max() <= 60
+        assert velocities.min() >= 1 and velocities.max() <= 127
+
+
+def test_a_silent_soundfont_is_refused():
+    with pytest.raises(UserError, match="only silence for guitar"):
+        render_clip(Recorder(sound=0.0), split="train", seed=0, number=3)
+
+
+def test_a_missing_soundfont_is_named():
+    with pytest.raises(UserError, match="no soundfont at nowhere.sf2"):
+        find_soundfont("nowhere.sf2")
+
+
+def test_clips_are_rendered_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(general_midi, "find_soundfont", lambda path: "font.sf2")
+    monkeypatch.setattr(general_midi, "SoundfontPlayer", lambda soundfont: Recorder())
+    dataset = general_midi.make_dataset(clips=5, held_out_clips=2, seed=0)
+    first = load_examples(dataset, tmp_path)
+    monkeypatch.delattr(general_midi, "SoundfontPlayer")
+    again = load_examples(dataset, tmp_path)
+    assert [len(first[split]) for split in SPLITS] == [5, 2, 2]
+    assert np.shape(first["train"].mel_db[0]) == (128, 256)
+    assert first["train"].labels.tolist() == [0, 1, 2, 3, 4]
+    jax.tree.map(np.testing.assert_array_equal, first["train"].mel_db, again["train"].mel_db)
+
+
+def test_a_missing_soundfont_is_reported_once_and_not_for_every_clip(tmp_path):
+    with pytest.raises(UserError, match="no soundfont at nowhere.sf2"):
+        load_examples(
+            general_midi.make_dataset(clips=5, held_out_clips=2, seed=0, soundfont="nowhere.sf2"),
+            tmp_path,
+        )
+
+
+def test_a_clip_depends_on_seed_and_number_alone(player):
+    def render(number):
+        return render_clip(player, split="train", seed=7, number=number)
+
+    forwards = [render(number) for number in range(0, 48, 5)]
+    backwards = [render(number) for number in reversed(range(0, 48, 5))]
+    np.testing.assert_array_equal(forwards, backwards[::-1])
+
+
+def test_every_program_of_every_family_sounds(player):
+    notes = [(0, 8000, key, 100) for key in (40, 60, 80)]  # A contrabass has no middle C.
+    for program in range(8 * FAMILIES):
+        sound = player.play(notes, program=program, tuning=0.0, samples=22050)
+        assert sound.shape == (22050,) and np.abs(sound).max() > general_midi.SILENT_PEAK, program
+
+
+def test_clips_have_their_length_and_a_peak_of_1_and_are_finite(player):
+    for number in range(2 * FAMILIES):
+        sound = render_clip(player, split="train", seed=3, number=number)
+        assert sound.shape == (51200,) and sound.dtype == np.float32
+        assert np.isfinite(sound).all() and np.abs(sound).max() == pytest.approx(1)
+
+
+def test_a_note_sounds_from_its_start_until_its_end(player):
+    notes = [(5000, 10000, 69, 100)]
+    sound = player.play(notes, program=80, tuning=0.0, samples=30000)
+    assert not sound[:4900].any()
+    assert np.abs(sound[6000:9000]).max() > 10 * np.abs(sound[20000:]).max()
