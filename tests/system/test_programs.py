@@ -120,10 +120,14 @@ def plant(file, content, **changes):
 
 
 def with_custom_call(leaves):
-    return [*jnp.linalg.eigh(jnp.outer(leaves[1], leaves[1])), leaves[0]]
+    return [leaves[0], jnp.linalg.cholesky(jnp.eye(3) + jnp.diag(leaves[1]))[0]]
 
 
-def of_three(leaves):
+def with_another_result(leaves):
+    return [leaves[0], leaves[1]]
+
+
+def with_one_more_result(leaves):
     return [leaves[0], leaves[1], leaves[1]]
 
 
@@ -147,10 +151,10 @@ def test_a_planted_file_is_not_run_and_the_program_is_traced_anew(tmp_path):
         lambda: file.write_bytes(b"not a program"),
         lambda: file.write_bytes(payload),
         lambda: file.write_bytes(header + b"\n" + payload),
-        lambda: file.write_bytes(header + b"\n" + exported(of_three)),
+        lambda: file.write_bytes(header + b"\n" + exported(with_another_result)),
         lambda: plant(file, payload),
         lambda: plant(file, exported(with_custom_call)),
-        lambda: plant(file, exported(of_three)),
+        lambda: plant(file, exported(with_one_more_result)),
         lambda: plant(file, content, result={"class": ["os", "system"], "fields": ["leaf"]}),
         lambda: plant(file, content, result={"class": ["builtins", "eval"], "fields": []}),
         lambda: plant(file, content, result={"tuple": ["leaf"]}),
