@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
-STUDIES = ["pandas>=2.2"]
+STUDIES = ["pandas>=3.0"]
 TEST = [
     "import-linter>=2.1",
     "mypy>=1.15",
@@ -13,8 +13,8 @@ TEST = [
     "ruff>=0.9",
     "selenium>=4.20",
     "setuptools>=77",
-    *TRAIN,
     *STUDIES,
+    *TRAIN,
 ]
 # CI installs these heavy packages; without them the tests that need them are skipped.
 PARITY = [*TEST, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]
@@ -49,7 +49,6 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "etils[epath]>=1.9",
-        "filelock>=3.12",  # JAX needs it to bound its compilation cache
         "flatbuffers>=24.3.25",  # jax.export serializes with it
         "flax>=0.12.1",  # the first for JAX 0.10
         "fsspec>=2025.2",

@@ -26,7 +26,8 @@ from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.options import FIELDS, Options
-from dreamsound_jax.run.plan import ClipPlan, resolve
+from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 

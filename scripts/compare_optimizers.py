@@ -1,157 +1,148 @@
-"""Which optimizer dreams best, and how sure are we? Takes the flags of `dreamsound`, too.
+"""Compares optimizers, and tests how certain the differences are. Takes dreamsound's flags, too.
 
-    python scripts/compare_optimizers.py --optimizers=sgd,momentum,adam,lion --layers_to_use=relu3_4
-    python scripts/compare_optimizers.py --input=noise,my.wav --sweep=domain=mel,sound
+    python scripts/compare_optimizers.py --optimizers=sgd,momentum,adam,lion --input=recordings
+    python scripts/compare_optimizers.py --input=recordings --sweep=domain=mel,sound
     python scripts/compare_optimizers.py --optimizers=adam,adam:b1=0.5,adam:optimizer_state=carry
 
-All dream on the same clips, with the same rolls, for the same number of gradient evaluations. Each
-is given the learning rate at which it moves the clips of the tuning seeds as far as plain ascent
-does at --lr, and is then judged on other seeds. Several settings are compared by --sweep.
+All optimizers dream on the same clips, with the same random rolls, for the same number of gradient
+evaluations. Each gets the learning rate at which it moves the clips of the tuning seeds as far as
+plain ascent (sgd) does at --lr, and is tested on other seeds. --sweep compares them in several
+settings. Inputs are the independent units of the statistics: give at least 6, better 16.
 
-The folder holds results.csv, tables, pictures, all written sounds, and index.html, which shows and
-plays them. A comparison that was killed goes on when the same command is given again with its
+The output folder holds results.csv, tables, pictures, all written sounds, and index.html, which
+shows and plays them. To resume an interrupted comparison, repeat its command with the same
 --output_dir.
 """
 
-import json
 import logging
 import shlex
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import jax
 from absl import flags
 from tqdm import tqdm
 
-from dreamsound_jax.audio import files, find
-from dreamsound_jax.cli import main as cli
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.cli.flags import read_options
 from dreamsound_jax.dreaming.optimizers import OPTIMIZERS, SEARCHING
-from dreamsound_jax.networks import loading
-from dreamsound_jax.outputs.folder import find_earlier_run, make_folder, write_params
-from dreamsound_jax.run.generate import RESUME_WITH
-from dreamsound_jax.run.options import check
-from dreamsound_jax.spectral import measures, mel, stft
-from dreamsound_jax.system import runtime, storage
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.outputs.folder import find_earlier_run, write_params
+from dreamsound_jax.outputs.folder import make_folder as make_output_folder
+from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER
+from dreamsound_jax.run.resolve import resolve
+from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
-from studies.optimizers import board, costs, real, report, trace, variants
+from studies import real
+from studies.optimizers import report, trace, variants
+from studies.optimizers.costs import make_costs
+from studies.optimizers.dreamer import Dreamer
+from studies.optimizers.inputs import name_input, read_inputs, write_inputs
 from studies.optimizers.journal import Journal
-from studies.optimizers.study import Dream, Plan, Study, name_of
-
-MARK = "<!-- what follows is written by scripts/compare_optimizers.py -->"
-COMPILED = "/jax/core/compile/backend_compile_duration"
+from studies.optimizers.page import Clip
+from studies.optimizers.statistics import MIN_INPUTS
+from studies.optimizers.steps import select_ends
+from studies.optimizers.study import Plan, Study
+from studies.report import describe_run
 
 _OPTIMIZERS = flags.DEFINE_list(
     "optimizers",
     [name for name in OPTIMIZERS if name not in SEARCHING],
-    "what is compared with sgd; flags of an optimizer follow its name: adam:b1=0.5:eps=1e-4",
+    "the optimizers that are compared with sgd; flags may follow a name: adam:b1=0.5:eps=1e-4",
 )
 _LRS = flags.DEFINE_list(
-    "lrs", ["0.005", "0.01", "0.02", "0.04"], "learning rates that all are tried with at first"
+    "lrs", ["0.005", "0.01", "0.02", "0.04"], "the learning rates that each optimizer tries first"
 )
 _CHOOSE = flags.DEFINE_enum(
     "choose",
     "moved",
     ["moved", "distance", "gain"],
-    "the learning rate of each: the one that moves clips as far as sgd does at --lr, by dB of the "
-    "spectrogram (moved) or by the log-spectral distance of the finished sound, whatever its level "
-    "(distance); or the one that gains most",
+    "how the learning rate of each optimizer is chosen. moved: clips move as far as with sgd at "
+    "--lr, by the RMS change of the spectrogram in dB. distance: likewise, by the log-spectral "
+    "distance of the written sound, which ignores its level. gain: the gain is highest",
 )
-_NUM_SEEDS = flags.DEFINE_integer("num_seeds", 8, "on which they are judged", 1)
-_TUNING_SEEDS = flags.DEFINE_integer("tuning_seeds", 2, "on which they are tuned, others", 1)
+_NUM_SEEDS = flags.DEFINE_integer("num_seeds", 8, "the number of seeds for the test", 1)
+_TUNING_SEEDS = flags.DEFINE_integer("tuning_seeds", 2, "the number of other seeds for tuning", 1)
 _REAL = flags.DEFINE_list(
-    "real", ["gm"], "real sounds, for the Fréchet distance; gm: phrases that gm never heard"
+    "real",
+    ["gm"],
+    "real sounds for the Fréchet distance: files, folders, or gm for phrases that the network gm "
+    "was not trained on",
 )
-_TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder for TensorBoard's logs")
-_PAGE = flags.DEFINE_string("page", None, "a page of markdown to write, and two pictures beside it")
+_PAGE = flags.DEFINE_string("page", None, "a Markdown page to write, with pictures and data beside")
 
 flags.FLAGS.set_default("batch_size", 8)
 
-log = logging.getLogger(__name__)
+# The package shows what is logged below its own name.
+log = logging.getLogger("dreamsound_jax.compare_optimizers")
 
 
 def main():
-    options = replace(cli.options(), seed=flags.FLAGS.seed or 0)
+    options = replace(read_options(), seed=flags.FLAGS.seed or 0)
     runtime.prepare(precision=options.precision)
-    compiled = count_programs()
-    settings, compared = check_all(options)
-    model = loading.load(options.model, checkpoint=options.checkpoint, dtype=options.precision)
-    sounds, listened = read(options), real_activations(model)
-    folder = Path(folder_of_run(options))
-    plan = plan_of(options, settings, compared, write_inputs(sounds, folder / "inputs"))
+    model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    settings, compared = check_all(options, model.card)
+    rate = model.card.front_end.sample_rate
+    sounds = read_inputs(options.input, options.clip_length, rate)
+    real_activations = compute_real_activations(model)
+    folder = Path(make_folder(options))
+    paths = write_inputs(sounds, folder / "inputs", rate)
+    plan = make_plan(options, settings, compared, paths)
+    if len(sounds) < MIN_INPUTS:
+        log.warning(
+            "no p-value of %d inputs is below 0.05: --input must name at least %d",
+            len(sounds),
+            MIN_INPUTS,
+        )
+    journal = Journal(folder / "dreams.jsonl")
+    dreamer = Dreamer(model, plan, journal, folder)
     with tqdm(total=0, unit="dream", disable=None) as bar:
-        study = Study(model, plan, Journal(folder / "dreams.jsonl"), folder=folder, bar=bar)
-        rows, chosen = study.run()
-    facts = report.facts_of_run(
-        ["python", *sys.argv], model=model.card.name, **{"compiled programs": compiled()}
-    )
-    spent = all_costs(model, study, chosen, listened)
-    write(study, chosen, rows, spent, facts)
-    print(f"{folder}/index.html shows and plays it; results.csv and tables.md lie beside it")
+        study = Study(plan, journal, dreamer, bar)
+        table = study.run()
+    costs = make_costs(model, study, dreamer, real_activations)
+    found = report.make_report(table, costs, {**describe_run(), "model": model.card.name})
+    report.write_folder(folder, found, list_clips(study, dreamer, table, folder))
+    if _PAGE.value:
+        report.write_markdown(Path(_PAGE.value), found)
+    print(f"{folder}/index.html shows and plays the results; results.csv has the data")
 
 
-def check_all(options):
-    """({setting: options}, variants); UserError if any of them makes no sense."""
+def check_all(options, card):
+    """Returns ({setting: options}, variants) of the flags; raises UserError if they are invalid."""
     for name in ("optimizer", "create_ouroboros", "num_clips"):
         if flags.FLAGS[name].present:
-            raise UserError(
-                f"--{name} is not for a comparison; optimizers are named by --optimizers"
-            )
-    if not learning_rates() or min([options.lr, *learning_rates()]) <= 0:
-        raise UserError("--lr and --lrs: accepted are learning rates over 0")
+            raise UserError(f"--{name} cannot be used here: --optimizers names the optimizers")
+    if not parse_lrs() or min([options.lr, *parse_lrs()]) <= 0:
+        raise UserError(f"--lr and --lrs must be above 0, got {options.lr:g} and {_LRS.value}")
     settings, compared = variants.settings(options), variants.parse(_OPTIMIZERS.value)
-    shape = (mel.N_MELS, stft.frame_count(options.clip_length))
+    shape = (card.front_end.n_mels, card.front_end.frame_count(options.clip_length))
     for each in settings.values():
-        each.settings().level_shapes(shape)
         for variant in compared:
-            check(replace(each, **variant.changes))
+            (clip,) = resolve(replace(each, **variant.changes), card).clips
+            clip.program().level_shapes(shape, card.architecture)
     return settings, compared
 
 
-def learning_rates():
+def parse_lrs():
     return [command_line.value_of("lr", word) for word in _LRS.value]
 
 
-def plan_of(options, settings, compared, paths):
-    """The `Plan`; tuning seeds come first, and then those of the tests."""
-    tuned, judged = _TUNING_SEEDS.value, _NUM_SEEDS.value
+def make_plan(options, settings, compared, paths):
+    """Makes the `Plan`: the tuning seeds begin at --seed, and the test seeds follow."""
+    first_test = options.seed + _TUNING_SEEDS.value
     return Plan(
         settings=settings,
         variants=compared,
-        lrs=learning_rates(),
+        lrs=parse_lrs(),
         inputs=paths,
-        tuning_seeds=list(range(options.seed, options.seed + tuned)),
-        test_seeds=list(range(options.seed + tuned, options.seed + tuned + judged)),
+        tuning_seeds=list(range(options.seed, first_test)),
+        test_seeds=list(range(first_test, first_test + _NUM_SEEDS.value)),
         choose=_CHOOSE.value,
     )
 
 
-def write(study, chosen, rows, spent, facts):
-    """All that is left behind."""
-    clips = listen(study, chosen, rows)
-    whole, each, pictures = report.write(study.folder, rows, spent, clips, facts=facts)
-    storage.write_whole(study.folder / "costs.json", (json.dumps(spent, indent=2) + "\n").encode())
-    if _TENSORBOARD.value:
-        board.write_board(_TENSORBOARD.value, rows, spent, clips, baseline=variants.BASELINE)
-    if _PAGE.value:
-        report.write_page(_PAGE.value, whole, each, pictures, facts=facts, mark=MARK)
-
-
-def count_programs():
-    """A function that says how many programs were compiled since, and in how many seconds."""
-    seconds = []
-
-    def heed(event, duration, **kwargs):
-        del kwargs
-        seconds.extend([duration] if event == COMPILED else [])
-
-    jax.monitoring.register_event_duration_secs_listener(heed)
-    return lambda: f"{len(seconds)} in {sum(seconds):.0f} s"
-
-
-def folder_of_run(options):
-    """The folder of this run, or of an earlier one with the same flags, which goes on."""
+def make_folder(options):
+    """Makes the output folder, or finds that of an earlier run with the same flags."""
     given = {
         **asdict(options),
         "optimizers": _OPTIMIZERS.value,
@@ -160,125 +151,44 @@ def folder_of_run(options):
         "num_seeds": _NUM_SEEDS.value,
         "tuning_seeds": _TUNING_SEEDS.value,
     }
-    goes_on = find_earlier_run(options.output_dir, given, may_differ=RESUME_WITH)
-    folder = make_folder(options.output_dir)
-    if not goes_on:
+    earlier = find_earlier_run(options.output_dir, given, may_differ=RESUMABLE_WITH_OTHER)
+    folder = make_output_folder(options.output_dir)
+    if not earlier:
         write_params(folder, flags=given, command=shlex.join(sys.argv), target_classes={})
     return folder
 
 
-def read(options):
-    """{name: the sound (samples,), as long as noise is; None for what is generated}.
-
-    Sounds that are alike in length, channels and rate can be dreamed side by side.
-    """
-    found, missing = find.find_inputs(options.input)
-    if missing:
-        raise UserError(missing[0][1])
-    sounds = {name_of(path): _beginning(path, options.clip_length) for path in found}
-    if len(sounds) < len(found):
-        raise UserError(f"--input={','.join(options.input)}: two of these are called the same")
-    return sounds
-
-
-def _beginning(path, samples):
-    if path in find.GENERATED:
-        return None
-    sound = files.read_sound(path, sample_rate=mel.SAMPLE_RATE)
-    if sound.size < samples:
-        raise UserError(
-            f"{path!r} is too short: {sound.size} samples at {mel.SAMPLE_RATE} Hz; accepted is a "
-            "--clip_length of so many, or fewer"
-        )
-    return sound[:samples]
-
-
-def write_inputs(sounds, folder):
-    """The paths of the sounds, written into `folder`; or what they are called, if generated."""
-    folder.mkdir(exist_ok=True)
-    paths = {name: folder / f"{name}.wav" for name, sound in sounds.items() if sound is not None}
-    for name, path in paths.items():
-        wav = files.encode_wav(sounds[name][:, None], sample_rate=mel.SAMPLE_RATE, subtype="FLOAT")
-        storage.write_whole(path, wav)
-    return [str(paths.get(name, name)) for name in sounds]
-
-
-def real_activations(model):
-    """The network's on real sounds; None without those of gm, which not everyone has."""
+def compute_real_activations(model):
+    """Computes the activations on the real sounds; None if those of gm are not installed."""
     try:
-        return trace.activations(model, real.sounds(_REAL.value))
+        return trace.compute_activations(model, real.read_sounds(_REAL.value))
     except UserError as error:
         if _REAL.value != [real.PHRASES]:
             raise
-        log.info("no Fréchet distance: %s; or name --real", error)
+        log.info("the Fréchet distance is not measured: %s; --real can name other sounds", error)
         return None
 
 
-def all_costs(model, study, chosen, listened):
-    """What `statistics` calls costs; time and memory are measured in the first setting alone."""
-    timed = {next(iter(chosen)): time_steps(model, study, next(iter(chosen)))}
-    return {
-        setting: {
-            name: {
-                "lr": lr,
-                "frechet": distance(model, study, setting, name, lr, listened),
-                **timed.get(setting, {}).get(name, {}),
-            }
-            for name, lr in of.items()
-        }
-        for setting, of in chosen.items()
-    }
-
-
-def time_steps(model, study, setting):
-    """What `costs.measure` says, or said when this comparison was run before."""
-    path = study.folder / "timing.json"
-    if not path.exists():
-        timed = costs.measure(model, *study.example(setting))
-        storage.write_whole(path, json.dumps(timed).encode())
-    return json.loads(path.read_text())
-
-
-def distance(model, study, setting, name, lr, listened):
-    """The Fréchet distance of what an optimizer wrote to real sounds; None if not known."""
-    if listened is None:
-        return None
-    paths = [study.sound_of(dream) for dream in study.tests(setting, name, lr)]
-    sounds = [
-        files.to_mono(files.read_recording(str(p)), sample_rate=mel.SAMPLE_RATE) for p in paths
-    ]
-    return measures.frechet_distance(trace.activations(model, sounds), listened)
-
-
-def listen(study, chosen, rows):
-    """What there is to hear: of each optimizer the first test seed of each input, and the inputs.
-
-    See `page.compare_html`, and `board.write_board`.
-    """
-    lasts = {
-        tuple(row[key] for key in Dream._fields): row for row in rows if row["phase"] == "test"
-    }
-    clips = []
-    for setting, name, lr in study.tested(chosen):
-        for dream in study.tests(setting, name, lr)[: len(study.plan.inputs)]:
-            row = lasts[dream._replace(input=name_of(dream.input))]
-            told = {"gain": row["gain"], "moved_db": row["moved_db"]}
-            clips.append(_clip(study, dream, study.sound_of(dream), optimizer=name, **told))
-            if name == variants.BASELINE:
-                clips.append(_clip(study, dream, study.input_of(dream), optimizer=None))
-    return clips
-
-
-def _clip(study, dream, path, **told):
-    own = {"setting": dream.setting, "input": name_of(dream.input), "path": str(path)}
-    return {
-        **own,
-        "src": str(path.relative_to(study.folder)),
-        "gain": None,
-        "moved_db": None,
-        **told,
-    }
+def list_clips(study, dreamer, table, folder):
+    """Lists the `Clip`s of the page: the inputs, and the dreams of the first test seed."""
+    ends = select_ends(table, "test").set_index(["setting", "optimizer", "seed", "input"])
+    for setting in study.chosen:
+        for dream in study.list_tests(setting):
+            if dream.seed != study.plan.test_seeds[0]:
+                continue
+            name = name_input(dream.input)
+            if dream.optimizer == variants.BASELINE:
+                path = dreamer.input_path(dream).relative_to(folder)
+                yield Clip(setting, name, None, str(path))
+            path = dreamer.sound_path(dream).relative_to(folder)
+            end = ends.loc[(setting, dream.optimizer, dream.seed, name)]
+            yield Clip(setting, name, dream.optimizer, str(path), end["gain"], end["moved_db"])
 
 
 if __name__ == "__main__":
-    command_line.run(main, name="compare_optimizers", usage=__doc__, stopped="dreams are kept")
+    command_line.run(
+        main,
+        name="compare_optimizers",
+        usage=__doc__,
+        stopped="the finished dreams are kept; repeat the command to resume",
+    )

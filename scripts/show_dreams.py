@@ -1,17 +1,14 @@
-"""Shows what a network dreams: a table in its model card, and a picture. Uses the real command.
+"""Shows what a network dreams: writes a table into its model card, and a picture.
 
     python scripts/show_dreams.py --checkpoint=checkpoints/gm --input=tests/data/loop_amen.flac
 
-From noise it dreams towards each class, far, in both domains, and writes down how sure the network
-is of the class, on the spectrogram and again on the written sound. Then it dreams the input by a
-layer of each stage, as `dreamsound` does without further flags, and draws the dreams side by side.
+It uses the real command. Noise dreams towards each class in both domains, by large steps; the table
+has the probability of the class on the spectrogram and on the written sound. Then the input dreams
+by a layer of each stage, as dreamsound does by default, and the picture shows these dreams side by
+side.
 """
 
-import datetime
 import json
-import shlex
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -22,56 +19,62 @@ from tqdm import tqdm
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.outputs.gallery import draw_layers
-from dreamsound_jax.run.scale import SCALE
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.run.clip_facts import scale_of
 from dreamsound_jax.weights.checkpoint import write_cards
+from studies.command import run_dreamsound
+from studies.report import describe_run
 
 DOMAINS = ("mel", "sound")
-LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # the last of each stage
+LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # Each ends a stage.
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the network's folder", required=True)
-_INPUT = flags.DEFINE_string("input", "noise", "what the layers dream of, for the picture")
-_LR = flags.DEFINE_float("lr", 0.04, "towards classes: size of a step", 0.0)
-_NUM_ITERATIONS = flags.DEFINE_integer("num_iterations", 40, "towards classes: steps a pass", 1)
-_SMOOTHING = flags.DEFINE_float("smoothing_coefficient", 1.0, "towards classes: blur", 0.0)
-_SEED = flags.DEFINE_integer("seed", 0, "of all dreams", 0)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the folder of the network", required=True)
+_INPUT = flags.DEFINE_string("input", "noise", "the input of the picture")
+_LR = flags.DEFINE_float("lr", 0.04, "the size of a step towards a class", 0.0)
+_NUM_ITERATIONS = flags.DEFINE_integer(
+    "num_iterations", 40, "the number of steps towards a class, at each level", 1
+)
+_SMOOTHING = flags.DEFINE_float(
+    "smoothing_coefficient", 1.0, "the smoothing of the steps towards a class", 0.0
+)
+_SEED = flags.DEFINE_integer("seed", 0, "the seed of all dreams", 0)
 
 
 def main():
-    show(Path(_CHECKPOINT.value))
-
-
-def show(folder):
-    """Dreams, and adds the table and the picture to the checkpoint in `folder`."""
-    classes, entries = read_card(folder).classes, read_entries(folder)
-    wanted = [(domain, name) for domain in DOMAINS for name in classes]
-    rows = [_row(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
+    folder = Path(_CHECKPOINT.value)
+    card, entries = read_card(folder), read_entries(folder)
+    wanted = [(domain, name) for domain in DOMAINS for name in card.classes]
+    rows = [_measure_class(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
     seed = f"--seed={_SEED.value}"
     dreamed = {
         layer: _dream(folder, f"--input={_INPUT.value}", f"--layers_to_use={layer}", seed)[1]
         for layer in tqdm(LAYERS, desc="layers", disable=None)
     }
     title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
-    drawn = draw_layers(title, dreamed, SCALE)
+    drawn = draw_layers(title, dreamed, scale_of(card.front_end))
     (folder / "layers.png").write_bytes(drawn)
-    flags_used = " ".join(["--domain=DOMAIN --target_class=CLASS", *_towards()])
-    command, today = shlex.join(["python", *sys.argv]), datetime.date.today().isoformat()
-    entries["dreams"] = {"flags": flags_used, "rows": rows, "command": command, "date": today}
+    flags_used = " ".join(["--domain=DOMAIN --target_class=CLASS", *_list_flags()])
+    run = describe_run()
+    entries["dreams"] = {
+        "flags": flags_used,
+        "rows": rows,
+        "command": run["command"],
+        "date": run["date"],
+    }
     write_cards(folder, entries)
     right = sum(row["heard_as"] == row["class"] for row in rows)
-    print(f"{folder}: {right} of {len(rows)} written sounds are heard as what they dream of")
+    print(f"{folder}: {right} of {len(rows)} written sounds are heard as the class they dream of")
 
 
-def _towards():
-    """The flags with which the table is made."""
+def _list_flags():
+    """Lists the flags of the dreams towards classes."""
     used = (_LR, _NUM_ITERATIONS, _SMOOTHING, _SEED)
     return [f"--{flag.name}={flag.value}" for flag in used]
 
 
-def _row(folder, domain, name):
-    """How sure the network is of a class, before and after noise has dreamed towards it."""
+def _measure_class(folder, domain, name):
+    """Measures the probability of a class before and after noise dreams towards it."""
     wanted = (f"--domain={domain}", f"--target_class={name}")
-    facts, _ = _dream(folder, "--input=noise", *wanted, *_towards())
+    facts, _ = _dream(folder, "--input=noise", *wanted, *_list_flags())
     chances = facts["class_probabilities"]
     written = chances["written_sound"]
     return {
@@ -85,14 +88,10 @@ def _row(folder, domain, name):
 
 
 def _dream(folder, *options):
-    """Runs `dreamsound` once; what its .json says, and its spectrograms: before, after, change."""
+    """Runs dreamsound once; returns its .json, and its spectrograms (before, after, change)."""
     with tempfile.TemporaryDirectory() as place:
         output = Path(place) / "dream"
-        command = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}", *options]
-        command.append(f"--output_dir={output}")
-        run = subprocess.run(command, check=False, capture_output=True, text=True)
-        if run.returncode:
-            raise UserError(f"{shlex.join(command)} failed: {run.stderr.strip()}")
+        run_dreamsound(f"--checkpoint={folder}", *options, f"--output_dir={output}")
         (facts,) = [path for path in output.glob("*.json") if path.name != "params.json"]
         arrays = np.load(facts.with_suffix(".npz"))
         before, after = arrays["mel_db"]

@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from dreamsound_jax.system import runtime
+from tests.helpers.tiny import write_checkpoint
 
 # A program that one worker, or an earlier run, has compiled is not compiled again.
 runtime.cache_compiled_programs()
@@ -15,6 +16,12 @@ def x64():
     """JAX in double precision, for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """The folder of a network of one sixteenth of VGG19's width."""
+    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -28,7 +28,10 @@ def _define_all() -> None:
         "list_models", False, "Show the networks, their classes and layers, and where they are."
     )
     flags.DEFINE_boolean(
-        "distributed", False, "Be one of several processes that share the clips, on a cluster."
+        "distributed",
+        False,
+        "Be one of several processes that share the clips, on a cluster that JAX knows, such as "
+        "Slurm or a TPU slice.",
     )
     flags.DEFINE_string(
         "coordinator_address",
@@ -48,7 +51,7 @@ def _define(field):
     if metadata["choices"] and len(metadata["choices"]) < 10:
         choices = list(metadata["choices"])
         return flags.DEFINE_enum(field.name, field.default, choices, metadata["help"])
-    default = list(field.default) if kind is tuple else field.default
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
     return DEFINE[kind](field.name, default, metadata["help"], **keywords)
 
 

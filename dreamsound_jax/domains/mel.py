@@ -33,7 +33,7 @@ class MelDomain:
     front_end: FrontEnd = struct.field(pytree_node=False)
 
     change_label: ClassVar[str] = "Change"
-    saves_gain: ClassVar[bool] = False
+    keeps_original: ClassVar[bool] = False
 
     def initial(self) -> jax.Array:
         """Returns the spectrogram of the input."""

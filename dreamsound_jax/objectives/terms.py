@@ -61,7 +61,8 @@ class ProbabilityTerm:
 
     def measure(self, card: Card) -> Measure:
         """Returns the measure."""
-        return LogProbability(card.architecture.class_layer)
+        architecture = card.architecture
+        return LogProbability(architecture.class_layer, architecture.multi_label)
 
     def data(self, card: Card) -> Any:
         """Returns the index of the class; UserError if there is no such class."""
@@ -80,7 +81,9 @@ class FunctionTerm:
     layers: tuple[str, ...]
 
     def measure(self, card: Card) -> Measure:
-        """Returns the measure; UserError if the network has no such layer."""
+        """Returns the measure; UserError if the network has no such layer, or none is given."""
+        if not self.layers:
+            raise UserError(f"{self.label(card)} must read at least one layer, got none")
         known = card.architecture.layers
         return Function(
             self.function, tuple(nearest_or_fail("layer", name, known) for name in self.layers)

@@ -45,9 +45,9 @@ def mel_bands(*, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max:
       >>> bands.filters.shape, bands.edges.shape
       ((128, 221), (130,))
     """
-    name = f"mel-{sample_rate}-{n_fft}-{n_mels}-{f_min:g}-{f_max:g}.npz"
+    name = f"mel-{sample_rate}-{n_fft}-{n_mels}-{float(f_min)}-{float(f_max)}.npz"
     file = user_cache_folder() / "mel" / name
-    bands = _read(file, shape=(n_mels, 1 + n_fft // 2))
+    bands = _read(file, shapes=((n_mels, 1 + n_fft // 2), (n_mels + 2,)))
     if bands is None:
         bands = _make(sample_rate, n_fft, n_mels, f_min, f_max)
         _write(file, bands)
@@ -64,15 +64,16 @@ def _make(sample_rate, n_fft, n_mels, f_min, f_max):
     return MelBands(filters, librosa.mel_frequencies(n_mels + 2, **spacing))
 
 
-def _read(file, *, shape):
-    """Returns the kept filter bank, or None if there is none that fits."""
+def _read(file, *, shapes):
+    """Returns the kept filter bank, or None if there is none of finite arrays of these shapes."""
     try:
         with np.load(io.BytesIO(file.read_bytes())) as kept:
             bands = MelBands(kept["filters"], kept["edges"])
     except Exception:  # a damaged file can raise anything; the filter bank is made again
         return None
-    fits = (bands.filters.shape, bands.edges.shape) == (shape, (shape[0] + 2,))
-    return bands if fits and np.isfinite(bands.filters).all() else None
+    if any(each.dtype != np.float64 or each.shape != shape for each, shape in zip(bands, shapes)):
+        return None
+    return bands if all(np.isfinite(each).all() for each in bands) else None
 
 
 def _write(file, bands):

@@ -1,5 +1,6 @@
-"""Folders in which things are kept that can be made again."""
+"""The folders of caches."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,3 +21,15 @@ def compilation_cache_folder() -> str:
 def traces_folder() -> str:
     """Returns the folder of traced programs: in this user's cache, which others cannot write to."""
     return str(user_cache_folder() / "traces")
+
+
+def drop_files_used_least_recently(folder: Path, *, largest: int) -> None:
+    """Removes files of a folder until the others have at most `largest` bytes."""
+    with contextlib.suppress(OSError):
+        files = [(entry.stat(), entry.path) for entry in os.scandir(folder)]
+        files.sort(key=lambda file: -max(file[0].st_atime, file[0].st_mtime))
+        total = 0
+        for stat, path in files:
+            total += stat.st_size
+            if total > largest:
+                os.unlink(path)

@@ -141,8 +141,11 @@ class Store:
 
     def _trace(self, function, structure, shapes, static):
         """Returns (the trace, the structure of its result): as it was kept, or made anew."""
-        file = self._folder / f"{_digest(function, structure, shapes, static)}.trace"
-        found = _read(file, structure)
+        digest = _digest(function, structure, shapes, static)
+        if digest is None:
+            return _export(function, structure, shapes, static)
+        file = self._folder / f"{digest}.trace"
+        found = _read(file, structure, shapes)
         if found is None:
             found = _export(function, structure, shapes, static)
             self._write(file, *found, structure)
@@ -175,19 +178,22 @@ def _export(function, structure, shapes, static):
     return traced, results[0]
 
 
-def _read(file, structure):
+def _read(file, structure, shapes):
     """Returns what `_export` returned, or None if it is not there, damaged or not trusted."""
     try:
         header, _, content = file.read_bytes().partition(b"\n")
         header = json.loads(header)
         if hashlib.sha256(content).hexdigest() != header["digest"] or b"custom_call" in content:
             return None
-        found = (
-            export.deserialize(bytearray(content)),
-            decode_tree(header["result"], like=structure),
-        )
+        exported = export.deserialize(bytearray(content))
+        result = decode_tree(header["result"], like=structure)
+        expected = [(shape.shape, shape.dtype) for shape in shapes]
+        if [(aval.shape, aval.dtype) for aval in exported.in_avals] != expected:
+            return None
+        if len(exported.out_avals) != result.num_leaves:
+            return None
         file.touch()
-        return found
+        return exported, result
     except Exception:  # whatever is wrong with it, it can be made again
         return None
 
@@ -211,11 +217,15 @@ def _shape_of(aval):
 
 
 def _digest(function, structure, shapes, static):
-    """Returns the name under which a trace is kept: a digest of all that it depends on."""
+    """Returns the name under which a trace is kept: a digest of all that it depends on.
+
+    It is None if that is shown by its address, as a function is, since the address may be that of
+    another function in the next process.
+    """
     types = [(shape.shape, str(shape.dtype), shape.weak_type) for shape in shapes]
     asked = (function.__module__, function.__qualname__, str(structure), types)
     text = repr((asked, sorted(static.items()), _surroundings()))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return None if " at 0x" in text else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _surroundings():

@@ -52,7 +52,7 @@ def _encode(structure, nodes):
     parts = [_encode(child, nodes) for child in children]
     if kind in (tuple, list):
         return {kind.__name__: parts}
-    if kind is dict:
+    if kind is dict and all(isinstance(key, str) for key in keys):
         return {"dict": dict(zip(keys, parts))}
     if _is_named_tuple(kind):
         return {"class": [kind.__module__, kind.__qualname__], "fields": parts}

@@ -3,8 +3,9 @@
 #
 #   scripts/cloud/many_gpus.sh --input='loops/*.wav' --batch_size=256 --output_dir=dreams
 #
-# One process uses all GPUs: a batch is shared out to them. PROCESSES=4 starts four instead, each with
-# a quarter of the GPUs, where one cannot read and write as fast as the GPUs dream.
+# By default one process uses all GPUs, and divides each batch among them. PROCESSES=4 starts four
+# processes, each with a quarter of the GPUs; this helps where one process cannot read and write as
+# fast as the GPUs dream. Tested with 2 processes on CPU; on GPUs: untested.
 set -euo pipefail
 
 processes=${PROCESSES:-1}

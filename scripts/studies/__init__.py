@@ -1,1 +1,1 @@
-"""Experiments and their reports: which optimizer, which domain, which ouroboros."""
+"""Studies of optimizers, of the two domains, and of the ouroboros, with their reports."""

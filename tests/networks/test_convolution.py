@@ -1,3 +1,4 @@
+import functools
 import statistics
 import time
 
@@ -6,21 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamsound_jax.networks import convolution
+from dreamsound_jax.networks.convolution import convolve
 from dreamsound_jax.networks.cpu import winograd
 from dreamsound_jax.networks.cpu.convolution import (
     by_product,
     by_winograd,
     by_xla,
-    convolve,
-    fastest,
-    forms_of,
+    choose_method,
     input_gradient,
+    make_forms,
 )
-from dreamsound_jax.networks.vgg19 import max_pool
+from dreamsound_jax.networks.pooling import max_pool
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all is left to XLA")
 
-# (height, width), channels in and out: shapes for each way, with remainders of a tile and without.
+# (height, width), channels in and out: shapes for each method, with and without remainders of a
+# tile.
 SHAPES = {
     by_product: [((1, 1), (5, 7)), ((2, 200), (5, 7)), ((8, 16), (5, 7)), ((21, 23), (1, 7))],
     by_xla: [((13, 23), (5, 7))],
@@ -34,17 +37,17 @@ def draw(shape, seed, dtype=np.float64):
 
 
 @on_cpu
-@pytest.mark.parametrize("way", SHAPES)
-def test_the_shape_decides_on_the_way(way):
-    for shape, channels in SHAPES[way]:
-        assert fastest((1, *shape, channels[0]), jnp.zeros((3, 3, *channels))) is way
+@pytest.mark.parametrize("method", SHAPES)
+def test_the_shape_decides_on_the_method(method):
+    for shape, channels in SHAPES[method]:
+        assert choose_method((1, *shape, channels[0]), jnp.zeros((3, 3, *channels))) is method
 
 
 @on_cpu
 def test_the_clips_of_a_batch_decide_together():
     kernel, one = jnp.zeros((3, 3, 96, 96)), (1, 8, 16, 96)
-    assert fastest(one, kernel) is by_product
-    assert fastest((4, *one[1:]), kernel) is by_winograd
+    assert choose_method(one, kernel) is by_product
+    assert choose_method((4, *one[1:]), kernel) is by_winograd
 
     def program(clips):
         of_clip = jax.grad(lambda clip: jnp.sum(convolve(clip, kernel) ** 2))
@@ -54,10 +57,10 @@ def test_the_clips_of_a_batch_decide_together():
 
 
 @on_cpu
-def test_backwards_the_way_is_the_same():
-    """However many channels the gradient has: a map of one channel has none of XLA's."""
+def test_the_gradient_of_an_input_with_one_channel_is_not_xlas():
+    """XLA:CPU has no fast path for it, however many channels the result has."""
     gradient, kernel = jnp.zeros((1, 32, 32, 64)), jnp.zeros((3, 3, 1, 64))
-    program = jax.make_jaxpr(input_gradient)(gradient, kernel, forms_of(kernel))
+    program = jax.make_jaxpr(input_gradient)(gradient, kernel, make_forms(kernel))
     assert "conv_general" not in str(program)
 
 
@@ -66,12 +69,15 @@ def test_a_batch_of_kernels_is_convolved_one_by_one():
     x, kernels = draw((4, 9, 10, 5), 0), draw((3, 3, 3, 5, 7), 1)
     of_all = jax.vmap(jax.grad(lambda x, kernel: jnp.sum(convolve(x, kernel) ** 3)), (None, 0))
     theirs = jax.vmap(jax.grad(lambda x, kernel: jnp.sum(by_xla(x, kernel) ** 3)), (None, 0))
-    np.testing.assert_allclose(of_all(x, kernels), theirs(x, kernels), atol=1e-12)
+    found, expected = (jax.jit(each)(x, kernels) for each in (of_all, theirs))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @on_cpu
 def test_half_precision_is_left_to_xla():
-    assert fastest((1, 64, 64, 128), jnp.zeros((3, 3, 128, 128), jnp.bfloat16)) is by_xla
+    kernel = jnp.zeros((3, 3, 128, 128), jnp.bfloat16)
+    assert choose_method((1, 64, 64, 128), kernel) is by_xla
+    assert convolution.tie_tolerance(kernel) == 0
 
 
 @pytest.mark.usefixtures("x64")
@@ -79,22 +85,23 @@ def test_half_precision_is_left_to_xla():
 def test_it_and_both_its_gradients_are_those_of_a_plain_convolution(shape, channels):
     x, kernel = draw((3, *shape, channels[0]), 0), draw((3, 3, *channels), 1) / 20
 
-    def results(convolution):
+    @functools.partial(jax.jit, static_argnums=0)
+    def results(convolution, x, kernel):
         value = lambda x, kernel: jnp.sum(jnp.sin(convolution(x, kernel)))  # noqa: E731
         batched = jax.vmap(lambda one: convolution(one[None], kernel)[0])(x)
         return convolution(x, kernel), batched, *jax.grad(value, (0, 1))(x, kernel)
 
-    for ours, theirs in zip(results(convolve), results(by_xla)):
+    for ours, theirs in zip(results(convolve, x, kernel), results(by_xla, x, kernel)):
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
 @pytest.mark.parametrize(("side", "channels"), [(64, 128), (32, 256), (16, 512)])
 def test_winograd_is_exact_to_a_ten_thousandth(side, channels):
-    shapes = (1, side, side, channels), (3, 3, channels, channels)
+    shapes = (1, side, side, channels), (3, 3, channels, 128)
     with jax.enable_x64(True):
-        exact = np.asarray(by_xla(*(draw(shape, 0) for shape in shapes)))
+        exact = np.asarray(jax.jit(by_xla)(*(draw(shape, 0) for shape in shapes)))
     x, kernel = (draw(shape, 0, np.float32) for shape in shapes)
-    found = winograd.convolve(x, winograd.of_kernel(kernel))
+    found = jax.jit(winograd.convolve)(x, winograd.transform_kernel(kernel))
     assert np.abs(found - exact).max() < 1e-4 * np.abs(exact).max()
 
 
@@ -108,7 +115,7 @@ def test_the_gradient_survives_scan_and_vmap(side, channels):
             step = lambda y, _: (jnp.tanh(convolution(y, kernel)), None)  # noqa: E731
             return jnp.sum(jax.lax.scan(step, one[None], length=4)[0])
 
-        return jax.vmap(jax.grad(value))(x)
+        return jax.jit(jax.vmap(jax.grad(value)))(x)
 
     np.testing.assert_allclose(repeated(convolve), repeated(by_xla), atol=1e-12)
 
@@ -121,7 +128,7 @@ def test_a_flat_floor_keeps_its_ties():
 
     def gradient(convolution):
         value = lambda x: jnp.sum(weights * max_pool(convolution(x, kernel)))  # noqa: E731
-        return jax.grad(value)(x)
+        return jax.jit(jax.grad(value))(x)
 
     plain = gradient(by_xla)
     np.testing.assert_allclose(gradient(convolve), plain, atol=1e-4 * np.abs(plain).max())
@@ -133,7 +140,20 @@ def seconds_of(function, *arguments):
     return time.perf_counter() - started
 
 
+@pytest.mark.parametrize("backend", ["gpu", "tpu"])
+def test_elsewhere_the_convolution_is_xlas(backend, monkeypatch):
+    """Winograd's method, its kernels and its tolerance are for CPU alone."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    x, kernel = jnp.zeros((1, 32, 32, 128)), jnp.zeros((3, 3, 128, 128))
+    assert convolution.prepare_kernel(kernel) is None
+    assert convolution.tie_tolerance(x) == 0
+    ours = jax.grad(lambda x: jnp.sum(jnp.sin(convolve(x, kernel))))
+    theirs = jax.grad(lambda x: jnp.sum(jnp.sin(by_xla(x, kernel))))
+    assert str(jax.make_jaxpr(ours)(x)) == str(jax.make_jaxpr(theirs)(x))
+
+
 @on_cpu
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("shape", "channels", "at_least"),
     [((4, 8), 512, 1.3), ((32, 64), 256, 1.5), ((64, 64), 64, 1.2)],

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from dreamsound_jax.run.feed import MOST_WAITING, READERS, batches, read_ahead
+from dreamsound_jax.run.feed import MOST_WAITING, READERS, group_into_batches, read_ahead
 from dreamsound_jax.system.errors import UserError
 
 
@@ -39,9 +39,9 @@ def test_no_more_is_read_than_asked_for():
         time.sleep(0.002)
         assert max(begun) <= job + 6
     assert 1 < max(most) <= READERS
-    left = read_ahead(range(1000), read, ahead=5)
-    next(left)
-    left.close()
+    unfinished = read_ahead(range(1000), read, ahead=5)
+    next(unfinished)
+    unfinished.close()
     assert len(begun) <= 40 + 6
 
 
@@ -50,21 +50,21 @@ def test_other_errors_are_raised():
         list(read_ahead([1, 0], lambda job: 1 / job, ahead=2))
 
 
-def test_like_goes_with_like_and_all_come_once():
-    found = list(batches("abaacbbaa", 2, alike=str))
+def test_clips_of_one_key_form_batches_and_each_comes_once():
+    found = list(group_into_batches("abaacbbaa", 2, key=str))
     assert ["".join(group) for group in found] == ["aa", "bb", "aa", "c", "b", "a"]
 
 
-def test_where_few_are_alike_no_more_than_some_batches_wait():
+def test_where_few_have_the_same_key_only_some_batches_wait():
     taken = []
 
-    def sources():
+    def clips():
         for number in range(200):
             taken.append(number)
             yield number
 
     given = 0
-    for group in batches(sources(), 2, alike=lambda number: number):
+    for group in group_into_batches(clips(), 2, key=lambda number: number):
         given += len(group)
         assert len(taken) - given <= 2 * MOST_WAITING
     assert given == 200

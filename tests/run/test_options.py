@@ -1,38 +1,55 @@
+import dataclasses
+import json
+import re
+import typing
+
 import pytest
 
-from dreamsound_jax.run.options import check
-from dreamsound_jax.system.errors import UserError
-from tests.helpers import tiny
-
-OUROBOROS = {"create_ouroboros": True}
-STRETCH = {**OUROBOROS, "ouroboros_transform": ["time_stretch"]}
-RESAMPLE = {**OUROBOROS, "ouroboros_transform": ["mel_shift", "resample"]}
+from dreamsound_jax.dreaming.optimizers import HYPERPARAMETERS
+from dreamsound_jax.run.checks import check_options
+from dreamsound_jax.run.options import FIELDS, RESUMABLE_WITH_OTHER, SWEEPABLE, Options, Role
+from dreamsound_jax.spectral.transforms import TRANSFORMS
 
 
-@pytest.mark.parametrize(
-    ("given", "hint"),
-    [
-        ({"layers_to_use": ["iterate"]}, "give --create_ouroboros, too"),
-        ({**OUROBOROS, "layers_to_use": ["iterate", "relu2_2"]}, "iterate stands alone"),
-        ({**OUROBOROS, "ouroboros_transform": ["pitchshift"]}, r"did you mean pitch_shift\?"),
-        ({**OUROBOROS, "ouroboros_transform": ["none", "resample"]}, "none, or others without it"),
-        ({**OUROBOROS, "ouroboros_transform": []}, "none, or others without it"),
-        ({**STRETCH, "ouroboros_stretch": 0.0}, "stretch=0: accepted are 0.1 to 10"),
-        ({**STRETCH, "ouroboros_stretch": float("nan")}, "finite"),
-        ({**RESAMPLE, "ouroboros_sr_offset": -22050}, "offset=-22050: accepted are -19845"),
-    ],
-)
-def test_what_makes_no_ouroboros_is_refused(given, hint):
-    with pytest.raises(UserError, match=hint):
-        check(tiny.options(**given))
+def test_the_defaults_are_valid_in_python_and_can_be_written_to_params():
+    check_options(Options())
+    written = json.loads(json.dumps(dataclasses.asdict(Options(layers_to_use=("relu1_1",)))))
+    assert written["layers_to_use"] == ["relu1_1"]
+    assert (written["lr"], written["sweep"], written["seed"]) == (0.02, {}, None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Options().lr = 1.0
+    assert Options().sweep is not Options().sweep
 
 
-def test_what_is_of_no_use_is_not_checked():
-    check(tiny.options(ouroboros_stretch=-1.0, ouroboros_transform=["resample"]))
+def test_every_option_says_what_it_decides():
+    assert {field.metadata["role"] for field in FIELDS.values()} == {*typing.get_args(Role)}
+    assert {name for name in FIELDS if name not in SWEEPABLE} >= {"input", "model", "sweep"}
+    assert {"lr", "layers_to_use", "seed", "target_class"} <= {*SWEEPABLE}
+    assert {*RESUMABLE_WITH_OTHER} <= {*FIELDS}
+    assert not {*RESUMABLE_WITH_OTHER} & {*SWEEPABLE}
 
 
-def test_transforms_come_with_their_amounts_in_order():
-    names = ["time_roll", "time_stretch", "time_roll"]
-    given = tiny.options(ouroboros_transform=names, ouroboros_roll=0.5)
-    assert given.chain() == (("time_roll", 0.5), ("time_stretch", 0.95), ("time_roll", 0.5))
-    assert tiny.options().chain() == ()
+def test_help_is_in_sentences_that_end():
+    assert [name for name in FIELDS if not is_in_sentences(FIELDS[name].metadata)] == []
+
+
+def is_in_sentences(metadata):
+    """It begins with a capital letter, or with the name of what the sentence is about."""
+    text = metadata["help"]
+    first = re.match(r"\w+", text)[0]
+    begins = first in (*(metadata["choices"] or ()), *TRANSFORMS) or first[0].isupper()
+    return begins and text.endswith(".") and "  " not in text
+
+
+def test_help_names_every_choice():
+    transforms = FIELDS["ouroboros_transform"].metadata["help"]
+    assert [name for name in ("none", *TRANSFORMS) if name not in transforms] == []
+    for name, transform in TRANSFORMS.items():
+        assert FIELDS[transform.option].metadata["help"].startswith(f"{name}: ")
+    for name in HYPERPARAMETERS:
+        assert FIELDS[name].default is None
+    with_choices = [name for name in FIELDS if FIELDS[name].metadata["choices"]]
+    assert "precision" in with_choices
+    for name in with_choices:
+        metadata = FIELDS[name].metadata
+        assert [each for each in metadata["choices"] if each not in metadata["help"]] == [], name

@@ -8,24 +8,35 @@ import soxr
 from scipy.ndimage import gaussian_filter
 
 from dreamsound_jax.audio import files
-from dreamsound_jax.dreaming.batch import analyse
-from dreamsound_jax.spectral import gain, mel, stft
+from dreamsound_jax.spectral import gain
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.stft import stft
 from tests.helpers.sounds import RATE, original, recording, tone, white_noise
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-apply = jax.jit(gain.apply, static_argnames="sample_rate")
-CENTRES = mel.mel_frequencies(mel.N_MELS + 2, highest=RATE / 2)[1:-1]  # of bands, in Hz
-play = jax.jit(lambda sound, gain_db: gain.player(sound)(gain_db))
+FRONT_END = FrontEnd()
+BANDS, HOP = FRONT_END.n_mels, FRONT_END.hop
+CENTRES = FRONT_END.band_centres
+
+
+@functools.partial(jax.jit, static_argnames=("sample_rate", "front_end"))
+def apply(sound, gain_db, *, sample_rate, front_end=FRONT_END):
+    return gain.apply_gain(sound, gain_db, sample_rate=sample_rate, front_end=front_end)
+
+
+@functools.partial(jax.jit, static_argnames="front_end")
+def play(sound, gain_db, *, front_end=FRONT_END):
+    return gain.gain_player(sound, front_end)(gain_db)
 
 
 def frames_of(samples, rate=RATE):
-    return stft.frame_count(round(samples * RATE / rate))
+    return FRONT_END.frame_count(round(samples * RATE / rate))
 
 
 def smooth_gain(frames, *, most_db=12, cells=2):
     """A random gain without edges."""
-    noise = np.random.default_rng(0).normal(size=(mel.N_MELS, frames))
+    noise = np.random.default_rng(0).normal(size=(BANDS, frames))
     blurred = gaussian_filter(noise, cells, mode="nearest")
     return jnp.asarray(most_db * blurred / np.abs(blurred).max())
 
@@ -35,7 +46,7 @@ def decibels(ratio):
 
 
 def played_by_all(sound, gain_db, rate):
-    """The sound with a gain, by `apply` and, at the network's rate, by `player`."""
+    """The sound with a gain, by `apply_gain` and, at the network's rate, by `gain_player`."""
     yield apply(sound, gain_db, sample_rate=rate)
     if rate == RATE:
         yield play(sound, gain_db)
@@ -56,7 +67,7 @@ def played_by_all(sound, gain_db, rate):
 def test_an_even_gain_is_a_factor_and_none_gives_the_sound_back(rate, samples):
     sound = jnp.asarray(white_noise(samples))
     for db in (0.0, -7.5):
-        even = jnp.full((mel.N_MELS, frames_of(samples, rate)), db)
+        even = jnp.full((BANDS, frames_of(samples, rate)), db)
         for played in played_by_all(sound, even, rate):
             np.testing.assert_allclose(played, 10 ** (db / 20) * sound, atol=1e-10)
 
@@ -73,8 +84,8 @@ def level_db(sound, rate, frequency, seconds):
 def test_a_gain_reaches_its_band_and_its_time_alone(rate):
     low, high = (tone(rate, seconds=2, frequency=hz) for hz in (500, 4000))
     sound = jnp.asarray(low + high)
-    gain_db = np.zeros((mel.N_MELS, frames_of(2 * RATE)))
-    later = np.arange(gain_db.shape[1]) * mel.HOP / RATE > 1
+    gain_db = np.zeros((BANDS, frames_of(2 * RATE)))
+    later = np.arange(gain_db.shape[1]) * HOP / RATE > 1
     gain_db[np.ix_((CENTRES > 3500) & (CENTRES < 4500), later)] = -20
     places = [(500, (0.02, 1.98), 0), (4000, (0.02, 0.98), 0), (4000, (1.02, 1.98), -20)]
     for played in played_by_all(sound, jnp.asarray(gain_db), rate):
@@ -83,11 +94,11 @@ def test_a_gain_reaches_its_band_and_its_time_alone(rate):
             assert now - was == pytest.approx(db, abs=0.01)
 
 
-def test_frames_of_another_length_drift_nowhere():
-    """At 8,000 Hz they are 73 samples apart, where 72.6 were as far as the network's."""
+def test_frames_of_another_length_do_not_drift():
+    """At 8,000 Hz frames are 73 samples apart; the network's are 72.6 of these apart."""
     sound = white_noise(20 * 8000)
-    gain_db = np.zeros((mel.N_MELS, frames_of(sound.size, 8000)))
-    gain_db[:, np.arange(gain_db.shape[1]) * mel.HOP / RATE > 18] = -40
+    gain_db = np.zeros((BANDS, frames_of(sound.size, 8000)))
+    gain_db[:, np.arange(gain_db.shape[1]) * HOP / RATE > 18] = -40
     played = apply(jnp.asarray(sound), jnp.asarray(gain_db), sample_rate=8000)
     ratio = np.abs(played) / np.maximum(np.abs(sound), 1e-3)
     assert np.median(ratio[int(17.95 * 8000) : int(17.98 * 8000)]) == pytest.approx(1, abs=0.01)
@@ -100,7 +111,7 @@ def drums():
     with jax.enable_x64(True):
         recorded = original("loop_amen")
         heard = jnp.asarray(files.to_mono(recorded, sample_rate=RATE), float)
-        gain_db = smooth_gain(stft.frame_count(heard.size))
+        gain_db = smooth_gain(frames_of(heard.size))
         channels = jnp.asarray(recorded.channels.T, float)
         played = [apply(channel, gain_db, sample_rate=44100) for channel in channels]
         return channels.mean(0), np.mean(played, axis=0), heard, gain_db
@@ -109,6 +120,7 @@ def drums():
 def test_the_sound_at_its_own_rate_is_what_the_network_heard(drums):
     _, played, heard, gain_db = drums
     written = jnp.asarray(soxr.resample(played, 44100, RATE))
+    analyse = jax.jit(jax.vmap(FRONT_END.analyse))
     before, expected, found = np.asarray(analyse(jnp.stack([heard, play(heard, gain_db), written])))
     audible = expected > expected.max() - 60
     error = np.abs(found - expected)[audible]
@@ -134,26 +146,28 @@ def test_what_is_above_the_networks_hearing_follows_the_highest_band(drums):
 def test_the_phase_stays():
     """Within 0.1 rad where it is loud: a gain that changes in time or pitch smears it a little."""
     sound = jnp.asarray(recording("loop_amen"))
-    gain_db = smooth_gain(stft.frame_count(sound.size), cells=4)
-    before, after = (np.asarray(stft.stft(each)) for each in (sound, play(sound, gain_db)))
+    gain_db = smooth_gain(frames_of(sound.size), cells=4)
+    transform = jax.jit(functools.partial(stft, n_fft=FRONT_END.n_fft, hop=HOP))
+    before, after = (np.asarray(transform(each)) for each in (sound, play(sound, gain_db)))
     turned = np.abs(np.angle(after * before.conj()))[np.abs(before) > 0.01 * np.abs(before).max()]
     assert turned.size > 1e4
     assert np.percentile(turned, 99) < 0.1
     assert np.median(turned) < 0.01
 
 
-def test_a_gain_keeps_its_range_and_raises_no_silence():
+def test_a_gain_is_limited_to_its_range_and_raises_no_silence():
+    limit = functools.partial(gain.limit_gain, top_db=80.0)
     rng = np.random.default_rng(0)
-    mel_db = np.maximum(rng.uniform(-120, -5, (mel.N_MELS, 50)), -85)
+    mel_db = np.maximum(rng.uniform(-120, -5, (BANDS, 50)), -85)
     mel_db[3, 4] = -5
     wanted = rng.normal(scale=40, size=mel_db.shape)
-    bounded = np.asarray(gain.bounded(wanted, mel_db, gain_range=24.0))
-    assert (bounded.min(), bounded.max()) == (-24, 24)
+    limited = np.asarray(limit(wanted, mel_db, gain_range=24.0))
+    assert (limited.min(), limited.max()) == (-24, 24)
     floor, loud = mel_db == -85, mel_db > -85 + 24
-    assert floor.sum() > 1000 and (bounded[floor] <= 0).all() and (bounded[floor] < 0).any()
-    np.testing.assert_array_equal(bounded[loud], np.clip(wanted, -24, 24)[loud])
-    assert (bounded <= mel_db + 85).all()
-    assert not gain.bounded(wanted, mel_db, gain_range=0.0).any()
+    assert floor.sum() > 1000 and (limited[floor] <= 0).all() and (limited[floor] < 0).any()
+    np.testing.assert_array_equal(limited[loud], np.clip(wanted, -24, 24)[loud])
+    assert (limited <= mel_db + 85).all()
+    assert not limit(wanted, mel_db, gain_range=0.0).any()
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
@@ -163,43 +177,68 @@ def test_digital_silence_stays(rate):
     gain_db = 24 + smooth_gain(frames_of(RATE), cells=0.5)
     for played in played_by_all(sound, gain_db, rate):
         assert np.abs(played[:half]).max() > 10
-        assert not played[half + round(mel.N_FFT * rate / RATE) :].any()
+        assert not played[half + round(FRONT_END.n_fft * rate / RATE) :].any()
 
 
 def test_a_gain_does_not_click_at_the_end():
     """The last of 51,200 samples lies at the edge of the last frame."""
     sound = jnp.asarray(white_noise(51200))
-    rough_db = np.random.default_rng(0).uniform(-24, 24, (mel.N_MELS, 256))
+    rough_db = np.random.default_rng(0).uniform(-24, 24, (BANDS, 256))
     played = np.abs(play(sound, jnp.asarray(rough_db)))
     assert played[-50:].max() < played[:-50].max()
 
 
 @pytest.mark.parametrize("rate", [8000, RATE, 44100, 48000])
 def test_every_bin_shares_the_gains_of_the_bands_around_it(rate):
-    weights = gain.bin_weights(rate)
-    hz = np.fft.rfftfreq(round(mel.N_FFT * rate / RATE), 1 / rate)
-    assert weights.shape == (hz.size, mel.N_MELS)
+    weights = gain.bin_weights(FRONT_END, rate)
+    hz = np.fft.rfftfreq(round(FRONT_END.n_fft * rate / RATE), 1 / rate)
+    assert weights.shape == (hz.size, BANDS)
     assert (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(1), 1)
     middle = (hz > 1000) & (hz < 10000)
     np.testing.assert_allclose((weights @ CENTRES)[middle], hz[middle], rtol=1e-3)
 
 
-def test_as_loud_as_before_over_all_channels():
+OTHER = FrontEnd(sample_rate=16000, n_fft=512, hop=256, n_mels=96, f_min=50.0, f_max=7000.0)
+
+
+def test_bins_that_no_band_contains_follow_their_nearest_neighbour():
+    weights, hz = gain.bin_weights(OTHER, 44100), np.fft.rfftfreq(1411, 1 / 44100)
+    assert weights.shape == (hz.size, 96)
+    np.testing.assert_allclose(weights.sum(1), 1)
+    assert (weights[hz < 40] == weights[0]).all() and weights[0].argmax() == 0
+    assert (weights[hz > 7000] == weights[-1]).all() and weights[-1].argmax() == 95
+
+
+def test_a_gain_of_another_front_end_reaches_its_band_alone():
+    low, high = (tone(44100, frequency=hz) for hz in (500, 4000))
+    sound = jnp.asarray(low + high)
+    gain_db = np.zeros((96, OTHER.frame_count(16000)))
+    gain_db[(OTHER.band_centres > 3500) & (OTHER.band_centres < 4500)] = -20
+    played = apply(sound, jnp.asarray(gain_db), sample_rate=44100, front_end=OTHER)
+    for frequency, db in ((500, 0), (4000, -20)):
+        was, now = (level_db(x, 44100, frequency, (0.02, 0.98)) for x in (sound, played))
+        assert now - was == pytest.approx(db, abs=0.01)
+
+
+def test_loudness_is_matched_over_all_channels():
     original, sound = np.stack([tone(), 0.1 * tone()]), np.stack([3 * tone(), tone(frequency=9)])
-    scaled = np.asarray(gain.as_loud_as(jnp.asarray(original), jnp.asarray(sound)))
+    scaled = np.asarray(gain.match_rms(jnp.asarray(original), jnp.asarray(sound)))
     assert np.mean(scaled**2) == pytest.approx(np.mean(original**2))
     np.testing.assert_allclose(scaled / scaled.max(), sound / sound.max(), atol=1e-12)
-    assert not gain.as_loud_as(original, jnp.zeros((2, 5))).any()
+    assert not gain.match_rms(original, jnp.zeros((2, 5))).any()
+
+
+restore = functools.partial(gain.restore_unheard_level, highest=FRONT_END.highest)
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
-def test_what_the_network_does_not_hear_stays_as_loud_beside_the_rest(rate):
+def test_the_level_of_what_the_network_does_not_hear_is_restored(rate):
     """The difference of the channels, and what is above 11,025 Hz; the rest is not touched."""
     rng, samples = np.random.default_rng(0), 60001
     original, sound = rng.normal(size=(2, 2, samples)) * np.array([[[1.0]], [[0.1]]])
     sound[1] *= 7
-    hold = jax.jit(jax.vmap(functools.partial(gain.with_unheard_as_in, sample_rate=rate)))
+    hold = jax.jit(jax.vmap(functools.partial(restore, sample_rate=rate)))
     pair = [jnp.asarray(each, jnp.float32)[None] for each in (original, sound)]
     held = hold(*pair)
     for _ in range(50):  # a sum that XLA:CPU runs in parallel must not lose parts of it
@@ -220,5 +259,5 @@ def test_what_the_network_does_not_hear_stays_as_loud_beside_the_rest(rate):
 
 def test_a_mono_sound_is_heard_whole():
     sound = jnp.asarray(white_noise(5000))[None]
-    held = gain.with_unheard_as_in(sound[:, ::-1], sound, sample_rate=RATE)
+    held = restore(sound[:, ::-1], sound, sample_rate=RATE)
     np.testing.assert_allclose(held, sound, atol=1e-5)

@@ -13,18 +13,18 @@ def raised(sound, db):
     return np.fft.irfft(spectrum, sound.size)
 
 
-def test_distance_heeds_no_level_and_is_half_of_what_half_the_band_moved():
+def test_distance_ignores_level_and_is_half_of_the_change_of_half_the_band():
     sound = white_noise(RATE)
     distance = measures.log_spectral_distance
     assert distance(sound, 0.01 * sound) < 1e-3
-    for db in (6, -12):  # around their mean, both halves moved by half of it
+    for db in (6, -12):  # each half is half of it away from their mean
         assert distance(sound, raised(sound, db)) == pytest.approx(abs(db) / 2, rel=0.03)
     drums = recording("loop_amen")
     assert distance(drums, raised(drums, 6)) == pytest.approx(3, rel=0.03)
     assert distance(drums[:30001], drums) < 1
 
 
-def test_distance_is_deaf_80_db_below_the_loudest():
+def test_distance_ignores_cells_80_db_below_the_loudest():
     sound = tone()
     hiss = 1e-6 * white_noise(sound.size)
     assert measures.log_spectral_distance(sound, sound + hiss) < 0.1
@@ -42,7 +42,7 @@ def test_flatness_of_a_click_of_noise_and_of_a_sine():
     assert measures.spectral_flatness(np.r_[tone(), 1e-3 * white_noise(5 * RATE)]) < 0.01
 
 
-def test_levels_and_silence_are_told_frame_by_frame():
+def test_levels_and_silence_are_measured_frame_by_frame():
     loud, frames = white_noise(RATE), RATE // 200
     assert measures.silent_share(np.r_[loud, 0 * loud]) == pytest.approx(0.5, abs=0.01)
     assert measures.silent_share(loud) == 0

@@ -1,1 +1,1 @@
-"""Optimizers compared: the dreams of many are measured, put to the test, and shown."""
+"""The study that compares optimizers, see docs/optimizers.md."""

@@ -1,66 +1,73 @@
-"""A learning rate for each optimizer: the one that moves a clip as far as wanted, or gains most.
+"""The choice of a learning rate: the one that moves a clip as far as wanted, or gains most.
 
-Each takes what came of the learning rates tried so far, and says which to try next.
+Both functions take what the learning rates tried so far gave, and say which one to try next.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-FURTHER = 1000.0  # times the outermost learning rate, at most, is where the next try goes
+MAX_FACTOR = 1000.0  # The next try is at most this many times the outermost learning rate.
 
 
 class Choice(NamedTuple):
-    """The learning rate to take; and one to try before that, beyond those tried, or None."""
+    """A chosen learning rate.
+
+    Attributes:
+      lr: The learning rate.
+      next_lr: A learning rate beyond those tried, which should be tried first; or None.
+    """
 
     lr: float
-    beyond: float | None
+    next_lr: float | None
 
 
-def by_distance(moved, wanted):
-    """The `Choice` of a learning rate that moves clips `wanted` dB.
+def choose_by_distance(moved: Mapping[float, float], wanted: float) -> Choice:
+    """Chooses the learning rate that moves clips as far as wanted.
 
-    It lies between two that were tried, by their logarithms. Where all moved clips too far, or not
-    far enough, the next try is where the wanted distance would be if it were in proportion, and a
-    little beyond that.
+    It is interpolated between two learning rates on a logarithmic scale. If all tries moved clips
+    too far, or not far enough, the next try assumes that the distance is proportional to the
+    learning rate, and goes a little further.
 
     Args:
-      moved: {learning rate: dB}.
-      wanted: dB, above 0.
+      moved: The distance in dB at each learning rate tried.
+      wanted: The wanted distance in dB, above 0.
     """
-    lrs, dbs = _sorted(moved)
-    dbs = np.maximum(dbs, 1e-9)  # what did not move at all
+    lrs, distances = _sort(moved)
+    distances = np.maximum(distances, 1e-9)  # A clip that did not move has no logarithm.
     for place in range(len(lrs) - 1):
-        low, high = dbs[place : place + 2]
+        low, high = distances[place : place + 2]
         if low <= wanted <= high:
             share = np.log(wanted / low) / np.log(high / low) if low < high else 0.0
             return Choice(float(lrs[place] * (lrs[place + 1] / lrs[place]) ** share), None)
-    nearest = float(lrs[np.argmin(np.abs(np.log(dbs / wanted)))])
-    if dbs.max() < wanted:
-        return Choice(nearest, _beyond(lrs[-1], 1.3 * wanted / dbs[-1], 2.0, FURTHER))
-    if dbs.min() > wanted:
-        return Choice(nearest, _beyond(lrs[0], wanted / dbs[0] / 1.3, 1 / FURTHER, 0.5))
-    return Choice(nearest, None)  # they fall where they should rise
+    nearest = float(lrs[np.argmin(np.abs(np.log(distances / wanted)))])
+    if distances.max() < wanted:
+        factor = np.clip(1.3 * wanted / distances[-1], 2.0, MAX_FACTOR)
+        return Choice(nearest, float(lrs[-1] * factor))
+    if distances.min() > wanted:
+        factor = np.clip(wanted / distances[0] / 1.3, 1 / MAX_FACTOR, 0.5)
+        return Choice(nearest, float(lrs[0] * factor))
+    return Choice(nearest, None)  # The distance falls with the learning rate.
 
 
-def by_gain(gains):
-    """The `Choice` of the learning rate with the highest gain; if that is the outermost, the next
-    try is beyond it, as far again as the one before it is away.
+def choose_by_gain(gains: Mapping[float, float]) -> Choice:
+    """Chooses the learning rate with the highest gain.
 
-    `gains` is {learning rate: gain}.
+    If it is the outermost one, the next try lies beyond it, by the same factor as that between it
+    and its neighbour.
+
+    Args:
+      gains: The gain at each learning rate tried.
     """
-    lrs, values = _sorted(gains)
+    lrs, values = _sort(gains)
     best = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
     if len(lrs) > 1 and best in (0, len(lrs) - 1):
-        inner = lrs[1] if best == 0 else lrs[-2]
-        return Choice(float(lrs[best]), float(lrs[best] ** 2 / inner))
+        neighbour = lrs[1] if best == 0 else lrs[-2]
+        return Choice(float(lrs[best]), float(lrs[best] ** 2 / neighbour))
     return Choice(float(lrs[best]), None)
 
 
-def _sorted(found):
-    lrs = sorted(found)
-    return np.array(lrs), np.array([found[lr] for lr in lrs], float)
-
-
-def _beyond(lr, times, least, most):
-    return float(lr * np.clip(times, least, most))
+def _sort(results):
+    lrs = sorted(results)
+    return np.array(lrs), np.array([results[lr] for lr in lrs], float)

@@ -1,63 +1,99 @@
-"""What an optimizer costs beside plain ascent: time and memory of its steps, and its program."""
+"""What an optimizer costs: time, memory, and the likeness of its sounds to real ones."""
 
 import functools
 import time
-from dataclasses import replace
 
 import jax
 import numpy as np
+import pandas as pd
 
-from dreamsound_jax.dreaming import batch, optimizers
-from dreamsound_jax.dreaming.dream import dream_batch_level
-from studies.optimizers.variants import names_of
+from dreamsound_jax.audio.files import read_sound
+from dreamsound_jax.dreaming.dream import dream_level_of_clips
+from dreamsound_jax.dreaming.optimizers import make_transform
+from dreamsound_jax.run.batches import place_clips, place_settings
+from dreamsound_jax.spectral import measures
+from studies.optimizers import trace
 
-ROUNDS = 5  # of timing, in turns
+ROUNDS = 5  # All optimizers are timed in turns, this many times.
 
 
-def measure(model, sources, options, variants):
-    """{optimizer: {"seconds", "state_bytes", "temp_bytes", "compile_seconds"}}.
+def make_costs(model, study, dreamer, real_activations):
+    """Makes the table of costs, see `statistics.summarise`; steps are timed in one setting only."""
+    first = next(iter(study.chosen))
+    timed = {first: _recall_steps(model, study, dreamer, first)}
+    return pd.DataFrame(
+        {
+            "setting": setting,
+            "optimizer": name,
+            "lr": lr,
+            "frechet": _measure_frechet(model, study, dreamer, (setting, name), real_activations),
+            **timed.get(setting, {}).get(name, {}),
+        }
+        for setting, lrs in study.chosen.items()
+        for name, lr in lrs.items()
+    )
 
-    Each has a program of its own here, of one pyramid level, the whole clip: that is where nearly
-    all of the time goes. All dream on the same batch of `sources` in turns.
 
-    `seconds` are those of a step of a clip, the median of several turns; `state_bytes` what the
-    optimizer remembers of the batch, and `temp_bytes` what the program needs besides.
+def _recall_steps(model, study, dreamer, setting):
+    """Returns what `_time_steps` measures, from the journal if it was measured before."""
+    key = ("costs", setting)
+    if key not in study.journal:
+        examples = {each.name: dreamer.read_example(setting, each) for each in study.plan.variants}
+        study.journal.add(key, _time_steps(model, examples))
+    return study.journal[key]
+
+
+def _measure_frechet(model, study, dreamer, names, real_activations):
+    """Measures the Fréchet distance of an optimizer's written sounds to the real ones, or None."""
+    if real_activations is None:
+        return None
+    paths = [dreamer.sound_path(dream) for dream in study.list_tests(*names)]
+    rate = model.card.front_end.sample_rate
+    sounds = [read_sound(str(path), sample_rate=rate) for path in paths]
+    return measures.frechet_distance(trace.compute_activations(model, sounds), real_activations)
+
+
+def _time_steps(model, examples):
+    """Measures the steps of each optimizer, which has a program of its own here.
+
+    Args:
+      model: A `loading.Model`.
+      examples: {optimizer: the batch of sources on which it is timed}.
+
+    Returns:
+      {optimizer: {"seconds", "state_bytes", "temp_bytes"}}: the median time of a step of one clip;
+      the size of the optimizer's state for the batch; the temporary memory of the program.
     """
-    starts, _ = batch.gather(model.card, sources, options)
-    prepared = {each.name: _prepare(model, starts, sources, options, each) for each in variants}
+    prepared = {name: _prepare(model, sources) for name, sources in examples.items()}
     seconds = {name: [] for name in prepared}
     for _ in range(ROUNDS):
         for name, (run, _) in prepared.items():
             began = time.perf_counter()
             jax.block_until_ready(run())
-            steps = len(sources) * options.num_iterations
-            seconds[name].append((time.perf_counter() - began) / steps)
+            seconds[name].append(time.perf_counter() - began)
+    steps = {name: len(each) * each[0].plan.num_iterations for name, each in examples.items()}
     return {
-        name: {"seconds": float(np.median(seconds[name])), **told}
-        for name, (_, told) in prepared.items()
+        name: {"seconds": float(np.median(seconds[name])) / steps[name], **memory}
+        for name, (_, memory) in prepared.items()
     }
 
 
-def _prepare(model, starts, sources, options, variant):
-    """(a function that dreams, what is known of its program) of a `Variant`."""
-    changed = replace(options, pyramid_size=1, **variant.changes)
-    own = [source._replace(changes=variant.changes) for source in sources]
-    clips = batch.clips(own, changed)
-    arguments = (model.network, None, starts, clips)
-    lowered = dream_batch_level.lower(*arguments, settings=changed.settings(), level=0)
-    began = time.perf_counter()
-    compiled = lowered.compile()
-    told = {
-        "compile_seconds": time.perf_counter() - began,
-        "state_bytes": len(sources) * _state_bytes(starts, clips, names_of([variant])),
+def _prepare(model, sources):
+    """Compiles the program of a batch; returns a function that runs it, and its memory."""
+    clips, _ = place_clips(sources)
+    settings, program = place_settings(sources), sources[0].plan.program()
+    arguments = (model.network, None, clips, settings)
+    compiled = dream_level_of_clips.lower(*arguments, program=program, level=0).compile()
+    memory = {
+        "state_bytes": len(sources) * _count_state_bytes(clips, settings, program),
         "temp_bytes": compiled.memory_analysis().temp_size_in_bytes,
     }
-    return functools.partial(compiled, *arguments), told
+    return functools.partial(compiled, *arguments), memory
 
 
-def _state_bytes(starts, clips, names):
-    """Of one clip."""
-    first = jax.tree.map(lambda leaf: leaf[0], clips.steps)
-    chain = optimizers.chain(names, first, total=1)
-    state = jax.eval_shape(chain.init, starts.spectrogram[0])
+def _count_state_bytes(clips, settings, program):
+    """Counts the bytes of the state of one clip."""
+    first = jax.tree.map(lambda leaf: leaf[0], settings.steps)
+    transform = make_transform(program.optimizers, first, total=1)
+    state = jax.eval_shape(transform.init, clips.spectrogram[0])
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))

@@ -1,21 +1,23 @@
-"""What was dreamed already: a line of JSON for each dream, so that a killed comparison goes on."""
+"""A file of records, one line of JSON each, so that an interrupted comparison can be resumed."""
 
 import json
 import os
+from pathlib import Path
 
 
 class Journal:
-    """The file at `path`, which may be there already; what is added is there after a kill.
+    """Maps keys (tuples of texts and numbers) to records, and keeps them in a file.
 
-    A record belongs to a key, a tuple of texts and numbers.
+    A record is on the disk when `add` returns. A line that was cut short by a kill is ignored.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
+        """Reads the file at `path`, if there is one, and opens it for more records."""
         self._records, torn = {}, False
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
                 torn = not line.endswith("\n")
-                if not torn:  # else the process was killed in the middle of it
+                if not torn:
                     key, record = json.loads(line)
                     self._records[tuple(key)] = record
         self._file = open(path, "ab")  # noqa: SIM115 (it stays open)
@@ -30,8 +32,9 @@ class Journal:
 
     def add(self, key, record):
         """Adds the record of `key`."""
-        self._file.write((json.dumps([key, record]) + "\n").encode())
+        line = json.dumps([key, record])
+        self._file.write(f"{line}\n".encode())
         self._file.flush()
         os.fsync(self._file.fileno())
-        # As it will be read again: a comparison that went on is to be the same.
-        self._records[key] = json.loads(json.dumps(record))
+        # The record is kept as a resumed comparison will read it, so that both give equal results.
+        self._records[key] = json.loads(line)[1]

@@ -1,113 +1,140 @@
-"""The page of a comparison: its tables, its pictures, and its sounds, in one file of HTML.
+"""The HTML page of a comparison: its tables, pictures and sounds.
 
-Pictures are inside; sounds are the files beside the page. It needs no server and no network.
+The pictures are part of the page; the sounds are the files beside it. It needs no server.
 """
 
 import base64
-import itertools
+import html
 import math
 import re
 import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from dreamsound_jax.outputs.page.page import escaped
-from studies.optimizers.tables import number, tables
+from studies.optimizers.tables import Table
+from studies.report import format_number
 
 
-def compare_html(*, title, facts, pictures, summaries, clips):
-    """Makes the page of a comparison.
+class Clip(NamedTuple):
+    """A sound of the page.
+
+    Attributes:
+      setting: The setting in which it was dreamed.
+      input: The name of the input.
+      optimizer: The optimizer; None for the input itself.
+      src: The path of the file, from the folder of the page.
+      gain: The gain of the dream, or None.
+      moved_db: How far the dream moved the spectrogram, or None.
+    """
+
+    setting: str
+    input: str
+    optimizer: str | None
+    src: str
+    gain: float | None = None
+    moved_db: float | None = None
+
+
+def make_page(
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    pictures: Mapping[str, bytes],
+    tables: Sequence[Table],
+    clips: Iterable[Clip],
+) -> str:
+    """Makes the page.
 
     Args:
-      title: what the page is called.
-      facts: name to text; shown at the top.
-      pictures: caption to the bytes of a PNG.
-      summaries: a list of `statistics.Summary`, in the order in which settings are shown. What is
-        over several settings is open.
-      clips: a dict for each sound: `setting`, `input`, `optimizer` (None: the input itself), `src`
-        (the file's path from the page's folder), `gain` and `moved_db` (None if not known).
+      title: The title of the page.
+      facts: What is shown at the top, by name.
+      pictures: PNGs by their captions.
+      tables: The tables; the first one is open.
+      clips: The sounds.
 
     Returns:
-      HTML, to be written as UTF-8.
+      HTML, which must be written as UTF-8.
     """
-    filled = {
-        "title": escaped(title),
-        "facts": _lines(_fact(*pair) for pair in facts.items()),
-        "tables": _lines(_table(table) for table in tables(summaries)),
-        "pictures": _lines(_picture(*pair) for pair in pictures.items()),
-        "clips": _lines(_setting(*pair) for pair in _grouped(clips, "setting")),
+    parts = {
+        "title": _escape(title),
+        "facts": _join(_format_fact(*fact) for fact in facts.items()),
+        "tables": _join(_format_table(table, table is tables[0]) for table in tables),
+        "pictures": _join(_format_picture(*picture) for picture in pictures.items()),
+        "clips": _join(_format_setting(*group) for group in _group(clips, "setting").items()),
     }
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    # In one pass: a title that looks like a place to fill stays as it is.
-    return re.sub("<!-- fill: (.+?) -->", lambda place: filled[place[1]], template)
+    # All places are filled in one pass: a title that looks like a place stays as it is.
+    return re.sub("<!-- fill: (.+?) -->", lambda place: parts[place[1]], template)
 
 
-def _lines(parts):
+def _escape(text):
+    """Escapes text for HTML, in ASCII: the name of a file may contain surrogates."""
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _join(parts):
     return "\n".join(parts)
 
 
-def _fact(name, text):
-    return f"<div><dt>{escaped(name)}</dt><dd>{escaped(text)}</dd></div>"
+def _format_fact(name, text):
+    return f"<div><dt>{_escape(name)}</dt><dd>{_escape(text)}</dd></div>"
 
 
-def _details(name, inside, *, is_open=False):
-    summary = f"<summary>{escaped(name or 'all')}</summary>"
+def _format_details(name, inside, is_open):
+    summary = f"<summary>{_escape(name or 'all')}</summary>"
     start = "<details open>" if is_open else "<details>"
     return f'{start}{summary}<div class="inside">\n{inside}\n</div></details>'
 
 
-def _table(table):
-    heads = _cells("th", table.heads)
-    lines = [
-        f'<tr class="{mark}">{_cells("td", cells)}</tr>'
-        for cells, mark in zip(table.cells, table.marks)
+def _format_table(table, is_open):
+    lines = [f"<tr>{_format_cells('th', table.headers)}</tr>"]
+    lines += [
+        f'<tr class="{mark}">{_format_cells("td", cells)}</tr>'
+        for cells, mark in zip(table.rows, table.marks)
     ]
-    inside = f"<table>\n<tr>{heads}</tr>\n{_lines(lines)}\n</table>"
-    return _details(table.setting, inside, is_open=table.whole or not table.setting)
+    return _format_details(table.setting, f"<table>\n{_join(lines)}\n</table>", is_open)
 
 
-def _cells(tag, texts):
-    return "".join(f"<{tag}>{escaped(text)}</{tag}>" for text in texts)
+def _format_cells(tag, texts):
+    return "".join(f"<{tag}>{_escape(text)}</{tag}>" for text in texts)
 
 
-def _picture(caption, png):
-    caption, data = escaped(caption), base64.b64encode(png).decode()
+def _format_picture(caption, png):
+    caption, data = _escape(caption), base64.b64encode(png).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{caption}">'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
-def _grouped(clips, key):
-    """(value, clips that have it) of each value, sorted."""
-    return itertools.groupby(sorted(clips, key=lambda clip: clip[key]), lambda clip: clip[key])
+def _group(clips, attribute):
+    """Returns {value of the attribute: clips}, sorted by the value."""
+    groups = {}
+    for clip in sorted(clips, key=lambda clip: getattr(clip, attribute)):
+        groups.setdefault(getattr(clip, attribute), []).append(clip)
+    return groups
 
 
-def _setting(name, clips):
-    """The sounds of a setting, a block for each input; the input comes first, then the best."""
+def _format_setting(name, clips):
+    """Formats a block for each input; the input itself comes first, then the highest gain."""
     blocks = [
-        f'<h3>{escaped(sound)}</h3>\n<div class="cards">\n'
-        f"{_lines(map(_card, sorted(of_input, key=_badness)))}\n</div>"
-        for sound, of_input in _grouped(clips, "input")
+        f'<h3>{_escape(sound)}</h3>\n<div class="cards">\n'
+        f"{_join(map(_format_card, sorted(of_input, key=_order)))}\n</div>"
+        for sound, of_input in _group(clips, "input").items()
     ]
-    return _details(name, _lines(blocks), is_open=not name)
+    return _format_details(name, _join(blocks), is_open=not name)
 
 
-def _badness(clip):
-    gain = clip.get("gain")
-    unknown = gain is None or not math.isfinite(gain)
-    return (clip["optimizer"] is not None, unknown, 0 if unknown else -gain, clip["optimizer"])
+def _order(clip):
+    unknown = clip.gain is None or not math.isfinite(clip.gain)
+    return (clip.optimizer is not None, unknown, 0 if unknown else -clip.gain, clip.optimizer or "")
 
 
-def _card(clip):
-    name, kind = clip["optimizer"], "card"
-    if name is None:
-        name, kind = "input", "card input"
-    source = urllib.parse.quote(str(clip["src"]))
+def _format_card(clip):
+    is_input = clip.optimizer is None
+    gain, moved = format_number(clip.gain), format_number(clip.moved_db)
     return (
-        f'<div class="{kind}"><b>{escaped(name)}</b><small>{_measured(clip)}</small>'
-        f'<audio controls preload="none" src="{source}"></audio></div>'
+        f'<div class="card{" input" if is_input else ""}">'
+        f"<b>{'input' if is_input else _escape(clip.optimizer)}</b>"
+        f"<small>{'' if is_input else f'gain {gain}, moved {moved} dB'}</small>"
+        f'<audio controls preload="none" src="{urllib.parse.quote(clip.src)}"></audio></div>'
     )
-
-
-def _measured(clip):
-    if clip["optimizer"] is None:
-        return ""
-    return f"gain {number(clip.get('gain'))}, moved {number(clip.get('moved_db'))} dB"

@@ -1,224 +1,165 @@
-"""From the dreams of a comparison to statistics: which optimizer climbed how far, and how surely.
+"""Summaries of a comparison: how much each optimizer gains, and how certain that is.
 
-A dream that failed counts against its optimizer: as no gain at all, or as its loss.
-
-Costs are {setting: {optimizer: {"lr", "frechet"; and, where they were measured, "seconds",
-"state_bytes", "temp_bytes"}}}.
+The inputs are the independent units. Dreams of one input with other seeds or by other layers
+resemble each other, so each input contributes one value, the median of its dreams. Intervals come
+from a bootstrap that resamples inputs and keeps the dreams of an input together. That mimics the
+variance of clustered data better than a second resampling within the clusters (Davison and Hinkley,
+"Bootstrap Methods and their Application", 1997, section 3.8), and is consistent (Field and Welsh,
+"Bootstrapping clustered data", J. R. Statist. Soc. B 69, 2007). Tests are Wilcoxon's signed-rank
+tests over the inputs.
 """
 
-import re
-from typing import NamedTuple
-
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from dreamsound_jax.system.errors import UserError
-from studies.optimizers.rows import counted_gains, dreams, median
+from studies.optimizers.steps import select_ends
 
 SIGNIFICANT = 0.05
-MEDIANS = (
+RESAMPLES = 2000
+MIN_INPUTS = 6  # With fewer inputs a p-value is at least 2 / 2**5 = 0.0625.
+GROUP = ["setting", "optimizer"]
+OUTCOMES = [
     "moved_db",
     "distance_db",
     "overcooked_db",
     "overcooked_written_db",
     "p_class",
     "p_written",
-)
+]
 
 
-class Interval(NamedTuple):
-    """A median, and the ends of the 95% interval around it; all NaN where nothing is known."""
-
-    median: float
-    low: float
-    high: float
-
-
-class Summary(NamedTuple):
-    """What became of an optimizer's test dreams in one setting, or in all of a domain.
-
-    Attributes:
-      setting: its name; "all" or "all, domain=..." where settings are taken together.
-      optimizer: its name.
-      lr: the learning rate that was chosen; None if settings differ in it.
-      dreams: how many there are; failed: how many of them did not go to their end.
-      gain: of the objective; None over all settings, for layers differ in its unit.
-      times: the gain over the baseline's on the same seed and input. Where the baseline gained
-        nothing there is no ratio, and the dream is left out of this alone.
-      p: that such a difference from the baseline comes about by chance, corrected for the number
-        of comparisons; None for the baseline itself.
-      moved_db, distance_db, overcooked_db, overcooked_written_db, p_class, p_written: medians of
-        the last step's; None if not known of any dream.
-      frechet: the Fréchet distance to real sounds, or None.
-      cost, memory: time and memory over the baseline's; None if not known.
-    """
-
-    setting: str
-    optimizer: str
-    lr: float | None
-    dreams: int
-    failed: int
-    gain: Interval | None
-    times: Interval
-    p: float | None
-    moved_db: float | None
-    distance_db: float | None
-    overcooked_db: float | None
-    overcooked_written_db: float | None
-    p_class: float | None
-    p_written: float | None
-    frechet: float | None
-    cost: float | None
-    memory: float | None
-
-    @property
-    def wins(self):
-        """Whether it is better than the baseline, and hardly by chance."""
-        return self.p is not None and self.p < SIGNIFICANT and self.times.median > 1
-
-
-def summarise(rows, costs, *, baseline, key_seed=0):
-    """Sums up each optimizer in each setting, by the last steps of its test dreams.
-
-    Intervals are 95% percentile bootstraps of the median (Efron and Tibshirani, "An Introduction
-    to the Bootstrap", 1993). The test is Wilcoxon's signed-rank test of the gains on the same
-    seeds and inputs, two-sided, corrected over all optimizers and settings after Benjamini and
-    Hochberg, 1995. Dreams count as independent of each other.
+def summarise(
+    table: pd.DataFrame, costs: pd.DataFrame, *, baseline: str, over_settings: bool = False
+) -> pd.DataFrame:
+    """Summarises the last steps of the test dreams of each optimizer in each setting.
 
     Args:
-      rows: of all dreams, in any order; tuning rows are passed over.
-      costs: see above.
-      baseline: the optimizer that others are compared to.
-      key_seed: of the bootstrap.
+      table: All steps, see `steps.COLUMNS`.
+      costs: Columns "setting", "optimizer", and those of "frechet", "seconds", "state_bytes" and
+        "temp_bytes" that are known.
+      baseline: The optimizer with which the others are compared.
+      over_settings: Whether settings are taken together, a domain at a time. Gains in different
+        settings have different units, so only ratios are summarised then.
 
     Returns:
-      A list of `Summary`, sorted by setting and optimizer.
+      A row for each setting and optimizer, sorted by both. Its columns are "setting", "optimizer",
+      "inputs", "dreams", "failed" (how many dreams failed), "lr" (NaN if it differs between
+      settings), "p", "is_baseline", "wins"; medians over inputs of "gain", of "ratio" (the gain
+      over the baseline's) and of `OUTCOMES`; "gain_low", "gain_high", "ratio_low" and
+      "ratio_high", the ends of 95% intervals; and "frechet", "cost" and "memory", the last two
+      over the baseline's. "p" is corrected for the number of rows (Benjamini and Hochberg).
 
     Raises:
-      UserError: a setting has no test dreams of the baseline.
+      UserError: A setting has no test dreams of the baseline.
     """
-    groups = {setting: [setting] for setting in dreams(rows, phase="test")}
-    return _summaries(rows, costs, groups, baseline=baseline, key_seed=key_seed, by_ratio=False)
-
-
-def overall(rows, costs, *, baseline, key_seed=0):
-    """Sums up each optimizer over all settings of a domain, or over all if none names a domain.
-
-    As `summarise`, but by the ratio of gains alone, for layers differ in the objective's unit: the
-    test is whether the ratio is 1.
-    """
-    groups = {}
-    for setting in dreams(rows, phase="test"):
-        domain = re.search(r"(?<!\S)domain=\S+", setting)
-        groups.setdefault(f"all, {domain[0]}" if domain else "all", []).append(setting)
-    return _summaries(rows, costs, groups, baseline=baseline, key_seed=key_seed, by_ratio=True)
-
-
-def ratios(rows, *, baseline):
-    """{optimizer: (dreams,)}: gains over the baseline's on the same setting, seed and input."""
-    of = _together(dreams(rows, phase="test").values())
-    base = _of_baseline(of, baseline, "all")
-    return {optimizer: _ratios(*_paired(_gains(each), base)) for optimizer, each in of.items()}
-
-
-def _summaries(rows, costs, groups, *, baseline, key_seed, by_ratio):
-    tested = dreams(rows, phase="test")
-    found = []
-    for name, settings in sorted(groups.items()):
-        of = _together(tested[setting] for setting in settings)
-        base = _of_baseline(of, baseline, name)
-        for optimizer, own in sorted(of.items()):
-            told = _of_dreams(own, base, key_seed=key_seed, by_ratio=by_ratio)
-            told |= _of_costs(costs, settings, optimizer, baseline)
-            told |= {"p": None} if optimizer == baseline else {}
-            found.append(Summary(setting=name, optimizer=optimizer, **told))
-    return _corrected(found)
-
-
-def _together(settings):
-    """{optimizer: [dream, ...]} of several settings' such."""
-    found = {}
-    for of in settings:
-        for optimizer, each in of.items():
-            found.setdefault(optimizer, []).extend(each)
-    return found
-
-
-def _gains(own):
-    """{what a dream shares with other optimizers' dreams: its gain at the end}."""
-    shared = ("setting", "seed", "input")
-    return {tuple(dream[0][key] for key in shared): counted_gains(dream)[-1] for dream in own}
-
-
-def _of_baseline(of, baseline, name):
-    if baseline not in of:
-        raise UserError(f"no test dreams of the baseline {baseline!r} in the setting {name!r}")
-    return _gains(of[baseline])
-
-
-def _of_dreams(own, base, *, key_seed, by_ratio):
-    """What `Summary` says of an optimizer's dreams beside the baseline's gains."""
-    gains, lasts = _gains(own), [dream[-1] for dream in own]
-    paired = _paired(gains, base)
-    times = _ratios(*paired)
-    lrs = {row["lr"] for row in lasts}
-    return {
-        "lr": lrs.pop() if len(lrs) == 1 else None,
-        "dreams": len(lasts),
-        "failed": sum(bool(row["ended"]) for row in lasts),
-        "gain": None if by_ratio else _interval(np.array([*gains.values()]), key_seed),
-        "times": _interval(times, key_seed),
-        "p": _chance(times - 1 if by_ratio else paired[0] - paired[1]),
-        **{name: median(row[name] for row in lasts) for name in MEDIANS},
-    }
-
-
-def _paired(own, base):
-    """The gains (pairs,) of both where both dreamed."""
-    pairs = [(own[key], base[key]) for key in own if key in base]
-    return np.array(pairs).reshape(-1, 2).T
-
-
-def _ratios(own, base):
-    return own[base > 0] / base[base > 0]
-
-
-def _interval(values, key_seed):
-    """The same resampling for all: what differs between optimizers is not its luck."""
-    if values.size < 2:
-        return Interval(*[float(values[0]) if values.size else np.nan] * 3)
-    rng = np.random.default_rng(key_seed)
-    found = stats.bootstrap((values,), np.median, method="percentile", rng=rng)
-    return Interval(float(np.median(values)), *map(float, found.confidence_interval))
-
-
-def _chance(differences):
-    """The p of the signed-rank test; 1 where nothing differs."""
-    return float(stats.wilcoxon(differences).pvalue) if np.any(differences) else 1.0
-
-
-def _corrected(summaries):
-    ps = [each.p for each in summaries if each.p is not None]
-    corrected = iter(stats.false_discovery_control(ps) if ps else [])
-    return [
-        each if each.p is None else each._replace(p=float(next(corrected))) for each in summaries
+    pairs = pair_with_baseline(select_ends(table, "test"), baseline)
+    costs = _compare_costs(costs, baseline)
+    if over_settings:
+        pairs = pairs.assign(setting=_name_whole(pairs["setting"]), gain=np.nan)
+        costs = costs.assign(setting=_name_whole(costs["setting"]))
+    rows = [
+        {**dict(zip(GROUP, names)), **_summarise_dreams(dreams, is_baseline=names[1] == baseline)}
+        for names, dreams in pairs.groupby(GROUP)
     ]
+    summary = pd.DataFrame(rows)
+    summary["p"] = _correct(summary["p"])
+    summary["wins"] = (summary["p"] < SIGNIFICANT) & (summary["ratio"] > 1)
+    return summary.join(costs.groupby(GROUP).median(), on=GROUP)
 
 
-def _of_costs(costs, settings, optimizer, baseline):
-    known = [costs[setting] for setting in settings if optimizer in costs.get(setting, {})]
-    timed = [of for of in known if "seconds" in of[optimizer] and "seconds" in of.get(baseline, {})]
-    pairs = [(of[optimizer], of[baseline]) for of in timed]
+def pair_with_baseline(ends: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Compares each dream with the baseline's dream in its setting, with its seed and input.
+
+    Args:
+      ends: The last steps of dreams, see `steps.select_ends`.
+      baseline: The optimizer with which the others are compared.
+
+    Returns:
+      `ends` with "ratio", the gain over the baseline's, NaN where the baseline gained nothing; and
+      "difference", the difference of the gains over the sum of their magnitudes. That orders pairs
+      as the logarithm of the ratio does, and is also defined where a gain is not above 0. Both are
+      NaN where the baseline has no such dream.
+    """
+    shared = ["setting", "seed", "input"]
+    base = ends[ends["optimizer"] == baseline].set_index(shared)["gain"]
+    for setting in ends["setting"].unique():
+        if setting not in base.index.get_level_values("setting"):
+            raise UserError(f"setting {setting!r} has no test dreams of the baseline {baseline!r}")
+    base = ends.join(base.rename("base"), on=shared)["base"]
+    size = ends["gain"].abs() + base.abs()
+    return ends.assign(
+        ratio=(ends["gain"] / base).where(base > 0),
+        difference=((ends["gain"] - base) / size).mask(size == 0, 0.0),
+    )
+
+
+def rank_optimizers(table: pd.DataFrame, baseline: str) -> list[str]:
+    """Ranks the optimizers by their median ratio over all settings; the baseline comes first."""
+    pairs = pair_with_baseline(select_ends(table, "test"), baseline)
+    ratios = pairs.groupby("optimizer")["ratio"].median().drop(baseline)
+    return [baseline, *ratios.sort_values(ascending=False, kind="stable").index]
+
+
+def bootstrap_median(values: pd.Series) -> tuple[float, float]:
+    """Returns the ends of the 95% interval of the median; NaN with fewer than 2 values.
+
+    It is a percentile bootstrap with a fixed seed, so that all optimizers are resampled alike.
+    """
+    known = values.dropna().to_numpy()
+    if known.size < 2:
+        return np.nan, np.nan
+    rng = np.random.default_rng(0)
+    found = stats.bootstrap(
+        (known,), np.median, method="percentile", n_resamples=RESAMPLES, rng=rng
+    )
+    return found.confidence_interval
+
+
+def compute_p_value(differences: pd.Series) -> float:
+    """Returns the p-value of the signed-rank test; 1 where nothing differs."""
+    known = differences.dropna()
+    return float(stats.wilcoxon(known).pvalue) if known.any() else 1.0
+
+
+def _summarise_dreams(dreams, *, is_baseline):
+    """Summarises the dreams of one optimizer in one setting."""
+    by_input = dreams.groupby("input")[["gain", "ratio", "difference", *OUTCOMES]].median()
+    gain_low, gain_high = bootstrap_median(by_input["gain"])
+    ratio_low, ratio_high = bootstrap_median(by_input["ratio"])
     return {
-        "frechet": median(of[optimizer].get("frechet") for of in known),
-        "cost": median(_ratio(own["seconds"], base["seconds"]) for own, base in pairs),
-        "memory": median(_ratio(_memory(own), _memory(base)) for own, base in pairs),
+        "inputs": len(by_input),
+        "dreams": len(dreams),
+        "failed": int((dreams["ended"] != "").sum()),
+        "lr": dreams["lr"].iloc[0] if dreams["lr"].nunique() == 1 else np.nan,
+        **by_input.drop(columns="difference").median(),
+        "gain_low": gain_low,
+        "gain_high": gain_high,
+        "ratio_low": ratio_low,
+        "ratio_high": ratio_high,
+        "p": np.nan if is_baseline else compute_p_value(by_input["difference"]),
+        "is_baseline": is_baseline,
     }
 
 
-def _ratio(own, base):
-    return own / base if base else None
+def _name_whole(settings):
+    """Names what a setting belongs to: all settings, or all settings of its domain."""
+    domain = settings.str.extract(r"(?:^|\s)(domain=\S+)", expand=False)
+    return ("all, " + domain).fillna("all")
 
 
-def _memory(cost):
-    return cost["state_bytes"] + cost["temp_bytes"]
+def _correct(p):
+    """Controls the false discovery rate; the baseline's NaN stays as it is."""
+    known = p.dropna()
+    return pd.Series(stats.false_discovery_control(known), known.index).reindex(p.index)
+
+
+def _compare_costs(costs, baseline):
+    """Returns "frechet", and the time and memory of a step over the baseline's."""
+    known = ["frechet", "seconds", "state_bytes", "temp_bytes"]
+    costs = costs.reindex(columns=[*GROUP, *known]).astype(dict.fromkeys(known, float))
+    costs = costs.assign(bytes=costs["state_bytes"] + costs["temp_bytes"])
+    base = costs[costs["optimizer"] == baseline].set_index("setting")[["seconds", "bytes"]]
+    ratios = costs[["seconds", "bytes"]] / base.reindex(costs["setting"]).to_numpy()
+    return costs[[*GROUP, "frechet"]].assign(cost=ratios["seconds"], memory=ratios["bytes"])

@@ -1,157 +1,90 @@
-"""Rows of a comparison as CSV, and its summaries as tables for people."""
+"""Summaries of a comparison as tables of text, for a page of Markdown or HTML."""
 
-import csv
-import io
-import itertools
-import math
-import re
 from typing import NamedTuple
 
-from studies.optimizers.rows import COLUMNS
-from studies.optimizers.statistics import Interval
+import pandas as pd
 
-_PLACE = ("setting", "optimizer", "phase", "lr", "seed", "input", "step")
-_DREAM = _PLACE[:-1]
+from studies.report import UNKNOWN, escape_markdown, format_number, markdown_table
+
+NO_PAIR = f"{UNKNOWN} → {UNKNOWN}"
 
 
 class Table(NamedTuple):
-    """The optimizers of one setting, best first.
+    """The optimizers of one setting, the best first.
 
     Attributes:
-      setting: its name.
-      whole: whether it is over several settings.
-      heads: (columns,) texts, without the columns that nothing is known of.
-      cells: (optimizers, columns) texts.
-      marks: (optimizers,): "baseline", "wins" or "".
+      setting: The name of the setting.
+      headers: The names of the columns of which anything is known.
+      rows: The texts of each optimizer; the first is its name.
+      marks: "baseline", "wins" or "" for each optimizer.
     """
 
     setting: str
-    whole: bool
-    heads: list
-    cells: list
-    marks: list
+    headers: list[str]
+    rows: list[list[str]]
+    marks: list[str]
 
 
-def write_csv(rows):
-    """CSV of rows (see `rows.COLUMNS`) in a fixed order: the same rows give the same text.
+def make_tables(summary: pd.DataFrame) -> list[Table]:
+    """Makes the table of each setting of a summary, in the order in which they appear."""
+    return [_make_table(name, rows) for name, rows in summary.groupby("setting", sort=False)]
 
-    Floats keep 9 digits; None is empty.
+
+def format_markdown(summary: pd.DataFrame) -> str:
+    """Formats a summary as Markdown: the baseline in italics, winners in bold.
+
+    A winner gains more than the baseline with p < 0.05, corrected.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: [row[name] for name in _PLACE]):
-        writer.writerow(_written(row.get(name), kind) for name, kind in COLUMNS.items())
-    return file.getvalue()
+    return "\n\n".join(map(_format_table, make_tables(summary)))
 
 
-def read_csv(text):
-    """The rows that `write_csv` wrote, in its order."""
-    lines = csv.DictReader(io.StringIO(text, newline=""))
-    rows = [{name: _read(line[name], COLUMNS[name]) for name in COLUMNS} for line in lines]
-    for row, following in itertools.zip_longest(rows, rows[1:]):
-        last = following is None or any(row[name] != following[name] for name in _DREAM)
-        row["ended"] = row["ended"] if last else None
-    return rows
-
-
-def tables(summaries):
-    """A `Table` for each setting, in the order of their first appearance."""
-    settings = dict.fromkeys(each.setting for each in summaries)
-    return [_table(name, [s for s in summaries if s.setting == name]) for name in settings]
-
-
-def markdown(summaries):
-    """Tables in GitHub's markdown, one a setting: the baseline in italics, winners bold.
-
-    A winner has more gain than the baseline at p < 0.05, corrected.
-    """
-    return "\n".join(_markdown(table) for table in tables(summaries))
-
-
-def number(value):
-    """In 3 significant digits; "–" for what is not known."""
-    if value is None or math.isnan(value):
-        return "–"
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}"
-    return re.sub("e([+-])0*", lambda e: f"e{e[1].strip('+')}", text).replace("-", "−")
-
-
-def _written(value, kind):
-    if value is None:
-        return ""
-    return f"{float(value):.9g}" if kind is float else str(kind(value))
-
-
-def _read(text, kind):
-    return kind(text) if text or kind is str else None
-
-
-def _table(setting, summaries):
-    best_first = sorted(summaries, key=_badness)
-    rows = [_cells(each) for each in best_first]
-    known = [name for name in rows[0] if any(row[name].strip("– →") for row in rows)]
-    return Table(
-        setting=setting,
-        whole=summaries[0].gain is None,
-        heads=known,
-        cells=[[row[name] for name in known] for row in rows],
-        marks=["baseline" if each.p is None else "wins" * each.wins for each in best_first],
+def _make_table(setting, summary):
+    ordered = summary.sort_values(
+        ["ratio", "is_baseline", "optimizer"], ascending=[False, False, True], na_position="last"
     )
+    texts = pd.DataFrame([_format_row(row) for row in ordered.itertuples()])
+    known = texts.columns[~texts.isin([UNKNOWN, NO_PAIR]).all()]
+    marks = [
+        "baseline" if row.is_baseline else "wins" if row.wins else ""
+        for row in ordered.itertuples()
+    ]
+    return Table(setting, list(known), texts[known].to_numpy().tolist(), marks)
 
 
-def _badness(summary):
-    """What has no ratio comes last; the baseline before its equals."""
-    times = summary.times.median
-    return (math.isnan(times), -times, summary.p is not None, summary.optimizer)
-
-
-def _cells(summary):
+def _format_row(row):
     return {
-        "optimizer": summary.optimizer,
-        "lr": number(summary.lr),
-        "gain (95% interval)": _interval(summary.gain),
-        "× baseline (95% interval)": _interval(summary.times),
-        "p (corrected)": _chance(summary.p),
-        "moved (dB)": number(summary.moved_db),
-        "log-spectral distance (dB)": number(summary.distance_db),
-        "overcooked → written (dB)": _pair(summary.overcooked_db, summary.overcooked_written_db),
-        "p(class) → written": _pair(summary.p_class, summary.p_written),
-        "Fréchet": number(summary.frechet),
-        "time ×": number(summary.cost),
-        "memory ×": number(summary.memory),
-        "failed": f"{summary.failed}/{summary.dreams}",
+        "optimizer": row.optimizer,
+        "learning rate": format_number(row.lr),
+        "gain (95% interval)": _format_interval(row.gain, row.gain_low, row.gain_high),
+        "× baseline (95% interval)": _format_interval(row.ratio, row.ratio_low, row.ratio_high),
+        "p (corrected)": "< 0.001" if row.p < 0.001 else format_number(round(row.p, 3)),
+        "moved (dB)": format_number(row.moved_db),
+        "log-spectral distance (dB)": format_number(row.distance_db),
+        "overcooked → written (dB)": _format_pair(row.overcooked_db, row.overcooked_written_db),
+        "p(class) → written": _format_pair(row.p_class, row.p_written),
+        "Fréchet": format_number(row.frechet),
+        "time ×": format_number(row.cost),
+        "memory ×": format_number(row.memory),
+        "failed": f"{row.failed}/{row.dreams}",
+        "inputs": str(row.inputs),
     }
 
 
-def _interval(interval: Interval | None):
-    if interval is None or math.isnan(interval.median):
-        return "–"
-    return f"{number(interval.median)} ({number(interval.low)} to {number(interval.high)})"
+def _format_interval(middle, low, high):
+    if pd.isna(low):
+        return format_number(middle)
+    return f"{format_number(middle)} ({format_number(low)} to {format_number(high)})"
 
 
-def _pair(before, after):
-    return f"{number(before)} → {number(after)}"
+def _format_pair(before, after):
+    return f"{format_number(before)} → {format_number(after)}"
 
 
-def _chance(p):
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else number(round(p, 3))
-
-
-def _markdown(table):
-    lines = [f"### {_safe(table.setting)}\n"] if table.setting else []
-    lines += [f"| {' | '.join(table.heads)} |", "|---" + "|---:" * (len(table.heads) - 1) + "|"]
+def _format_table(table):
     stars = {"baseline": "*", "wins": "**", "": ""}
-    for (name, *cells), mark in zip(table.cells, table.marks):
-        marked = f"{stars[mark]}{_safe(name)}{stars[mark]}"
-        lines.append(f"| {' | '.join([marked, *cells])} |")
-    return "\n".join(lines) + "\n"
-
-
-def _safe(name):
-    """No name ends a cell, becomes a tag or changes the type."""
-    for letter in "\\`*<|[":
-        name = name.replace(letter, "\\" + letter)
-    return name
+    rows = [
+        [f"{stars[mark]}{escape_markdown(name)}{stars[mark]}", *cells]
+        for (name, *cells), mark in zip(table.rows, table.marks)
+    ]
+    heading = f"### {escape_markdown(table.setting)}\n\n" if table.setting else ""
+    return heading + markdown_table(table.headers, rows)

@@ -1,4 +1,4 @@
-"""What a dream does at each step, on the whole clip and at its own scale; and in the end."""
+"""Measures each step of a dream on the whole clip at its original scale, and the written sound."""
 
 import functools
 from dataclasses import replace
@@ -7,30 +7,34 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from dreamsound_jax.audio import files
+from dreamsound_jax.audio.files import to_mono
 from dreamsound_jax.audio.rendering import render_sound
-from dreamsound_jax.dreaming import ascent, batch, overcooked
-from dreamsound_jax.dreaming.dream import class_probabilities, dream, response
-from dreamsound_jax.spectral import measures, mel
+from dreamsound_jax.domains.domain import Domain
+from dreamsound_jax.dreaming.ascent import Climb
+from dreamsound_jax.dreaming.batch import (
+    analyse_clips,
+    class_probabilities,
+    classify,
+    render_clips,
+)
+from dreamsound_jax.dreaming.dream import dream_clips, respond
+from dreamsound_jax.dreaming.optimizers import make_steps
+from dreamsound_jax.dreaming.overcooked import overcooked_index
+from dreamsound_jax.run.batches import place_clips, place_settings
+from dreamsound_jax.spectral import measures
 
-LISTENED = "relu5_4"  # whose activations are compared with those on real sounds
-BLOWN_UP = "blown up"  # when half of all cells are as far as they may go
-ENDED = {
-    ascent.ZERO_GRADIENT: "zero gradient",
-    ascent.NON_FINITE_GRADIENT: "non-finite gradient",
-}
+LISTENED = "relu5_4"  # The Fréchet distance compares activations of this layer.
 
 
 class Step(NamedTuple):
-    """A dream after a step; arrays with leading axes, of clips and of steps.
+    """The state of dreams after each step; arrays have leading axes of clips and of steps.
 
     Attributes:
-      objective: of the whole clip, as the network sees it at its own scale.
-      moved_db: root mean square change of its mel spectrogram.
-      overcooked_db: the `overcooked.index` of that.
-      p_class: the probability of each class, (..., classes).
+      objective: The objective of the whole clip at its original scale.
+      moved_db: The root mean square change of the mel spectrogram.
+      overcooked_db: The overcooked index of the mel spectrogram.
+      p_class: The probability of each class, (..., classes).
     """
 
     objective: jax.Array
@@ -40,14 +44,14 @@ class Step(NamedTuple):
 
 
 class End(NamedTuple):
-    """The sounds of finished dreams, as they would be written; arrays with an axis of clips.
+    """The written sounds of finished dreams; arrays have an axis of clips.
 
     Attributes:
-      wavs: the bytes of their files.
-      sounds: (clips, samples), what is heard of the files at 22,050 Hz.
-      distance_db: log-spectral distance to the inputs.
-      p_class: the probability of each class, (clips, classes).
-      overcooked_db: the `overcooked.index`.
+      wavs: The bytes of the WAV files.
+      sounds: The sounds in these files, mono at the rate of the front end, (clips, samples).
+      distance_db: The log-spectral distances to the inputs.
+      p_class: The probability of each class, (clips, classes).
+      overcooked_db: The overcooked index of each sound.
     """
 
     wavs: list
@@ -61,171 +65,137 @@ class Dreamed(NamedTuple):
     """A dreamed batch on the device.
 
     Attributes:
-      starts: what was dreamed on, in its domain; leaves with an axis of clips.
-      changed: in the end, (clips, mel bands, frames).
-      climb: arrays (clips, levels, steps).
-      at_limit: the share of cells that the dream took as far as it may, (clips,).
-      steps: a `Step` of arrays (clips, 1 + steps), the first before the first step.
+      clips: The inputs in their domain; leaves have an axis of clips.
+      parameters: The parameters of the domain after the last step, (clips, mel bands, frames).
+      climb: Arrays (clips, levels, steps).
+      at_limit: The share of cells that the dream moved to their limit, (clips,).
+      steps: A `Step` of arrays (clips, 1 + steps); the first is the state before the first step.
     """
 
-    starts: object
-    changed: jax.Array
-    climb: object
+    clips: Domain
+    parameters: jax.Array
+    climb: Climb
     at_limit: jax.Array
     steps: Step
 
 
-def dream_batch(model, sources, options, *, optimizers, every_step):
-    """Dreams on `sources`, of one shape, by a program of the `optimizers`.
+def dream_batch(model, sources, *, optimizers, every_step):
+    """Dreams on `sources` of one shape by a program that contains the `optimizers`.
 
-    Returns a `Dreamed`, with all steps or else with the first and the last.
+    Returns:
+      A `Dreamed`, with all steps if `every_step`, or else with the first and the last.
     """
-    starts, _ = batch.gather(model.card, sources, options)
-    clips, levels = batch.clips(sources, options, names=optimizers), []
-    # The same program, whether the steps in between are of interest or not.
-    settings = replace(options.settings(), optimizers=optimizers, keep_path=True)
-    changed, climb = dream(
-        model.network, starts, clips, settings=settings, after_level=levels.append
+    sources = [_share_program(source, optimizers) for source in sources]
+    clips, _ = place_clips(sources)
+    settings, paths = place_settings(sources), []
+    # The program is the same whether `every_step` or not, so that the dreams are equal.
+    program = replace(sources[0].plan.program(), optimizers=optimizers, keep_path=True)
+    parameters, climb = dream_clips(
+        model.network,
+        clips,
+        settings,
+        program=program,
+        after_level=lambda level: paths.append(level.path),
     )
-    begun = jax.vmap(lambda start: start.start())(starts)[:, None]
-    paths = [begun, *([level.path for level in levels] if every_step else [changed[:, None]])]
-    look = functools.partial(look_back, model.network, starts, clips, settings=settings)
-    looks = [look(path) for path in paths]
+    initial = jax.vmap(lambda clip: clip.initial())(clips)[:, None]
+    look = functools.partial(look_back, model.network, clips, settings, program=program)
+    looks = [look(path) for path in [initial, *(paths if every_step else [parameters[:, None]])]]
     steps = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *looks)
-    return Dreamed(starts, changed, climb, _at_limit(starts, changed), steps)
+    return Dreamed(clips, parameters, climb, _measure_share_at_limit(clips, parameters), steps)
 
 
-@functools.partial(jax.jit, static_argnames="settings")
-def look_back(network, starts, clips, path, *, settings):
-    """The `Step`s of what was changed step by step, (clips, steps, mel bands, frames)."""
+def _share_program(source, optimizers):
+    """Returns the source with steps for a program that contains several optimizers."""
+    plan = source.plan
+    steps = {name: value for name, value in plan.steps._asdict().items() if name != "which"}
+    shared = make_steps(plan.optimizer, **steps, optimizers=optimizers, dtype=plan.dtype)
+    return source._replace(job=source.job._replace(plan=replace(plan, steps=shared)))
 
-    def of_clip(start, clip, changed):
-        detail_factor = clip.detail_factor if settings.replace_detail else 0
-        seen = start.whole(changed, detail_factor)
-        before_db, after_db = map(start.card.destandardise, (start.spectrogram, seen))
+
+@functools.partial(jax.jit, static_argnames="program")
+def look_back(network, clips, settings, path, *, program):
+    """Measures the `Step`s of a path (clips, steps, mel bands, frames) through the domain."""
+
+    def measure_clip(clip, own, parameters):
+        detail_factor = own.detail_factor if program.replace_detail else 0
+        seen = clip.observe_whole(parameters, detail_factor)
+        before_db, after_db = map(clip.front_end.destandardise, (clip.spectrogram, seen))
         return Step(
-            response(network, seen, clip.layer_weights, clip.target_class, settings=settings),
+            respond(network, seen, own, program=program),
             jnp.sqrt(jnp.mean(jnp.square(after_db - before_db))),
-            overcooked.index(after_db, before_db),
-            class_probabilities(network, seen[None])[0],
+            overcooked_index(after_db, before_db),
+            classify(network, seen[None])[0],
         )
 
-    # One step after the other, for the memory that they take.
-    of_step = lambda changed: jax.vmap(of_clip)(starts, clips, changed)  # noqa: E731
-    looks = jax.lax.map(of_step, path.swapaxes(0, 1))
+    # Steps are measured one after the other, because all at once would take too much memory.
+    measure_step = lambda parameters: jax.vmap(measure_clip)(clips, settings, parameters)  # noqa: E731
+    looks = jax.lax.map(measure_step, path.swapaxes(0, 1))
     return jax.tree.map(lambda array: array.swapaxes(0, 1), looks)
 
 
-def finish(model, dreamed, sources, options):
-    """The `End` of a dreamed batch, heard as it would be written, 16 bit and all."""
-    finished = batch.finish(dreamed.starts, dreamed.changed)
-    normalise = options.loudness != "none"
-    rendered = [
-        render_sound(np.asarray(sound).T, sample_rate=source.sample_rate, normalise=normalise)
-        for sound, source in zip(finished.sound, sources)
+def finish(model, dreamed, sources):
+    """Measures the sounds of a dreamed batch after they were encoded as files of 16 bits."""
+    rendered, plan = render_clips(dreamed.clips, dreamed.parameters), sources[0].plan
+    front_end = plan.card.front_end
+    written = [
+        render_sound(
+            np.asarray(sound).T,
+            sample_rate=source.sample_rate,
+            normalise=plan.loudness != "none",
+        )
+        for sound, source in zip(rendered.sound, sources)
     ]
     sounds = np.stack(
-        [files.to_mono(each.recording, sample_rate=mel.SAMPLE_RATE) for each in rendered]
+        [to_mono(each.recording, sample_rate=front_end.sample_rate) for each in written]
     )
     distances = [
         measures.log_spectral_distance(sound, source.sound)
         for sound, source in zip(sounds, sources)
     ]
+    mel_db = analyse_clips(sounds.astype(plan.dtype), front_end=front_end)
     return End(
-        [each.wav for each in rendered],
+        [each.wav for each in written],
         sounds,
         np.array(distances),
-        np.asarray(batch.hear(model, batch.analyse(jnp.asarray(sounds, options.dtype())))),
-        np.asarray(_overcooked(dreamed.starts, finished.sound)),
+        np.asarray(class_probabilities(model, mel_db)),
+        np.asarray(_measure_overcooked(dreamed.clips, rendered.sound)),
     )
 
 
 @jax.jit
 @jax.vmap
-def _at_limit(start, changed):
-    limit = 0.999 * start.limit()  # give or take the rounding
-    return jnp.mean((jnp.abs(changed) > limit) & (jnp.abs(start.start()) < limit))
+def _measure_share_at_limit(clip, parameters):
+    limit = 0.999 * clip.bound()  # Rounding may leave a cell just below its limit.
+    return jnp.mean((jnp.abs(parameters) > limit) & (jnp.abs(clip.initial()) < limit))
 
 
 @jax.jit
 @jax.vmap
-def _overcooked(start, sound):
+def _measure_overcooked(clip, sound):
     heard_db, input_db = (
-        mel.sound_to_mel_db(start.listen(each)) for each in (sound, start.undreamed())
+        clip.front_end.level_db(clip.as_heard(each)) for each in (sound, clip.input_sound())
     )
-    return overcooked.index(heard_db, input_db)
+    return overcooked_index(heard_db, input_db)
 
 
-def rows_of(dreamed, end, place, *, target, every_step):
-    """What `rows.COLUMNS` says of the steps of one clip of a batch, or of the last alone.
+def compute_activations(model, sounds):
+    """Computes the activations of the layer `LISTENED` on sounds, averaged over frequency.
 
     Args:
-      dreamed: a `Dreamed`; of every step, if all are wanted.
-      end: its `End`.
-      place: of the clip in the batch.
-      target: index of the class whose probability is told; or None.
-      every_step: whether all are wanted.
+      model: A `loading.Model`.
+      sounds: Arrays (samples,) at the sample rate of its front end.
+
+    Returns:
+      An array (pieces of 0.15 s of all sounds, channels).
     """
-    steps = jax.tree.map(lambda array: np.asarray(array[place]), dreamed.steps)
-    spent = _spent(np.asarray(dreamed.climb.spent[place]))
-    numbers = range(len(spent)) if every_step else [len(spent) - 1]
-    iterations = dreamed.climb.spent.shape[-1]
-    rows = [
-        {
-            "step": number,
-            "level": max(0, number - 1) // iterations,
-            "evaluations": int(spent[number]),
-            **_row_of(steps, number if every_step else -1, target),
-            **dict.fromkeys(("distance_db", "p_written", "overcooked_written_db", "ended")),
-        }
-        for number in numbers
-    ]
-    faults = np.asarray(dreamed.climb.fault[place])
-    rows[-1] |= {
-        "ended": _why_ended(faults, float(dreamed.at_limit[place])),
-        "distance_db": float(end.distance_db[place]),
-        "p_written": None if target is None else float(end.p_class[place, target]),
-        "overcooked_written_db": float(end.overcooked_db[place]),
-    }
-    return rows
-
-
-def _row_of(steps, index, target):
-    return {
-        "objective": float(steps.objective[index]),
-        "gain": float(steps.objective[index] - steps.objective[0]),
-        "moved_db": float(steps.moved_db[index]),
-        "overcooked_db": float(steps.overcooked_db[index]),
-        "p_class": None if target is None else float(steps.p_class[index, target]),
-    }
-
-
-def _spent(spent):
-    """Gradient evaluations (1 + steps,) from the beginning on, of those (levels, steps)."""
-    before = np.concatenate([[0], np.cumsum(spent[:-1, -1])])
-    return np.concatenate([[0], (spent + before[:, None]).ravel()])
-
-
-def _why_ended(faults, at_limit):
-    """Why a dream failed; empty if it did not."""
-    stopped = faults[faults != ascent.HEALTHY]
-    if stopped.size:
-        return ENDED[int(stopped[0])]
-    return BLOWN_UP if at_limit > 0.5 else ""
-
-
-def activations(model, sounds):
-    """Of the layer `LISTENED`, averaged over frequency: (pieces of 0.15 s of all, channels).
-
-    `sounds` are (samples,) at 22,050 Hz.
-    """
-    pieces = []
+    front_end, pieces = model.card.front_end, []
     for sound in sounds:
-        spectrogram = model.card.standardise(batch.analyse(jnp.asarray(sound)[None]))
-        pieces.append(np.asarray(_listen(model.network, spectrogram)[0].mean(axis=0)))
+        (mel_db,) = analyse_clips(jnp.asarray(sound)[None], front_end=front_end)
+        activation = _compute_activation(model.network, front_end.standardise(mel_db))
+        pieces.append(np.asarray(activation.mean(axis=0)))
     return np.concatenate(pieces)
 
 
 @jax.jit
-def _listen(network, spectrograms):
-    return nnx.merge(*network)(spectrograms, (LISTENED,))[LISTENED]
+def _compute_activation(network, spectrogram):
+    return network.activations(spectrogram, (LISTENED,))[LISTENED]

@@ -1,33 +1,38 @@
-"""What is compared: optimizers by name, and with flags of their own; in one setting or several."""
+"""What is compared: optimizers, each with flags of its own, in one setting or in several."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import optimizers
-from dreamsound_jax.run import grid
+from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
-BASELINE = "sgd"  # the reference's plain ascent
-FLAGS = (*optimizers.HYPER, "optimizer_state", "smooth_gradient", "standardise_gradient")
+BASELINE = "sgd"  # This is the plain ascent of the reference.
+FLAGS = (*optimizers.HYPERPARAMETERS, "optimizer_state", "smooth_gradient", "standardise_gradient")
 FLAGS += ("smoothing_coefficient",)
 _NOT_SWEPT = {"lr": "--lrs=VALUE,VALUE", "optimizer": "--optimizers", "seed": "--num_seeds"}
 
 
 class Variant(NamedTuple):
-    """An optimizer, as it was named, and the flags {name: value} that it stands for."""
+    """An optimizer with flags of its own.
+
+    Attributes:
+      name: What the user wrote, such as "adam:b1=0.5".
+      changes: The values of the flags that it stands for, by their names.
+    """
 
     name: str
     changes: dict
 
 
 def parse(names):
-    """The `Variant`s of names such as "adam" or "adam:b1=0.5:optimizer_state=carry".
+    """Parses names such as "adam" or "adam:b1=0.5:optimizer_state=carry" into `Variant`s.
 
-    The baseline leads, whether it was named or not.
+    The baseline comes first, whether it was named or not.
 
     Raises:
-      UserError: no such optimizer or flag, or a value that it does not take.
+      UserError: An optimizer or a flag does not exist, or a flag does not take its value.
     """
     named = dict.fromkeys([BASELINE, *names])
     return [_parse(name) for name in named]
@@ -45,29 +50,33 @@ def _parse(name):
 
 
 def settings(options):
-    """{name: options} of what is swept: what is compared is compared in each of them."""
-    for name, _ in options.sweep:
+    """Returns {name: options} of each point of --sweep; each is compared separately.
+
+    Raises:
+      UserError: A flag cannot be swept, because it belongs to an optimizer or is tuned.
+    """
+    for name in options.sweep:
         if name in (*FLAGS, *_NOT_SWEPT):
             way = f"--optimizers=adam,adam:{name}=VALUE" if name in FLAGS else _NOT_SWEPT[name]
-            raise UserError(f"--sweep={name} is not for a comparison; accepted is {way}")
+            raise UserError(f"--sweep={name} cannot be used in a comparison; use {way}")
     return {
-        " ".join(f"{name}={_words(value)}" for name, value in point.items()): replace(
-            options, **point
+        " ".join(f"{name}={_join_values(value)}" for name, value in point.items()): replace(
+            options, **point, sweep={}
         )
-        for point in grid.points(options)
+        for point in combinations(options.sweep)
     }
 
 
-def _words(value):
-    return "+".join(value) if isinstance(value, list) else value
+def _join_values(value):
+    return "+".join(value) if isinstance(value, tuple) else value
 
 
 def programs(variants):
-    """Those that can share a compiled program, as lists: all but the ones that search."""
+    """Groups variants that share a compiled program: each that searches a line stands alone."""
     apart = [[each] for each in variants if each.changes["optimizer"] in optimizers.SEARCHING]
     return [[each for each in variants if [each] not in apart], *apart]
 
 
-def names_of(variants):
-    """The optimizers that a program for `variants` computes."""
+def list_optimizers(variants):
+    """Names the optimizers that a program for `variants` contains."""
     return tuple(dict.fromkeys(each.changes["optimizer"] for each in variants))

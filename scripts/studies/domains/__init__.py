@@ -1,0 +1,1 @@
+"""The study that compares the two domains, see docs/domains.md."""

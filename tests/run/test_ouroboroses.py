@@ -1,0 +1,153 @@
+import logging
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+
+from dreamsound_jax.dreaming.ascent import HEALTHY, NON_FINITE_GRADIENT, ZERO_GRADIENT
+from dreamsound_jax.outputs.saved_rounds import Rounds, list_unfinished_batches
+from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.ouroboroses import count_rounds, dream_ouroboroses
+from dreamsound_jax.run.sources import read_source
+from dreamsound_jax.system.errors import UserError
+from tests.helpers import tiny
+
+ROUNDS = 6
+QUICK = {
+    "create_ouroboros": True,
+    "ouroboros_length": ROUNDS,
+    "layers_to_use": ("relu2_1",),
+    "pyramid_size": 1,
+    "num_iterations": 1,
+    "clip_length": 6000,
+    "batch_size": 2,
+    "plots": False,
+    "save_every": 0.0,
+    "num_clips": 2,
+}
+HEALTHY_ROUNDS = [HEALTHY] * 4
+FLAT, OVERFLOW = ZERO_GRADIENT, NON_FINITE_GRADIENT
+
+
+def rounds_with(fault, overcooked=(1, 1, 1, 1)):
+    faults = np.array(fault)[:, None, None]
+    return Rounds(None, None, np.array(overcooked), None, None, faults)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault", "expected"),
+    [
+        ({}, HEALTHY_ROUNDS, 4),
+        ({}, [HEALTHY, HEALTHY, FLAT, HEALTHY], 2),
+        ({}, [HEALTHY, OVERFLOW, HEALTHY, HEALTHY], 1),
+        ({"layers_to_use": ("iterate",)}, [HEALTHY, FLAT, OVERFLOW, HEALTHY], 2),
+        ({"stop_overcooked": 1.0}, HEALTHY_ROUNDS, 4),
+        ({"stop_overcooked": 0.9}, HEALTHY_ROUNDS, 0),
+    ],
+)
+def test_a_clip_ends_before_its_gradient_fails_or_it_overcooks(changes, fault, expected):
+    (clip,) = tiny.plan(**(QUICK | changes)).clips
+    assert count_rounds(rounds_with(fault), clip) == expected
+
+
+class Progress:
+    """Notes after each round how much is on the device; stops the run after one of them."""
+
+    def __init__(self, *, stop_after=None):
+        self.bytes, self._stop_after = [], stop_after
+
+    def __call__(self, words):
+        self.bytes.append(sum(array.nbytes for array in jax.live_arrays()))
+        assert words == f"round {self.first + len(self.bytes)} of {ROUNDS}"
+        if len(self.bytes) == self._stop_after:
+            raise InterruptedError
+
+    first = 0
+
+
+def dream(folder, report=None, *, model=None, **changes):
+    """Dreams a batch of two clips; returns what is written of them."""
+    plan = tiny.plan(**(QUICK | changes))
+    folder.mkdir(exist_ok=True)
+    pending = dream_ouroboroses(
+        model or tiny.tiny_model(),
+        [read_source(job) for job in list_jobs(["noise"], plan)],
+        plan,
+        size=plan.batch_size,
+        report=report or Progress(),
+        folder=epath.Path(folder),
+    )
+    clips = [make() for make in pending.makers]
+    pending.close()
+    return clips
+
+
+def test_a_stopped_ouroboros_resumes_after_its_last_save_and_ends_the_same(tmp_path):
+    with pytest.raises(InterruptedError):
+        dream(tmp_path / "parts", Progress(stop_after=4))
+    parts = epath.Path(tmp_path / "parts")
+    assert list_unfinished_batches(parts) == [[0, 1]]
+    report = Progress()
+    report.first = 3
+    resumed = dream(parts, report)
+    assert len(report.bytes) == ROUNDS - 3
+    in_one_run = Progress()
+    for one, other in zip(resumed, dream(tmp_path / "whole", in_one_run), strict=True):
+        assert one.sound.wav == other.sound.wav
+        np.testing.assert_array_equal(one.arrays["mel_db"], other.arrays["mel_db"])
+        assert one.result.facts() == other.result.facts()
+    assert list_unfinished_batches(parts) == []
+    assert not list((tmp_path / "parts" / "unfinished").iterdir())
+    # No more is on the device in later rounds.
+    assert len(in_one_run.bytes) == ROUNDS
+    assert max(in_one_run.bytes[3:]) <= max(in_one_run.bytes[:3]) * 1.001
+
+
+def test_each_clip_has_its_input_and_a_spectrogram_and_facts_of_each_round(tmp_path):
+    clips = dream(tmp_path, save_every=1e6)
+    assert [clip.request.name for clip in clips] == ["00000-noise", "00001-noise"]
+    for clip in clips:
+        assert clip.arrays["mel_db"].shape == (ROUNDS + 1, 128, 30)
+        assert clip.sound.recording.channels.shape == (6000 * (ROUNDS + 1), 1)
+        rounds = clip.result.facts()["rounds"]
+        assert [each["layers"] for each in rounds] == [["relu2_1"]] * ROUNDS
+        assert all(each["overcooked_db"] > 0 and each["moved_db"] > 0 for each in rounds)
+    assert clips[0].sound.wav != clips[1].sound.wav
+
+
+def test_an_ouroboros_can_end_before_it_overcooks(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="dreamsound_jax")
+    given = {"stabilise": False, "lr": 0.3, "num_clips": 1}
+    (whole,) = dream(tmp_path / "whole", **given)
+    index = [each["overcooked_db"] for each in whole.result.facts()["rounds"]]
+    limit = (index[0] + max(index)) / 2
+    expected = next(number for number, each in enumerate(index) if each > limit)
+    (stopped,) = dream(tmp_path / "stopped", **given, stop_overcooked=limit)
+    assert 0 < expected == len(stopped.result.facts()["rounds"]) < ROUNDS
+    assert len(stopped.sound.recording.channels) == 6000 * (expected + 1)
+    assert stopped.result.facts()["ended"] is None
+    assert f"round {expected + 1} is overcooked: " in caplog.text
+    with pytest.raises(UserError, match="round 1 is overcooked: .* dB, more than --stop_overcoo"):
+        dream(tmp_path / "never", **given, stop_overcooked=index[0] / 2)
+
+
+class Vanishing:
+    """A folder whose files another process removes while they are listed, or read."""
+
+    def __init__(self, found):
+        self._found = found
+
+    def __truediv__(self, name):
+        return self
+
+    def iterdir(self):
+        if self._found is None:
+            raise FileNotFoundError("unfinished")
+        return iter(self._found)
+
+
+@pytest.mark.parametrize("found", [None, ["00000-state.npz"]])
+def test_a_batch_that_another_process_removes_meanwhile_is_left_out(tmp_path, found):
+    folder = Vanishing(found and [epath.Path(tmp_path) / name for name in found])
+    assert list_unfinished_batches(folder) == []

@@ -1,0 +1,159 @@
+"""The clips of a run and what is left of them, with a stand-in for the dream."""
+
+import json
+import logging
+
+import jax
+import pytest
+
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.run import dreams, process
+from dreamsound_jax.run import run as runs
+from dreamsound_jax.run.writers import PendingClips
+from dreamsound_jax.system.errors import UserError
+from tests.helpers import tiny
+
+FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, caplog):
+    """Runs with `dream` in place of a dream; returns how many failed, and (clips, size) of each."""
+    monkeypatch.setattr(runs, "load_model", lambda *_, **__: Model(tiny.CARD, ()))
+    monkeypatch.setattr(process, "write_clip", lambda folder, record: record)
+    caplog.set_level(logging.INFO, logger="dreamsound_jax")
+
+    def call(dream, **changes):
+        sizes = []
+
+        def stand_in(model, batch, plan, *, size, report, folder):
+            sizes.append((len(batch), size))
+            dream([source.job for source in batch])
+            records = [{"number": s.job.number, "name": s.job.name} for s in batch]
+            return PendingClips([lambda each=each: each for each in records], lambda: None, 0.0)
+
+        monkeypatch.setattr(dreams, "dream_sources", stand_in)
+        given = {"input": ("noise",), "num_clips": 10, "batch_size": 8, "clip_length": 12000}
+        given |= {"pyramid_size": 1, "output_dir": str(tmp_path / "out")} | changes
+        return runs.run(tiny.options(**given), command="dreamsound"), sizes
+
+    return call
+
+
+def records(folder):
+    return [json.loads(line) for line in (folder / "manifest-000.jsonl").read_text().splitlines()]
+
+
+def do_nothing(jobs):
+    """A dream that always succeeds."""
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones(run, tmp_path, caplog):
+    def dream(jobs):
+        if len(jobs) > 2:
+            raise FULL
+
+    failed, sizes = run(dream)
+    assert failed == 0
+    assert sizes == [(8, 8), (4, 4), *[(2, 2)] * 5]
+    assert sorted(record["number"] for record in records(tmp_path / "out")) == list(range(10))
+    assert "continuing with --batch_size=2" in caplog.text
+
+
+def test_a_clip_that_fits_on_no_device_fails_alone(run, tmp_path):
+    def dream(jobs):
+        if any(job.number == 3 for job in jobs):
+            raise FULL
+
+    failed, _ = run(dream, batch_size=2)
+    assert failed == 1
+    (record,) = (each for each in records(tmp_path / "out") if "error" in each)
+    assert (record["number"], "a shorter one may fit" in record["error"]) == (3, True)
+    assert sorted(each["number"] for each in records(tmp_path / "out")) == list(range(10))
+
+
+def test_other_errors_of_the_device_end_the_run(run):
+    def dream(jobs):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a bug"):
+        run(dream)
+
+
+def test_clips_that_differ_in_data_alone_share_a_batch(run, tmp_path):
+    _, sizes = run(do_nothing, num_clips=None, sweep={"lr": (0.1, 0.2, 0.3, 0.4)})
+    assert sizes == [(4, 8)]
+    sweep = {"num_iterations": (1, 2), "seed": (1, 2)}
+    _, sizes = run(do_nothing, num_clips=None, sweep=sweep, output_dir=str(tmp_path / "b"))
+    assert sizes == [(2, 8), (2, 8)]
+
+
+def test_where_nothing_can_be_dreamed_nothing_is_left(run, tmp_path, caplog):
+    failed, sizes = run(do_nothing, input=("sine",), sine_freq=20000.0, num_clips=2)
+    assert (failed, sizes) == (2, [])
+    assert caplog.text.count("under 11025 Hz") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_wrong_whatever_the_clips_are_is_found_before_the_network_is_loaded(
+    run, tmp_path, monkeypatch
+):
+    def load_model(*arguments, **keywords):
+        raise AssertionError("the network is loaded")
+
+    monkeypatch.setattr(runs, "load_model", load_model)
+    for changes in ({"lr": float("nan")}, {"sweep": {"lr": (0.1, -1.0)}}):
+        with pytest.raises(UserError, match="--lr must be"):
+            run(do_nothing, **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_inputs_that_are_missing_are_counted_and_the_others_dreamed(run, tmp_path, caplog):
+    failed, sizes = run(do_nothing, input=("gone.wav", "noise", "sine"), num_clips=None)
+    assert (failed, sizes) == (1, [(2, 8)])
+    assert "there is no file 'gone.wav'" in caplog.text
+    assert [each["name"] for each in records(tmp_path / "out")] == ["00000-noise", "00001-sine"]
+
+
+def test_a_run_resumes_with_what_is_not_done(run, tmp_path, caplog):
+    class Stop(BaseException):
+        """Such as Ctrl-C."""
+
+    def dream(jobs):
+        if jobs[0].number >= 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(dream, batch_size=2)
+    done = {record["number"] for record in records(tmp_path / "out")}
+    assert done <= {0, 1, 2, 3}
+    for record in records(tmp_path / "out"):
+        (tmp_path / "out" / f"{record['name']}.json").write_text("{}")
+    taken = []
+    failed, _ = run(lambda jobs: taken.extend(job.number for job in jobs), batch_size=2)
+    assert failed == 0
+    assert sorted(taken) == sorted({*range(10)} - done)
+    assert {record["number"] for record in records(tmp_path / "out")} == {*range(10)}
+    for record in records(tmp_path / "out"):
+        (tmp_path / "out" / f"{record['name']}.json").write_text("{}")
+    assert run(do_nothing, batch_size=2, save_every=1.0) == (0, [])
+    assert "all 10 clips were done before" in caplog.text
+
+
+def test_another_run_is_not_resumed_and_without_a_seed_the_earlier_seed_is_taken(run, tmp_path):
+    run(do_nothing, seed=None)
+    params = json.loads((tmp_path / "out" / "params.json").read_text())
+    assert 0 <= params["seed"] == params["flags"]["seed"] < 2**31
+    taken = []
+    run(lambda jobs: taken.extend(job.plan.seed for job in jobs), seed=None)
+    assert {*taken} == {params["seed"]}
+    with pytest.raises(UserError, match="already holds a run with --lr 0.02, not 0.3"):
+        run(do_nothing, seed=None, lr=0.3)
+
+
+def test_a_class_without_effect_is_mentioned(run, tmp_path, caplog):
+    run(do_nothing, target_class="class_1", layers_to_use=("relu1_1",))
+    assert "--target_class has no effect unless --layers_to_use includes output" in caplog.text
+    caplog.clear()
+    run(do_nothing, target_class="class_1", output_dir=str(tmp_path / "with_effect"))
+    assert "no effect" not in caplog.text

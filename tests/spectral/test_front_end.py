@@ -1,0 +1,102 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import pytest
+
+from dreamsound_jax.spectral.front_end import FrontEnd
+from tests.helpers import librosa_reference
+from tests.helpers.sounds import RATE, recording, tone, white_noise
+
+FRONT_ENDS = {
+    "reference": FrontEnd(),
+    "even frame": FrontEnd(n_fft=512),
+    "16 kHz": FrontEnd(
+        sample_rate=16000, n_fft=512, hop=256, n_mels=96, f_min=50.0, f_max=7000.0, top_db=60.0
+    ),
+}
+SAMPLES = 51200
+# Recordings are repeated up to one length, so that they share a program.
+SOUNDS = {
+    "noise": lambda: white_noise(SAMPLES),
+    "sine": lambda: 2 * tone(seconds=SAMPLES / RATE, frequency=250.0),
+    "drums": lambda: np.resize(recording("loop_amen"), SAMPLES),
+    "choir": lambda: np.resize(recording("ambi_choir"), SAMPLES),
+    "crow": lambda: np.resize(recording("misc_crow"), SAMPLES),
+    "silence": lambda: np.zeros(SAMPLES),
+    "no multiple of the hop": lambda: white_noise(51333),
+    "shorter than two frames": lambda: white_noise(777),
+}
+
+
+@functools.partial(jax.jit, static_argnames="front_end")
+def level_db(sound, *, front_end):
+    return front_end.level_db(sound)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS.values(), ids=FRONT_ENDS)
+@pytest.mark.parametrize("name", SOUNDS)
+def test_analysis_agrees_with_librosa(name, front_end):
+    sound = SOUNDS[name]()
+    expected = librosa_reference.analyse(sound, front_end)
+    single = level_db(jnp.asarray(sound, jnp.float32), front_end=front_end)
+    assert single.dtype == jnp.float32
+    assert single.shape == (front_end.n_mels, front_end.frame_count(sound.size)) == expected.shape
+    allowed = librosa_reference.rounding_db(sound, front_end)
+    assert (np.abs(single - expected) / allowed).max() < 1
+    with jax.enable_x64(True):
+        double = level_db(jnp.asarray(sound), front_end=front_end)
+        np.testing.assert_allclose(double, expected, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS.values(), ids=FRONT_ENDS)
+def test_frames_and_samples_are_counted_as_librosa_counts_them(front_end):
+    sizes = {"n_fft": front_end.n_fft, "hop_length": front_end.hop}
+    for samples in (front_end.n_fft, 1999, 2000, 2001, 51200):
+        spectrum = librosa.stft(np.zeros(samples), **sizes)
+        frames = spectrum.shape[1]
+        assert front_end.frame_count(samples) == frames
+        again = librosa.istft(spectrum, hop_length=front_end.hop, n_fft=front_end.n_fft)
+        assert front_end.sample_count(frames) == again.size
+
+
+def test_bands_are_placed_between_the_lowest_and_the_highest_frequency():
+    reference, other = FRONT_ENDS["reference"], FRONT_ENDS["16 kHz"]
+    assert (reference.highest, other.highest) == (11025, 7000)
+    assert reference.seconds_per_frame == pytest.approx(200 / 22050)
+    expected = librosa.mel_frequencies(98, fmin=50, fmax=7000)[1:-1]
+    np.testing.assert_allclose(other.band_centres, expected)
+
+
+def test_a_batch_is_its_clips():
+    batch = jnp.asarray([white_noise(8000, seed) for seed in range(3)], jnp.float32)
+    together = jax.jit(jax.vmap(FrontEnd().level_db))(batch)
+    for row, sound in zip(together, batch):
+        np.testing.assert_allclose(row, level_db(sound, front_end=FrontEnd()), atol=1e-4)
+
+
+@pytest.mark.usefixtures("x64")
+def test_analysis_is_differentiable():
+    sound, direction = jnp.asarray(white_noise(3000)), jnp.asarray(white_noise(3000, seed=1))
+    value = jax.jit(lambda step: FrontEnd().level_db(sound + step * direction).mean())
+    slope = (value(1e-6) - value(-1e-6)) / 2e-6
+    np.testing.assert_allclose(jax.grad(value)(0.0), slope, rtol=1e-5)
+
+
+def test_some_frames_are_those_of_the_whole_at_a_peak_of_1():
+    front_end, sound = FrontEnd(), jnp.asarray(0.3 * white_noise(8000), jnp.float32)
+    some, analyse = np.array([7, 0, 40, 7]), jax.jit(front_end.analyse)
+    whole = level_db(sound / jnp.abs(sound).max(), front_end=front_end)
+    for loudness in (1, 0.01):
+        np.testing.assert_allclose(analyse(loudness * sound), whole, atol=1e-3)
+    found = jax.jit(lambda sound: front_end.analyse(sound, frames=some))(sound)
+    np.testing.assert_allclose(found, whole[:, some], atol=1e-3)
+    assert (analyse(jnp.zeros(8000)) == -100).all()
+
+
+def test_standardising_goes_round():
+    front_end, db = FrontEnd(mean=-24.0, std=17.0), np.linspace(-80, 30, 7)
+    np.testing.assert_allclose(front_end.destandardise(front_end.standardise(db)), db)
+    assert front_end.standardise(-24.0 + 17.0) == 1

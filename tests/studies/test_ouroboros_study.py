@@ -1,0 +1,59 @@
+"""The study of the ouroboros, without dreams."""
+
+import json
+
+import numpy as np
+import soundfile
+
+from studies.ouroboros import changes, page, runs
+from tests.helpers.sounds import DATA, RATE
+
+ROUNDS = 5
+
+
+def make_courses():
+    """Makes courses of which the second input of the run without --stabilise fares worst."""
+    courses = {}
+    for flag, speed in (("--stabilise", 1.0), ("--nostabilise", 2.0)):
+        courses[runs.Run("sound", "relu3_4", flag)] = {
+            name: runs.Course(
+                index=speed * place * np.arange(1.0, 1 + ROUNDS),
+                moved=np.full(ROUNDS, 3.0 / place),
+                silent=np.linspace(0, 0.1 * speed * place, 1 + ROUNDS),
+                high=np.linspace(0.2, 0.2 - 0.1 * place, 1 + ROUNDS),
+            )
+            for place, name in ((1, "noise"), (2, "loop"))
+        }
+    return courses
+
+
+def test_every_spoiled_sound_has_a_higher_index_than_its_harmless_changes():
+    measured = changes.measure_changes([str(DATA / "misc_crow.flac"), str(DATA / "loop_amen.flac")])
+    assert len(measured) == 2 * 10
+    assert (changes.measure_margins(measured) > 0).all()
+    lines = page.format_changes(measured).splitlines()
+    assert lines[2].startswith("| harmless | rotated by half its length | ")
+    assert lines[11].startswith("| spoiled | quantised to 4 levels | ")
+
+
+def test_tables_have_the_worst_input_and_the_rounds_that_exist():
+    courses = make_courses()
+    worst = page.format_worst(courses).splitlines()
+    assert worst[-1] == "| sound | relu3_4 | `--nostabilise` | 5.00 | 1.50 | 40% | -10% |"
+    each = page.format_each(courses).splitlines()
+    assert each[2].count("round") == 3  # Rounds 1, 2 and 5 are shown.
+    assert each[-1] == "| sound | relu3_4 | `--nostabilise` | loop | 4.0 | 8.0 | 20.0 |"
+    assert page.draw_index(courses, "relu3_4").startswith(b"\x89PNG")
+
+
+def test_a_course_is_measured_on_the_sounds_that_were_written(tmp_path):
+    hiss = np.random.default_rng(0).normal(0, 0.1, RATE)
+    clips = [hiss, hiss, np.where(np.arange(RATE) < RATE // 2, hiss, 0)]
+    rounds = [{"overcooked_db": 1.0, "moved_db": 3.0}, {"overcooked_db": 2.0, "moved_db": 4.0}]
+    path = tmp_path / "00000-hiss.json"
+    path.write_text(json.dumps({"rounds": rounds}))
+    soundfile.write(path.with_suffix(".wav"), np.concatenate(clips), RATE)
+    course = runs.measure_course(path)
+    assert course.index.tolist() == [1, 2] and course.moved.tolist() == [3, 4]
+    assert course.silent[1] == 0 and 0.4 < course.silent[2] < 0.6
+    assert course.high.shape == (3,) and (course.high > 0.3).all()
