@@ -55,7 +55,7 @@ class Dream:
 
         Args:
           path: of the file; local, gs:// or s3://.
-          normalise: whether to normalise it to -23 LUFS, with true peaks under -1 dBTP.
+          normalise: whether to normalise its loudness, as `--loudness=safe` does.
 
         Raises:
           UserError: the file cannot be written.
