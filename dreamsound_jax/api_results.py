@@ -7,6 +7,7 @@ import numpy as np
 
 from dreamsound_jax.audio.files import Recording, to_mono
 from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.panels import SpectrogramScale
 from dreamsound_jax.run.plan import ClipPlan
@@ -54,7 +55,7 @@ class Dream:
 
         Args:
           path: of the file; local, gs:// or s3://.
-          normalise: whether to normalise it to -23 LUFS, with true peaks under -1 dBTP.
+          normalise: whether to normalise its loudness, as `--loudness=safe` does.
 
         Raises:
           UserError: the file cannot be written.
@@ -64,7 +65,6 @@ class Dream:
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
         front_end = self.plan.card.front_end
-        gain = self.plan.domain == "sound"
         return draw_dream(
             DreamPicture(
                 title=f"Dream by {self.plan.card.name}",
@@ -75,7 +75,7 @@ class Dream:
                 before_db=self.input_db,
                 after_db=self.spectrogram_db,
                 change_db=self.change_db,
-                change_label="Gain on the sound" if gain else "Change",
+                change_label=DOMAINS[self.plan.domain].change_label,
                 before_sound=_to_mono(self.input, self.input_rate, front_end.sample_rate),
                 after_sound=_to_mono(self.sound, self.sample_rate, front_end.sample_rate),
                 sample_rate=front_end.sample_rate,
@@ -103,6 +103,7 @@ class Ouroboros:
       overcooked_db: (rounds,), the overcooked index of each round's sound.
       moved_db: (rounds,), the root mean square change of the spectrogram in each round.
       climb: (rounds, levels, steps), the objective before each step.
+      fault: why the clip stopped, in the first round that did; None if none did.
     """
 
     sound: np.ndarray
@@ -111,6 +112,7 @@ class Ouroboros:
     overcooked_db: np.ndarray
     moved_db: np.ndarray
     climb: np.ndarray
+    fault: str | None = None
 
     def save(self, path: str, *, normalise: bool = True) -> None:
         """Writes the sound to a WAV file; see `Dream.save`."""

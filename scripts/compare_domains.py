@@ -19,7 +19,7 @@ from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.cli.flags import read_options
 from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.run.jobs import list_jobs
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import read_source
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail

@@ -30,7 +30,7 @@ from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.outputs.folder import find_earlier_run, write_params
 from dreamsound_jax.outputs.folder import make_folder as make_output_folder
 from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
 from studies import real

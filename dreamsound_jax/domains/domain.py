@@ -5,7 +5,7 @@ standardised; what the steps change, the parameters, has that shape and unit, to
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import jax
 
@@ -45,15 +45,15 @@ class Domain(Protocol):
     Attributes:
       spectrogram: of the input, standardised, (mel bands, frames).
       front_end: of the network; static.
-      sample_rate: of the rendered sound, in Hz; static.
       change_label: what `Rendered.change_db` is, in words.
-      saves_gain: whether `Rendered.change_db` is a gain, which is written with the dream.
+      keeps_original: whether the dream is a gain on the recording as it came, with its channels
+        and its sample rate. Otherwise it is a new sound as the network hears it.
     """
 
     spectrogram: jax.Array
     front_end: FrontEnd
-    change_label: str
-    saves_gain: bool
+    change_label: ClassVar[str]
+    keeps_original: ClassVar[bool]
 
     def initial(self) -> jax.Array:
         """Returns the parameters that the first level begins with."""

@@ -40,7 +40,7 @@ class SoundDomain:
     sample_rate: int = struct.field(pytree_node=False)
 
     change_label: ClassVar[str] = "Gain on the sound"
-    saves_gain: ClassVar[bool] = True
+    keeps_original: ClassVar[bool] = True
 
     def initial(self) -> jax.Array:
         """Returns no gain."""
@@ -71,8 +71,8 @@ class SoundDomain:
     def constrain_gradient(self, observed: jax.Array) -> jax.Array:
         """Returns `observed`, with its gradient at constant power.
 
-        A sound can only be so loud: what is turned up turns the rest down. Without this, dreams of
-        more activation end in a few loud places, with silence between.
+        The total power is held constant, so that raising one part lowers the others. Without this,
+        dreams end in a few loud places, with silence between.
         """
         std = self.front_end.std
         power_db = 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * (std * observed))
@@ -89,8 +89,8 @@ class SoundDomain:
 
     def _limit(self, gain_db):
         mel_db = self.front_end.destandardise(self.spectrogram)
-        top_db = self.front_end.top_db
-        return gain.limit_gain(gain_db, mel_db, gain_range=self.gain_range, top_db=top_db)
+        headroom = self.front_end.headroom(mel_db)
+        return gain.limit_gain(gain_db, headroom, gain_range=self.gain_range)
 
     def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
         """Applies the gain to the original: its channels, sample rate and level are kept.

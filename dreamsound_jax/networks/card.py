@@ -87,6 +87,7 @@ def card_from_entries(entries: dict, *, source) -> Card:
     """
     try:
         family, size = _architecture(entries)
+        ARCHITECTURES[family].describe(len(entries["classes"]), **size)  # fails for a wrong size
         return Card(
             name=entries["name"],
             classes=tuple(entries["classes"]),
@@ -110,11 +111,11 @@ def _architecture(entries):
 
 
 def _front_end(entries):
-    given = dict(entries.get("front_end", {}))
+    given = {"mean": entries["mean"], "std": entries["std"], **entries.get("front_end", {})}
     unknown = set(given) - {each.name for each in fields(FrontEnd)}
     if unknown:
         raise UserError(f"the front end has no constant {', '.join(sorted(unknown))}")
-    return FrontEnd(**given, mean=float(entries["mean"]), std=float(entries["std"]))
+    return FrontEnd(**given)
 
 
 def read_entries(folder) -> dict:

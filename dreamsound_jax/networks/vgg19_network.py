@@ -29,7 +29,7 @@ def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) 
 
     Example:
       >>> architecture(16, width=0.25, hidden=256).layer("relu3_4")
-      Layer(name='relu3_4', channels=64, stride=(4, 4), reach=22)
+      Layer(name='relu3_4', channels=64, stride=(4, 4), reach=25)
     """
     stages, stride, reach = [], 1, 0
     for stage, count in CONVOLUTIONS.items():
@@ -84,10 +84,9 @@ class VGG19Network:
         needs_linear1 = LAYERS.index(deepest(layers)) >= LAYERS.index("linear1")
         if not needs_linear1 or "avgpool" in layers or math.prod(cells) >= POOLED**2:
             return self
-        module = nnx.merge(self.graph, self.weights)
-        module.linear1.kernel = nnx.Param(_pool_in_kernel(module.linear1.kernel[...], *cells))
-        graph, weights = nnx.split(module)
-        return self.replace(graph=graph, weights=weights, pools=False)
+        kernel = _pool_in_kernel(self.weights["linear1"]["kernel"][...], *cells)
+        smaller = nnx.State({"linear1": {"kernel": nnx.Param(kernel)}})
+        return self.replace(weights=nnx.merge_state(self.weights, smaller), pools=False)
 
 
 def _pool_in_kernel(kernel, rows, columns):

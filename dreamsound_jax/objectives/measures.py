@@ -1,4 +1,4 @@
-"""What the terms of an objective measure; each is a `windows.Measure`: static, with its data apart.
+"""Measures of activations. Each is static; its data, such as a class index, is passed separately.
 
 Clips whose objectives have the same measures share a compiled program, whatever their data are.
 """
@@ -37,9 +37,15 @@ class MeanSquare:
 
 @dataclass(frozen=True)
 class LogProbability:
-    """The log probability of a class; its data are the index of the class."""
+    """The log probability of a class; its data are the index of the class.
+
+    Attributes:
+      layer: the one that gives a number for each class.
+      multi_label: whether classes exclude each other (softmax) or not (sigmoid).
+    """
 
     layer: str
+    multi_label: bool = False
     sums_over_windows: ClassVar[bool] = False
 
     @property
@@ -49,7 +55,9 @@ class LogProbability:
 
     def __call__(self, activations, data, part: Part | None = None) -> jax.Array:
         """Measures a clip."""
-        return jax.nn.log_softmax(_at_least_float32(activations[self.layer]))[data]
+        logits = _at_least_float32(activations[self.layer])
+        to_log = jax.nn.log_sigmoid if self.multi_label else jax.nn.log_softmax
+        return to_log(logits)[data]
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Logits:
 
 @dataclass(frozen=True)
 class Function:
-    """Any function of {layer: activation of the whole clip}; its data are ()."""
+    """Any function of {layer: activation of the whole clip} of `layers`; its data are ()."""
 
     function: Callable
     layers: tuple[str, ...]
@@ -79,7 +87,8 @@ class Function:
 
     def __call__(self, activations, data=(), part: Part | None = None) -> jax.Array:
         """Measures a clip."""
-        return _at_least_float32(self.function(activations))
+        given = {name: activations[name] for name in self.layers}
+        return _at_least_float32(self.function(given))
 
 
 def _at_least_float32(values):

@@ -61,7 +61,8 @@ class ProbabilityTerm:
 
     def measure(self, card: Card) -> Measure:
         """Returns the measure."""
-        return LogProbability(card.architecture.class_layer)
+        architecture = card.architecture
+        return LogProbability(architecture.class_layer, architecture.multi_label)
 
     def data(self, card: Card) -> Any:
         """Returns the index of the class; UserError if there is no such class."""
@@ -80,7 +81,9 @@ class FunctionTerm:
     layers: tuple[str, ...]
 
     def measure(self, card: Card) -> Measure:
-        """Returns the measure; UserError if the network has no such layer."""
+        """Returns the measure; UserError if the network has no such layer, or none is given."""
+        if not self.layers:
+            raise UserError(f"{self.label(card)} must read at least one layer, got none")
         known = card.architecture.layers
         return Function(
             self.function, tuple(nearest_or_fail("layer", name, known) for name in self.layers)
@@ -141,7 +144,12 @@ def layer(name: str) -> Objective:
     """The mean squared activation of a layer, as DeepDream raises it.
 
     Args:
-      name: such as "relu3_4"; `list_models` and `--list_models` give the layers of each network.
+      name: such as "relu3_4"; a network's `architecture.layers` names all of them. A name that the
+        network does not have raises UserError when it dreams.
+
+    Example:
+      >>> layer("relu3_4").terms
+      ((1.0, LayerTerm(layer='relu3_4')),)
     """
     return Objective(((1.0, LayerTerm(name)),))
 
@@ -152,11 +160,22 @@ def layers(names: Sequence[str]) -> Objective:
 
 
 def probability(target: str | int) -> Objective:
-    """The log probability of a class, by its name or index; its negative lowers the probability."""
+    """The log probability of a class; its negative lowers the probability.
+
+    Args:
+      target: the name or the index of the class. One that the network does not have raises
+        UserError when it dreams.
+
+    Example:
+      >>> (layer("relu3_4") - 0.5 * probability("organ")).terms[1]
+      (-0.5, ProbabilityTerm(target='organ'))
+    """
     return Objective(((1.0, ProbabilityTerm(target)),))
 
 
-def custom(function: Callable[[Mapping[str, jax.Array]], jax.Array], layers: Sequence[str]):
+def custom(
+    function: Callable[[Mapping[str, jax.Array]], jax.Array], layers: Sequence[str]
+) -> Objective:
     """Any scalar function of activations.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a dream or an ouroboros did to a clip, in the words and numbers that are written of it."""
+"""The results of a dream or an ouroboros, as the JSON, the manifest and the page state them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

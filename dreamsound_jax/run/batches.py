@@ -24,12 +24,12 @@ def fill_batch(sources: list[Source], size: int) -> list[Source]:
 def place_clips(sources: list[Source]) -> tuple[Domain, jax.Array]:
     """Returns the clips of a batch in their domain, and their mel dB (clips, mel bands, frames)."""
     plan, dtype = sources[0].plan, sources[0].plan.dtype
-    in_sound = plan.domain == "sound"
+    keeps = plan.keeps_original
     return make_clips(
         plan.card.front_end,
         plan.domain,
         np.stack([source.sound for source in sources]).astype(dtype),
-        originals=np.stack([s.recording.channels.T for s in sources]) if in_sound else None,
+        originals=np.stack([s.recording.channels.T for s in sources]) if keeps else None,
         sample_rate=sources[0].sample_rate,
         gain_ranges=[source.plan.gain_range for source in sources],
         phase_keys=[source.keys.phase for source in sources],

@@ -9,6 +9,7 @@ import numpy as np
 
 from dreamsound_jax.audio.files import to_mono
 from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
 from dreamsound_jax.networks.loading import Model
@@ -100,7 +101,7 @@ def _make_files(model, source, dreamed, seconds, plan):
     )
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
-    if source.plan.domain == "sound":
+    if source.plan.keeps_original:
         arrays["gain_db"] = rendered.change_db
     picture = draw_dream(_picture(source, dreamed, sound)) if plan.draws_pictures else None
     return ClipFiles(
@@ -129,14 +130,13 @@ def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
 
 def _picture(source, dreamed, sound):
     plan, front_end = source.plan, source.plan.card.front_end
-    in_sound = plan.domain == "sound"
     return DreamPicture(
         title=title_clip(describe_request(source), kind="Dream", aim=describe_aim(source)),
         scale=scale_of(front_end),
         before_db=dreamed.input_db,
         after_db=dreamed.rendered.mel_db,
         change_db=dreamed.rendered.change_db,
-        change_label="Gain on the sound" if in_sound else "Change",
+        change_label=DOMAINS[plan.domain].change_label,
         before_sound=source.sound[: round(source.kept_share * source.sound.size)],
         after_sound=to_mono(sound.recording, sample_rate=front_end.sample_rate),
         sample_rate=front_end.sample_rate,

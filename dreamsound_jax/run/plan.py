@@ -1,22 +1,14 @@
-"""From options to a plan: everything is checked once, and what is static is split from data.
+"""The plan of a run: how each clip is dreamed, with what is static split from what is data."""
 
-Nothing that runs after `resolve` sees the options.
-"""
-
-import itertools
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
+from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.optimizers import (
-    HYPERPARAMETERS,
     Steps,
-    check_hyperparameters,
-    make_steps,
 )
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.program import Program
@@ -28,9 +20,6 @@ from dreamsound_jax.objectives.terms import (
     ProbabilityTerm,
     compile_objective,
 )
-from dreamsound_jax.run.options import DEFAULT_LAYER, FIELDS, SWEEPABLE, Options, value_type
-from dreamsound_jax.spectral.transforms import TRANSFORMS, check_amounts
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 ITERATE = "iterate"
 
@@ -93,6 +82,11 @@ class ClipPlan:
     dtype: Any
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None
+
+    @property
+    def keeps_original(self) -> bool:
+        """Whether the dream is a gain on the recording as it came."""
+        return DOMAINS[self.domain].keeps_original
 
     @property
     def dreams_of_class(self) -> bool:
@@ -187,212 +181,3 @@ class Plan:
     def creates_ouroboros(self) -> bool:
         """Whether the dreams are fed back into themselves."""
         return self.clips[0].ouroboros is not None
-
-
-def resolve(options: Options, card: Card) -> Plan:
-    """Checks the options, and returns what a run does.
-
-    Args:
-      options: with a seed.
-      card: of the model.
-
-    Raises:
-      UserError: an option is wrong whatever the clips are; the message names it, and what it must
-        be.
-    """
-    check_options(options)
-    if options.sample_rate not in (None, card.front_end.sample_rate):
-        raise UserError(
-            f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
-            f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
-        )
-    return Plan(
-        inputs=tuple(options.input),
-        clips=tuple(_clip_plan(options, changes, card) for changes in combinations(options.sweep)),
-        num_clips=options.num_clips,
-        seed=options.seed,
-        batch_size=options.batch_size,
-        pads_lengths=options.lengths == "buckets",
-        draws_pictures=options.plots,
-        save_every=options.save_every,
-        dtype=_dtype(options),
-    )
-
-
-def _dtype(options):
-    return jnp.float64 if options.precision == "float64" else jnp.float32
-
-
-def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
-    """Returns all combinations of swept values, the last option changing fastest; [{}] of none."""
-    return [dict(zip(sweep, values)) for values in itertools.product(*sweep.values())]
-
-
-def _clip_plan(options, changes, card):
-    asked = replace(options, **changes)
-    layers = _layers(asked, card)
-    return ClipPlan(
-        card=card,
-        changes=changes,
-        domain=asked.domain,
-        layers=layers,
-        iterates=asked.layers_to_use == (ITERATE,),
-        target=_target(asked, layers, card),
-        class_weight=1.0 if asked.class_objective == "towards" else -1.0,
-        optimizer=asked.optimizer,
-        steps=_steps(asked),
-        pyramid_size=asked.pyramid_size,
-        pyramid_ratio=asked.pyramid_ratio,
-        pyramid_roll=asked.pyramid_roll,
-        replace_detail=asked.replace_detail,
-        detail_factor=asked.detail_factor,
-        num_iterations=asked.num_iterations,
-        gain_range=asked.gain_range,
-        clip_length=asked.clip_length,
-        sine_freq=asked.sine_freq,
-        seed=asked.seed,
-        loudness=asked.loudness,
-        dtype=_dtype(asked),
-        ouroboros=_ouroboros(asked) if asked.create_ouroboros else None,
-    )
-
-
-def _layers(options, card):
-    architecture = card.architecture
-    if options.layers_to_use == (ITERATE,):
-        return architecture.layers
-    names_class = options.target_class is not None or "target_class" in options.sweep
-    default = (
-        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
-    )
-    names = options.layers_to_use or (architecture.class_layer if names_class else default,)
-    return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
-
-
-def _target(options, layers, card):
-    if options.target_class is not None:
-        return card.class_index(options.target_class)
-    if options.target_class_index == -1 or card.architecture.class_layer not in layers:
-        return None
-    return card.class_index(options.target_class_index)
-
-
-def _steps(options):
-    given = _given_hyperparameters(options)
-    return make_steps(
-        options.optimizer,
-        learning_rate=options.lr,
-        smoothing_coefficient=options.smoothing_coefficient,
-        smooth_gradient=options.smooth_gradient,
-        standardise_gradient=options.standardise_gradient,
-        carry_state=options.optimizer_state == "carry",
-        hyperparameters=given,
-        dtype=np.dtype(_dtype(options)),
-    )
-
-
-def _given_hyperparameters(options):
-    values = {name: getattr(options, name) for name in HYPERPARAMETERS}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _ouroboros(options):
-    chain = _chain(options)
-    return OuroborosPlan(
-        length=options.ouroboros_length,
-        round_settings=RoundSettings(
-            chain=chain,
-            stabilise=options.stabilise,
-            crossfade=options.crossfade,
-            pyramid_size=options.pyramid_size,
-            pyramid_ratio=options.pyramid_ratio,
-            pyramid_roll=options.pyramid_roll,
-        ),
-        stop_overcooked=options.stop_overcooked,
-    )
-
-
-def _chain(options):
-    names = [name for name in options.ouroboros_transform if name != "none"]
-    return tuple((name, getattr(options, TRANSFORMS[name].option)) for name in names)
-
-
-def check_options(options: Options) -> None:
-    """Raises UserError for an option that is wrong whatever the network and the clips are."""
-    _check_sweep(options.sweep)
-    for changes in combinations(options.sweep):
-        _check_one(replace(options, **changes))
-
-
-def _check_one(options):
-    _check_values(options)
-    if not options.input:
-        raise UserError("--input must not be empty; leave it out to dream on noise")
-    if options.target_class and options.target_class_index != -1:
-        raise UserError(
-            f"--target_class={options.target_class} and --target_class_index="
-            f"{options.target_class_index} both name a class: give only one of them"
-        )
-    check_hyperparameters(options.optimizer, _given_hyperparameters(options))
-    _check_layers(options)
-    if options.create_ouroboros:
-        _check_ouroboros(options)
-
-
-def _check_values(options):
-    for name in FIELDS:
-        value = getattr(options, name)
-        if value is not None and value_type(name) is not Mapping:
-            check_value(name, value)
-
-
-def check_value(name: str, value) -> None:
-    """Raises UserError for a value that its option cannot have."""
-    metadata = FIELDS[name].metadata
-    for each in value if isinstance(value, (tuple, list)) else (value,):
-        if isinstance(each, float) and not math.isfinite(each):
-            raise UserError(f"--{name} must be a finite number, and is {each}")
-        if metadata["choices"] and each not in metadata["choices"]:
-            nearest_or_fail(f"--{name}", each, metadata["choices"])
-    lowest, highest = metadata["at_least"], metadata["at_most"]
-    if lowest is not None and value < lowest:
-        raise UserError(f"--{name} must be at least {lowest:g}, and is {value}")
-    if highest is not None and value > highest:
-        raise UserError(f"--{name} must be at most {highest}, and is {value}")
-
-
-def _check_sweep(sweep):
-    for name, values in sweep.items():
-        nearest_or_fail("flag to --sweep", name, SWEEPABLE)
-        if not values:
-            raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
-
-
-def _check_layers(options):
-    if options.layers_to_use is None:
-        return
-    if not options.layers_to_use:
-        raise UserError("--layers_to_use must not be empty; leave it out to use the default")
-    if ITERATE not in options.layers_to_use:
-        return
-    if options.layers_to_use != (ITERATE,):
-        raise UserError(f"--layers_to_use: {ITERATE} must stand alone, without other layers")
-    if not options.create_ouroboros:
-        raise UserError(
-            f"--layers_to_use={ITERATE} takes another layer in each round of an ouroboros: add "
-            "--create_ouroboros, or name layers"
-        )
-
-
-def _check_ouroboros(options):
-    if options.lengths != "exact":
-        raise UserError("--lengths must be exact with --create_ouroboros")
-    names = options.ouroboros_transform
-    for name in names:
-        nearest_or_fail("transform", name, ("none", *TRANSFORMS))
-    if not names or (len(names) > 1 and "none" in names):
-        raise UserError(
-            f"--ouroboros_transform must be none, or transforms without it, and is "
-            f"{','.join(names) or 'empty'}"
-        )
-    check_amounts(_chain(options))

@@ -10,10 +10,12 @@ from dreamsound_jax.audio.find import find_inputs
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.outputs.folder import find_earlier_run
+from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
-from dreamsound_jax.run.plan import Plan, check_options, resolve
+from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError

@@ -47,8 +47,8 @@ class Source(NamedTuple):
     @property
     def sample_rate(self) -> int:
         """The sample rate of the clip's dream in Hz."""
-        in_sound = self.plan.domain == "sound"
-        return self.recording.sample_rate if in_sound else self.plan.card.front_end.sample_rate
+        keeps = self.plan.keeps_original
+        return self.recording.sample_rate if keeps else self.plan.card.front_end.sample_rate
 
     @property
     def target_name(self) -> str | None:
@@ -58,8 +58,8 @@ class Source(NamedTuple):
     @property
     def shape(self) -> tuple:
         """What the sounds of one batch must have in common."""
-        in_sound = self.plan.domain == "sound"
-        return (self.sound.size, self.sample_rate, in_sound and self.recording.channels.shape)
+        keeps = self.plan.keeps_original
+        return (self.sound.size, self.sample_rate, keeps and self.recording.channels.shape)
 
 
 def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
@@ -164,8 +164,8 @@ def _check_length(source):
 
 def _check_ouroboros(source):
     plan, rate = source.plan, source.sample_rate
-    in_sound = plan.domain == "sound"
-    samples, channels = source.recording.channels.shape if in_sound else (source.sound.size, 1)
+    keeps = plan.keeps_original
+    samples, channels = source.recording.channels.shape if keeps else (source.sound.size, 1)
     chain, front_end = plan.ouroboros.round_settings.chain, plan.card.front_end
     try:
         transforms.check_length(chain, samples, sample_rate=rate, front_end=front_end)

@@ -86,7 +86,7 @@ def _shapes(sources: list[Source]) -> tuple[Domain, jax.ShapeDtypeStruct, ClipSe
     plan, front_end = first.plan, first.plan.card.front_end
     sounds = jax.ShapeDtypeStruct((count, first.sound.size), plan.dtype)
     mel_db = analyse_clips.compile_ahead(sounds, front_end=front_end)
-    if plan.domain == "mel":
+    if not plan.keeps_original:
         clips = MelDomain(mel_db, sounds, _keys_of(sources), front_end)
     else:
         samples, channels = first.recording.channels.shape

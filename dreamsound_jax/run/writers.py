@@ -71,7 +71,7 @@ class Writers:
             self._raise_errors(self._waiting)
 
     def add(self, sources: list[Source], pending: PendingClips) -> None:
-        """Hands in the clips of a batch, to be finished some time.
+        """Queues the clips of a batch for finishing and writing.
 
         Raises:
           Whatever stops the run, such as a full disk, raised by an earlier clip.

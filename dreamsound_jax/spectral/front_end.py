@@ -1,12 +1,15 @@
 """The front end of a network: how a sound becomes the spectrogram that the network is shown."""
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import jax
 import numpy as np
 
 from dreamsound_jax.spectral import inversion, mel, stft
 from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
+from dreamsound_jax.system.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class FrontEnd:
       n_mels: mel bands, on Slaney's scale.
       f_min, f_max: the lowest and the highest frequency of the bands, in Hz; by default `f_max` is
         half the sample rate.
-      amin: the smallest power that is told from silence.
+      amin: the smallest power; lower values are raised to it.
       top_db: cells further below the loudest cell are raised to this distance, in dB.
       mean, std: of the training spectrograms, in dB.
 
@@ -43,6 +46,19 @@ class FrontEnd:
     top_db: float = 80.0
     mean: float = 0.0
     std: float = 1.0
+
+    def __post_init__(self):
+        """Raises UserError for a constant that makes no sense."""
+        for name in ("sample_rate", "n_fft", "hop", "n_mels"):
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and value > 0):
+                raise UserError(f"{name} must be a whole number above 0, got {value!r}")
+        for name in ("f_min", "mean", "amin", "top_db", "std"):
+            _check_number(name, getattr(self, name), positive=name in ("amin", "top_db", "std"))
+        _check_number("f_max", self.highest)
+        if not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
+            bands, whole = f"{self.f_min:g} to {self.highest:g}", f"0 to {self.sample_rate / 2:g}"
+            raise UserError(f"f_min to f_max must lie in {whole} Hz, got {bands} Hz")
 
     @property
     def highest(self) -> float:
@@ -93,6 +109,10 @@ class FrontEnd:
         power = mel.mel_power(spectrum, self.bands.filters)
         return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
 
+    def headroom(self, mel_db: jax.Array) -> jax.Array:
+        """Returns how far each cell stands above the floor of a spectrogram in dB."""
+        return mel_db - mel_db.max() + self.top_db
+
     def invert(self, key: jax.Array, mel_db: jax.Array) -> jax.Array:
         """Returns a sound (samples,) whose mel spectrogram is near `mel_db`.
 
@@ -110,3 +130,10 @@ class FrontEnd:
     def destandardise(self, spectrogram: jax.Array) -> jax.Array:
         """Converts standard deviations of the training spectrograms to dB."""
         return spectrogram * self.std + self.mean
+
+
+def _check_number(name, value, *, positive=False):
+    if not (isinstance(value, Real) and math.isfinite(value)):
+        raise UserError(f"{name} must be a finite number, got {value!r}")
+    if positive and value <= 0:
+        raise UserError(f"{name} must be above 0, got {value:g}")

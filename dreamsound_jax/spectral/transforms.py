@@ -1,4 +1,4 @@
-"""What may happen to a sound between two rounds of an ouroboros, as an image is zoomed or turned.
+"""Transforms of the sound between two rounds of an ouroboros.
 
 Each transform is a function of one clip (samples,), an amount, and the keywords `sample_rate` (Hz)
 and `front_end`; everything except the sound is static. To add one: write it, give it a row in

@@ -1,4 +1,4 @@
-"""Folders in which things are kept that can be made again."""
+"""The folders of caches."""
 
 import contextlib
 import os

@@ -34,6 +34,7 @@ class VGG19BatchNorm(VGG19):
         self.dropout1.rate = self.dropout2.rate = DROPOUT_RATE
 
     def apply_layer(self, name, x):
+        """Applies one layer by its name, and its normalisation."""
         x = super().apply_layer(name, x)
         if name not in NORMALISED_LAYERS:
             return x

@@ -93,7 +93,7 @@ def _locate_sound(folder, dataset, name):
 def _find_pieces(path):
     """Returns the spectrograms in a file, or none if the file is missing or damaged."""
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        stored = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         return []
     except Exception as error:  # Damaged bytes make NumPy raise many kinds of errors.
@@ -131,7 +131,7 @@ def _add_sound(read, name, path):
         return str(error)
     spectrograms = [compute_mel_db(piece) for piece in cut_into_pieces(sound)]
     file = io.BytesIO()
-    np.save(file, _stack_pieces(spectrograms), allow_pickle=False)
+    np.save(file, _stack_pieces(spectrograms))
     write_whole(path, file.getvalue(), shared=True)
     return None
 

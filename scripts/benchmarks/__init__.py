@@ -1,1 +1,1 @@
-"""How fast the project is on the machine at hand, against its limits and against PyTorch."""
+"""How fast the project is on this machine: against its peak, against PyTorch and librosa."""

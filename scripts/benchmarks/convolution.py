@@ -1,6 +1,6 @@
-"""Each convolution of a dream by the way that was chosen for its shape, and by XLA's own.
+"""Part `convolution`: each convolution of a dream in the way that is chosen for it, against XLA's.
 
-A way that is not faster here has no place in `dreamsound_jax/convolution.py`.
+A way that is not faster has no place in `dreamsound_jax/networks/cpu`.
 """
 
 import functools
@@ -8,59 +8,63 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from benchmarks import counts, random_network
-from benchmarks.table import Table
-from benchmarks.timing import Spread, interleaved, ratios
-from dreamsound_jax.networks.cpu.convolution import by_xla, convolve, fastest, forms_of
+from benchmarks.dreams import Context, make_model
+from benchmarks.results import Spread, Table, compare_pairs, time_in_turns
+from dreamsound_jax.dreaming.pyramid import level_shapes
+from dreamsound_jax.networks.cpu.convolution import by_xla, choose_method, convolve, make_forms
+from dreamsound_jax.networks.loading import weight_shapes
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS
 
-STEPS = 10  # up the gradient, in one loop, as in a dream
-OURS, XLA = "this project", "XLA's own"
-COLUMNS = ["map", "channels", "clips in a batch", "way", f"{OURS} (ms)", f"{XLA} (ms)"]
+# Steps of gradient ascent in one loop, as in a dream.
+STEPS = 10
+COLUMNS = ["map", "channels", "clips in a batch", "way", "this project (ms)", "XLA's own (ms)"]
 COLUMNS += ["times as fast"]
 NOTES = (
-    "A step: the convolution, and the gradient with respect to its map, in a loop of "
-    f"{STEPS} steps. Medians, and the fastest and the slowest round.",
+    "A step is the convolution and its gradient with respect to the map, in a loop of "
+    f"{STEPS} steps.",
     "XLA's own: `jax.lax.conv_general_dilated` and the derivative that JAX writes for it.",
 )
 
 
-def measure(context):
-    """The `Table` of this part."""
+def measure(context: Context) -> Table:
+    """Returns the table of this part, for all convolutions up to the first layer."""
     shapes = dict.fromkeys(_shapes(context))
     rows = [_row(context, *shape, size) for shape in shapes for size in context.batch_sizes]
     return Table(f"Convolutions of a dream up to {context.layers[0]}", COLUMNS, rows, NOTES)
 
 
 def _shapes(context):
-    """((rows, columns) of the map, channels in and out) of each convolution, at each level."""
-    card = random_network.model(context.width).card
-    for shape in reversed(context.options.settings().level_shapes(context.shape)):
-        for kernel, cells in counts.convolutions(card, context.layers[0], shape):
-            yield cells, kernel[2:]
+    """Yields ((rows, columns) of the map, channels in and out), from the largest level on."""
+    card, options = make_model(context.width).card, context.options
+    architecture, weights = card.architecture, weight_shapes(card)
+    names = architecture.layers[: architecture.layers.index(context.layers[0]) + 1]
+    size, ratio = options.pyramid_size, options.pyramid_ratio
+    for shape in reversed(level_shapes(context.shape, size=size, ratio=ratio)):
+        for name in filter(CONV_LAYERS.__contains__, names):
+            cells = zip(shape, architecture.layer(name).stride)
+            yield tuple(max(1, n // step) for n, step in cells), weights[name]["kernel"].shape[2:]
 
 
 def _row(context, cells, channels, size):
     keys = jax.random.split(jax.random.key(0))
     x = jax.random.normal(keys[0], (size, 1, *cells, channels[0]))
     kernel = jax.random.normal(keys[1], (3, 3, *channels)) / (9 * channels[0]) ** 0.5
-    ways, given = {OURS: convolve, XLA: by_xla}, (x, kernel, forms_of(kernel))
-    functions = {name: functools.partial(_climb, *given, way=way) for name, way in ways.items()}
-    seconds = interleaved(functions, rounds=context.rounds)
-    spreads = [Spread(*(1e3 * s / STEPS for s in Spread.of(seconds[name]))) for name in ways]
-    named = fastest((size, *cells, channels[0]), kernel)
+    climb = functools.partial(_climb, x, kernel, make_forms(kernel))
+    functions = {way: functools.partial(climb, way=way) for way in (convolve, by_xla)}
+    seconds = time_in_turns(functions, rounds=context.rounds)
     return [
         " x ".join(map(str, cells)),
         " to ".join(map(str, channels)),
         size,
-        named.__name__,
-        *spreads,
-        ratios(seconds, of=XLA, to=OURS),
+        choose_method((size, *cells, channels[0]), kernel).__name__,
+        *(Spread.of([1e3 * s / STEPS for s in values]) for values in seconds.values()),
+        compare_pairs(seconds[by_xla], seconds[convolve]),
     ]
 
 
 @functools.partial(jax.jit, static_argnames="way")
 def _climb(x, kernel, forms, *, way):
-    """Steps of a batch (clips, 1, rows, columns, channels)."""
+    """Takes steps up the gradient of a batch (clips, 1, rows, columns, channels)."""
     gradient = jax.grad(lambda x: jnp.square(way(x, kernel, forms)).mean())
 
     def climb(x):

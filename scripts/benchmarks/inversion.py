@@ -1,5 +1,7 @@
-"""From a mel spectrogram to a sound, warm: this project and librosa, which take turns; and how far
-the sounds of both are from what they should have been, so that speed is not bought with quality.
+"""Part `inversion`: from a mel spectrogram to a sound, compiled before, against librosa.
+
+The sounds of both are compared with the spectrogram that was asked for, so that speed is not bought
+with quality.
 """
 
 import functools
@@ -8,111 +10,75 @@ import importlib.util
 import jax
 import numpy as np
 
-from benchmarks.stages import griffin_lim, least_squares
-from benchmarks.table import Table
-from benchmarks.timing import Spread, interleaved, ratios
+from benchmarks.dreams import FRONT_END, Context
+from benchmarks.results import Spread, Table, compare_pairs, time_in_turns
 from dreamsound_jax.audio import generated
-from dreamsound_jax.dreaming import batch
-from dreamsound_jax.spectral import inversion, mel
-from dreamsound_jax.system import devices
+from dreamsound_jax.dreaming.batch import RENDERED_AT_ONCE, analyse_clips
+from dreamsound_jax.system.devices import over_clips
 
-OURS, LIBROSA = "this project", "librosa"
-COLUMNS = ["what", "of", "clips in a batch", f"{OURS} (s/clip)", f"{LIBROSA} (s/clip)"]
-COLUMNS += ["times as fast", f"error of {OURS} (dB)", f"error of {LIBROSA} (dB)"]
-BATCH_SIZES = (1, 16)
-SOUNDS = ("noise", "sine")
-WHAT = ("spectrogram to sound", "... least squares", "... Griffin-Lim")
+COLUMNS = ["sound", "clips in a batch", "this project (s/clip)", "librosa (s/clip)"]
+COLUMNS += ["times as fast", "error of this project (dB)", "error of librosa (dB)"]
 NOTES = (
-    "Medians, and the fastest and the slowest round; of ratios, each round by itself. librosa "
-    "inverts one clip after the other.",
-    "Errors: the mean absolute difference, in dB, between the spectrogram that was asked for and "
-    "that of the sound, over the clips of the batch; of librosa's first clip.",
+    "librosa inverts one clip after the other, and is timed with the first.",
+    "The error is the mean absolute difference, in dB, between the spectrogram that was asked for "
+    "and that of the sound.",
 )
 
-invert = jax.jit(devices.over_clips(inversion.mel_db_to_sound, at_once=batch.AT_ONCE))
+invert = jax.jit(over_clips(FRONT_END.invert, at_once=RENDERED_AT_ONCE))
 """Keys and (clips, mel bands, frames) in dB to sounds (clips, samples)."""
 
-mel_db_of = jax.jit(devices.over_clips(mel.sound_to_mel_db))
-"""Sounds (clips, samples) to (clips, mel bands, frames) in dB, as loud as they are."""
+measure_level_db = jax.jit(over_clips(FRONT_END.level_db))
+"""Sounds (clips, samples) to (clips, mel bands, frames) in dB, at the level that they have."""
 
 
-def measure(context):
-    """The `Table` of this part."""
-    there = importlib.util.find_spec("librosa") is not None
+def measure(context: Context, batch_sizes: tuple[int, ...] = (1, 16)) -> Table:
+    """Returns the table of this part."""
+    has_librosa = importlib.util.find_spec("librosa") is not None
     rows = [
-        row
-        for name in SOUNDS
-        for size in BATCH_SIZES
-        for row in _rows(context, name, size, with_librosa=there)
+        _row(context, name, size, has_librosa) for name in ("noise", "sine") for size in batch_sizes
     ]
-    notes = NOTES if there else (*NOTES, "librosa is not installed here: `pip install librosa`.")
+    missing = () if has_librosa else ("librosa is not installed here: `pip install librosa`.",)
     title = f"Sound from a spectrogram of {context.shape[0]} x {context.shape[1]} cells"
-    return Table(title, COLUMNS, rows, notes)
+    return Table(title, COLUMNS, rows, NOTES + missing)
 
 
-def _rows(context, name, size, *, with_librosa):
+def _row(context, name, size, has_librosa):
     keys = jax.random.split(jax.random.key(context.options.seed), size)
-    mel_db = batch.analyse(_sounds(name, keys, context.options))
-    functions = _ours(keys, mel_db) | (_librosas(mel_db[0]) if with_librosa else {})
-    seconds = interleaved(functions, rounds=context.rounds)
-    seconds |= {(OURS, what): np.divide(seconds[OURS, what], size) for what in WHAT}
-    errors = {
-        who: _error(functions[who, WHAT[0]](), mel_db) for who, what in functions if what == WHAT[0]
-    }
-    return [_row(what, name, size, seconds, errors) for what in WHAT]
+    mel_db = analyse_clips(_make_sounds(name, keys, context.options), front_end=FRONT_END)
+    functions = {"own": functools.partial(invert, keys, mel_db)}
+    if has_librosa:
+        functions["librosa"] = functools.partial(_invert_by_librosa, np.asarray(mel_db[0]))
+    seconds = time_in_turns(functions, rounds=context.rounds)
+    own = np.divide(seconds["own"], size)
+    row, errors = [name, size, Spread.of(own)], [_error(functions["own"](), mel_db)]
+    if not has_librosa:
+        return [*row, None, None, *errors, None]
+    errors.append(_error(functions["librosa"]()[None], mel_db))
+    other = seconds["librosa"]
+    return [*row, Spread.of(other), compare_pairs(other, own), *errors]
 
 
-def _row(what, name, size, seconds, errors):
-    own, peer = (OURS, what), (LIBROSA, what)
-    there = peer in seconds
-    errors = [errors.get(who) for who in (OURS, LIBROSA)] if what == WHAT[0] else ["", ""]
-    return [
-        what,
-        name,
-        size,
-        Spread.of(seconds[own]),
-        Spread.of(seconds[peer]) if there else None,
-        ratios(seconds, of=peer, to=own) if there else None,
-        *errors,
-    ]
-
-
-def _sounds(name, keys, options):
-    """(clips, samples)."""
-    samples = options.clip_length
+def _make_sounds(name, keys, options):
+    """Returns (clips, samples) of noise or of sine."""
+    samples, rate = options.clip_length, FRONT_END.sample_rate
     if name == "noise":
         return np.stack([generated.noise(key, samples=samples) for key in keys])
-    sine = generated.sine(samples=samples, frequency=options.sine_freq, sample_rate=mel.SAMPLE_RATE)
+    sine = generated.sine(samples=samples, frequency=options.sine_freq, sample_rate=rate)
     return np.stack([sine] * len(keys))
 
 
-def _ours(keys, mel_db):
-    """{(who, what): function} of a batch."""
-    magnitude = least_squares(mel_db)
-    calls = [(invert, keys, mel_db), (least_squares, mel_db), (griffin_lim, keys, magnitude)]
-    return {(OURS, what): functools.partial(*call) for what, call in zip(WHAT, calls)}
+def _invert_by_librosa(mel_db):
+    """Returns the sound of one clip, (samples,), with librosa's default iterations."""
+    import librosa  # It takes long to import.
 
-
-def _librosas(mel_db):
-    """The same of one clip, with librosa's own settings."""
-    import librosa  # slow to import
-
-    power = librosa.db_to_power(np.asarray(mel_db))
-    frames = {"n_fft": mel.N_FFT, "hop_length": mel.HOP}
-    to_stft = functools.partial(
-        librosa.feature.inverse.mel_to_stft, power, sr=mel.SAMPLE_RATE, n_fft=mel.N_FFT
+    return librosa.feature.inverse.mel_to_audio(
+        librosa.db_to_power(mel_db),
+        sr=FRONT_END.sample_rate,
+        n_fft=FRONT_END.n_fft,
+        hop_length=FRONT_END.hop,
     )
-    calls = (
-        functools.partial(
-            librosa.feature.inverse.mel_to_audio, power, sr=mel.SAMPLE_RATE, **frames
-        ),
-        to_stft,
-        functools.partial(librosa.griffinlim, to_stft(), **frames),
-    )
-    return {(LIBROSA, what): call for what, call in zip(WHAT, calls)}
 
 
 def _error(sounds, mel_db):
-    """Of sounds (clips, samples), or of that of the first clip, (samples,)."""
-    sounds = np.atleast_2d(np.asarray(sounds, np.float32))
-    return float(np.abs(mel_db_of(sounds) - mel_db[: len(sounds)]).mean())
+    heard_db = measure_level_db(np.asarray(sounds, np.float32))
+    return float(np.abs(heard_db - mel_db[: len(sounds)]).mean())

@@ -1,124 +1,90 @@
-"""Results for people and for machines: tables as text, and the newest of each device in two files.
+"""Keeps results: as JSON for each part and kind of device, and on the page BENCHMARKS.md.
 
-`results` are {part: {kind of device: {"command", "date", "device", "seconds", "tables"}}}, as JSON
-has them.
+The page keeps the newest figures of each part and kind of device: to record some leaves the others
+as they are.
 """
 
-import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.table import Table
-from dreamsound_jax.system import storage
+from benchmarks.results import Table, format_table
 from dreamsound_jax.system.errors import UserError, reason_of
-from studies.report import format_number
+from dreamsound_jax.system.storage import write_json, write_whole
 
-KINDS = {"cpu": "CPU", "gpu": "GPU", "tpu": "TPU"}
-UNKNOWN = "not measured"
+KINDS = ("CPU", "GPU", "TPU")
 COMMAND = "python scripts/benchmark.py"
-HEAD = f"""# Benchmarks
+TITLE = "# Benchmarks"
+HEAD = f"""{TITLE}
 
-Written by `{COMMAND} --record`: the newest results of each part and kind of device, as they were
-measured. The same numbers for machines: [docs/benchmark.json](docs/benchmark.json).
+`{COMMAND} --record` writes this page: for each part and kind of device, the newest figures as they
+were measured. It measures what `--parts` names, and leaves the other figures as they are. Each run
+also writes its figures as JSON to outputs/benchmarks, which Git ignores.
+
+Times are medians, followed by the fastest and the slowest round. What is compared takes turns, and
+ratios compare each round by itself.
 """
 
 
-def entry(tables, *, command, date, device, seconds):
-    """What is kept of a part that was measured in so many seconds."""
-    return {
-        "command": command,
-        "date": date,
-        "device": device,
-        "seconds": round(seconds, 1),
-        "tables": json.loads(json.dumps([table._asdict() for table in tables])),
-    }
+def save_json(folder: Path, part: str, kind: str, tables: list[Table], facts: dict) -> None:
+    """Writes the tables of a part and facts about the run: outputs/benchmarks/PART-KIND.json."""
+    place = Path(folder) / "outputs" / "benchmarks"
+    place.mkdir(parents=True, exist_ok=True)
+    entries = facts | {"part": part, "tables": [table._asdict() for table in tables]}
+    write_json(place / f"{part}-{kind.lower()}.json", entries)
 
 
-def read(path):
-    """The results in a file; {} if there is none yet; UserError if it holds something else."""
-    path = Path(path)
-    if not path.exists():
-        return {}
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-        page(results, {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"cannot read {path} ({reason_of(error)}); accepted is what --record wrote"
-        raise UserError(told) from None
-    return results
-
-
-def write_json(path, results):
-    """Writes the results, whole or not at all."""
-    storage.write_whole(str(path), (json.dumps(results, indent=1) + "\n").encode())
-
-
-def results_path(folder):
-    """Where the newest results are kept."""
-    return Path(folder) / "docs" / "benchmark.json"
-
-
-def update(folder, part, kind, found, *, parts):
-    """Puts an `entry` in the place of the last one of its part and kind, in both files.
+def record(
+    folder: Path, part: str, kind: str, tables: list[Table], facts: dict, *, parts: Mapping
+) -> None:
+    """Puts the tables of a part in the place of its older figures for a kind of device.
 
     Args:
-      folder: the top of the repository.
-      part, kind: of `found`.
-      found: an `entry`.
-      parts: {part: what it measures}, in their order on the page.
+      folder: the folder of BENCHMARKS.md.
+      part: the name of the part.
+      kind: one of KINDS.
+      tables: what was measured.
+      facts: the "command", the "date" and the "device" of the run.
+      parts: {part: what it measures}, in the order of the page.
+
+    Raises:
+      UserError: the page cannot be read or written, or is something else.
     """
-    path = results_path(folder)
-    results = read(path)
-    results.setdefault(part, {})[kind] = found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, results)
-    storage.write_whole(str(Path(folder) / "BENCHMARKS.md"), page(results, parts).encode())
+    sections = read_page(folder)
+    source = f"`{facts['command']}`, {facts['date']}, {facts['device']}\n"
+    sections.setdefault(part, {})[kind] = "\n".join([source, *map(format_table, tables)])
+    write_whole(Path(folder) / "BENCHMARKS.md", _format_page(sections, parts).encode())
 
 
-def page(results, parts):
-    """BENCHMARKS.md."""
-    known = parts | dict.fromkeys(sorted(results.keys() - parts.keys()), "")
-    return "\n".join([HEAD, *(_part(name, told, results) for name, told in known.items())])
+def read_page(folder: Path) -> dict[str, dict[str, str]]:
+    """Returns {part: {kind: its text}} of what BENCHMARKS.md has; {} if there is no page yet.
 
-
-def _part(name, told, results):
-    of_part = results.get(name, {})
-    sections = [_of_kind(name, kind, of_part.get(kind)) for kind in KINDS]
-    return "\n".join([f"## {name}: {told}" if told else f"## {name}", "", *sections])
-
-
-def _of_kind(part, kind, found):
-    if not found:
-        return f"{KINDS[kind]}: not measured; `{COMMAND} --parts={part} --record` measures it.\n"
-    told = f"{KINDS[kind]}: `{found['command']}`, {found['date']}, {found['device']}\n"
-    return "\n".join([told, *(text(Table(**table)) for table in found["tables"])])
-
-
-def text(table):
-    """A `Table` as markdown whose columns stand below each other in a terminal, too."""
-    rows = [[_cell(value) for value in row] for row in [table.columns, *table.rows]]
-    widths = [max(3, *map(len, column)) for column in zip(*rows)]
-    head, *lines = [_line(row, widths) for row in rows]
-    rule = _line(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])], widths)
-    notes = [f"- {note}" for note in table.notes]
-    return "\n".join([f"**{table.title}**", "", head, rule, *lines, "", *notes, ""])
-
-
-def _line(cells, widths):
-    first, *rest = (cell.ljust(width) for cell, width in zip(cells, widths))
-    return f"| {' | '.join([first, *(cell.strip().rjust(len(cell)) for cell in rest)])} |"
-
-
-def _cell(value):
-    """Text as it is; numbers in three digits; a `Spread`, or the list that it became, with both
-    ends.
+    Raises:
+      UserError: the page cannot be read, or is something else.
     """
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, str):
-        return value.replace("|", "\\|")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return format_number(value)
-    median, lowest, highest = map(format_number, value)
-    return f"{median} ({lowest} to {highest})"
+    path = Path(folder) / "BENCHMARKS.md"
+    try:
+        page = path.read_text(encoding="utf-8") if path.exists() else TITLE
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from None
+    if not page.startswith(TITLE):
+        raise UserError(f"{path} must be a page that --record wrote, and begin with {TITLE!r}")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    return {re.split(r"[:\n]", section)[0]: _split_section(section) for section in sections}
+
+
+def _split_section(section):
+    """Returns {kind: text} of the kinds of devices that were measured."""
+    _, *pieces = re.split(rf"^({'|'.join(KINDS)}): ", section, flags=re.MULTILINE)
+    found = zip(pieces[::2], pieces[1::2])
+    return {kind: text.rstrip() + "\n" for kind, text in found if text.startswith("`")}
+
+
+def _format_page(sections, parts):
+    lines = [HEAD]
+    for name in [*parts, *sorted(sections.keys() - parts.keys())]:
+        lines.append(f"## {name}: {parts[name]}\n" if name in parts else f"## {name}\n")
+        for kind in KINDS:
+            unknown = f"not measured; `{COMMAND} --parts={name} --record` measures it.\n"
+            lines.append(f"{kind}: {sections.get(name, {}).get(kind, unknown)}")
+    return "\n".join(lines)

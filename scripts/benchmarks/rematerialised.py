@@ -1,95 +1,77 @@
-"""Whether to keep the activations of a step for its way back, or to compute them again."""
+"""Whether the activations of a step are kept for its gradient, or computed again."""
 
 import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from benchmarks import precisions
-from benchmarks.table import Table
-from benchmarks.timing import Spread, interleaved, ratios
-from dreamsound_jax.networks.vgg19 import LAYERS, stage_of
+from benchmarks.dreams import Context, make_model
+from benchmarks.results import Spread, Table, compare_pairs, time_in_turns
+from dreamsound_jax.networks.network import Architecture
 
-KEPT, WHOLE, STAGES = "kept, as here", "all computed again", "each stage computed again"
+HEADS = ["activations", "seconds", "times as long", "memory (MiB)", "times as much"]
 NOTES = (
     "A gradient of the objective with respect to the spectrograms. Memory is what the compiled "
-    "program needs beside its arguments and its result.",
+    "program needs besides its arguments and its result.",
 )
 
 
-class Program(NamedTuple):
-    """A compiled function without arguments, and the bytes that it needs."""
-
-    run: functools.partial
-    temp_bytes: int
-
-
-def compare(context, size, way):
-    """The `Table` of ways to hold activations, for `size` clips, in a `precisions.Way`."""
-    network = precisions.model(context.width, way.dtype).network
+def compare_rematerialisation(context: Context, dtype: str, size: int) -> Table:
+    """Returns the table of ways to treat activations, for `size` clips at once."""
+    network = make_model(context.width, dtype).network
     images = jax.random.normal(jax.random.key(0), (size, *context.shape), jnp.float32)
-    with precisions.computing(way):
-        programs = {
-            name: _compile(responding, network, images, context.options.layers_to_use[-1])
-            for name, responding in RESPONDING.items()
-        }
-    functions = {name: program.run for name, program in programs.items()}
-    seconds = interleaved(functions, rounds=context.rounds)
-    rows = [
-        [
-            name,
-            Spread.of(seconds[name]),
-            ratios(seconds, of=name, to=KEPT),
-            program.temp_bytes / 2**20,
-            program.temp_bytes / programs[KEPT].temp_bytes,
-        ]
-        for name, program in programs.items()
-    ]
-    heads = ["activations", "seconds", "times as long", "memory (MiB)", "times as much"]
-    title = f"Activations of a step of {size} clips, kept or computed again, {way.dtype}"
-    return Table(title, heads, rows, NOTES)
+    programs = {
+        name: _compile(respond, network, images, context.layers[0])
+        for name, respond in WAYS.items()
+    }
+    functions = {n: functools.partial(program, network, images) for n, program in programs.items()}
+    seconds = time_in_turns(functions, rounds=context.rounds)
+    memory = {n: p.memory_analysis().temp_size_in_bytes / 2**20 for n, p in programs.items()}
+    kept, *_ = WAYS
+    rows = []
+    for name in WAYS:
+        slower = compare_pairs(seconds[name], seconds[kept])
+        more = memory[name] / memory[kept]
+        rows.append([name, Spread.of(seconds[name]), slower, memory[name], more])
+    return Table(f"Activations of a step of {size} clips in {dtype}", HEADS, rows, NOTES)
 
 
-def _compile(responding, network, images, layer):
-    def gradient(network, images):
-        of_one = jax.grad(lambda image: responding(network, image, layer))
-        return jax.vmap(of_one)(images)
+def _compile(respond, network, images, layer):
+    def take_gradients(network, images):
+        return jax.vmap(jax.grad(lambda image: respond(network, image, layer)))(images)
 
-    compiled = jax.jit(gradient).lower(network, images).compile()
-    memory = compiled.memory_analysis()
-    return Program(functools.partial(compiled, network, images), memory.temp_size_in_bytes)
+    return jax.jit(take_gradients).lower(network, images).compile()
 
 
-def kept(network, image, layer):
-    """The mean squared activation of `layer` for (mel bands, frames)."""
-    return jnp.square(nnx.merge(*network)(image[None], (layer,))[layer]).mean()
+def respond_keeping(network, image, layer):
+    """Returns the mean squared activation of `layer` for (mel bands, frames)."""
+    return jnp.square(network.activations(image, (layer,))[layer]).mean()
 
 
-def whole_again(network, image, layer):
-    """`kept`, of which nothing is kept for the way back."""
-    return jax.checkpoint(lambda image: kept(network, image, layer))(image)
+def respond_keeping_nothing(network, image, layer):
+    """Returns the same; no activation is kept for the gradient."""
+    return jax.checkpoint(lambda image: respond_keeping(network, image, layer))(image)
 
 
-def stages_again(network, image, layer):
-    """`kept`, of which what stands between stages of the network alone is kept."""
-    own = nnx.merge(*network)
-    x = image[None, ..., None].astype(own.conv1_1.kernel.dtype)
-    for names in _stages(layer):
-        x = jax.checkpoint(functools.partial(_through, own, names))(x)
+def respond_keeping_stages(network, image, layer):
+    """Returns the same; only the last activation of each stage of the network is kept."""
+    first, *others = list_stage_ends(network.architecture, layer)
+    x = jax.checkpoint(lambda image: network.activations(image, (first,))[first])(image)
+    for last, name in zip([first, *others], others):
+        of_stage = functools.partial(network.activations_after, last, layers=(name,))
+        x = jax.checkpoint(of_stage)(x)[name]
     return jnp.square(x).mean()
 
 
-def _stages(layer):
-    """The layers up to `layer`, stage by stage."""
-    upto = LAYERS[: LAYERS.index(layer) + 1]
-    stages = dict.fromkeys(stage_of(name) for name in upto)
-    return [[name for name in stage if name in upto] for stage in stages]
+def list_stage_ends(architecture: Architecture, layer: str) -> list[str]:
+    """Returns the last layer of each stage before that of `layer`, and `layer`."""
+    own = architecture.stage_of(layer)
+    stages = [tuple(each.name for each in stage) for stage in architecture.stages]
+    return [*(stage[-1] for stage in stages[: stages.index(own)]), layer]
 
 
-def _through(network, names, x):
-    return functools.reduce(lambda x, name: network.apply_layer(name, x), names, x)
-
-
-RESPONDING = {KEPT: kept, WHOLE: whole_again, STAGES: stages_again}
+WAYS = {
+    "kept, as here": respond_keeping,
+    "all computed again": respond_keeping_nothing,
+    "each stage computed again": respond_keeping_stages,
+}

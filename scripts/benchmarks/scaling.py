@@ -1,122 +1,105 @@
-"""Part `scaling`: what more costs: more clips, longer ones, more steps, wider networks, devices.
+"""Part `scaling`: what more clips, longer clips, more steps and a wider network cost.
 
-Each size has a process of its own, whose high-water mark is its memory.
+Each size is dreamed in a process of its own, so that its memory can be measured:
+
+    python -m benchmarks.scaling SIZE
+
+prints the cost of a `Size`, a JSON list, as JSON.
 """
 
 import json
-import os
-import tempfile
-from dataclasses import replace
+import re
+import statistics
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+from benchmarks.dreams import FRONT_END, OPTIONS, Context, dream_sounds, make_model, make_task
+from benchmarks.results import Table, time_call
+from benchmarks.start import run_module
+from dreamsound_jax.run.options import Options
+from dreamsound_jax.system import runtime
 
-from benchmarks import child
-from benchmarks.sized import Size
-from benchmarks.table import Table
-from dreamsound_jax.spectral import mel
-
-WIDTH = 0.25  # at most: what grows is the same for wider ones, and each takes its time
-STEPS = 2  # a level, but in the table of steps; of longer clips, one
-ROUNDS = 2  # at most
+# What does not grow in a table is small, because growth is the same in larger dreams.
+WIDTH = 0.25
+STEPS = 2
+ROUNDS = 2
 SIZES = {
     "clips in a batch": (1, 2, 4, 8, 16),
     "seconds of sound": (2, 10, 60, 600),
     "steps a level": (1, 10, 100),
     "width of the network": (0.25, 0.5, 1.0),
 }
-DEVICES = (1, 2, 4)
-EACH = 2  # clips on a device
-KEPT = ("mel_db", "change_db", "sound")  # of a dream, to compare
+HEADS = ["seconds", "growth", "memory (MiB)", "growth of memory"]
 NOTES = (
-    "Seconds are those of a batch from its sounds to its dreamed sounds, compiled before; the "
-    "median, if it is dreamed more than once. Memory is the most that the process held at any "
-    "time, Python and compiling included.",
-    "Growth is how many times as much as in the row above, over how many times the size: 1 is "
-    "proportional, less is better than that.",
-)
-WIDER = "The work of a network grows with the square of its width, which is the size here."
-VIRTUAL = (
-    "The devices are virtual, all of them of the same cores: that shows that the dreams are the "
-    "same, not that they are faster. A clip keeps its bits with as many clips on each device.",
+    "Seconds are those of a batch from its sounds to its dreamed sounds, compiled before. Memory "
+    "is the most that the process held at any time, including Python and compilation.",
+    "Growth is how many times as much as in the row above, divided by how many times the size, or "
+    "the square of the width: 1 is proportional, and less is better.",
 )
 
 
-def measure(context, sizes=SIZES, device_counts=DEVICES):
-    """A `Table` for each of `sizes`, as `SIZES`, and one for devices."""
-    tables = [_table(context, what, values) for what, values in sizes.items()]
-    return [*tables, _of_devices(context, device_counts)]
+class Size(NamedTuple):
+    """What is dreamed: `batch` clips with `options`, {option: value}, by a layer of a network."""
+
+    options: dict
+    layer: str
+    width: float
+    batch: int
+    rounds: int
 
 
-def _table(context, what, values):
-    costs = [run(_size(context, what, value)) for value in values]
+def measure(context: Context, sizes=SIZES) -> Iterator[Table]:
+    """Yields a table for each of `sizes`, {what grows: its values}."""
+    for what, values in sizes.items():
+        yield _measure_growth(context, what, values)
+
+
+def measure_cost(size: Size) -> dict:
+    """Returns the "seconds" of a batch, and the most "MiB" that this process has held; None if the
+    system does not say.
+    """
+    model, options = make_model(size.width), Options(**size.options)
+    task = make_task(model, options, layer=size.layer, size=size.batch, domain="sound")
+    seconds = [time_call(lambda: dream_sounds(task)) for _ in range(1 + size.rounds)]
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return {"seconds": statistics.median(seconds[1:]), "MiB": found and int(found[1]) / 1024}
+
+
+def _measure_growth(context, what, values):
+    commands = [json.dumps(_size_of(context, what, value)) for value in values]
+    printed = [run_module("benchmarks.scaling", command) for command in commands]
+    costs = [json.loads(text.splitlines()[-1]) for text in printed]
     sizes = [value**2 if what.startswith("width") else value for value in values]
-    seconds, memory = ([cost[kind] for cost in costs] for kind in ("seconds", "bytes"))
-    columns = [values, seconds, growth(seconds, sizes), _mebibytes(memory), growth(memory, sizes)]
-    heads = [what, "seconds", "growth", "memory (MiB)", "growth of memory"]
-    notes = (*NOTES, WIDER) if what.startswith("width") else NOTES
-    return Table(f"More {what}", heads, [list(row) for row in zip(*columns)], notes)
+    seconds, memory = ([cost[kind] for cost in costs] for kind in ("seconds", "MiB"))
+    columns = [values, seconds, measure_growth(seconds, sizes)]
+    columns += [memory, measure_growth(memory, sizes)]
+    return Table(f"More {what}", [what, *HEADS], list(map(list, zip(*columns))), NOTES)
 
 
-def _size(context, what, value):
-    """The `Size` of a row: the smallest of all tables, but for what grows in this one."""
-    options = replace(context.options, num_iterations=STEPS)
-    changes = {"options": options, "width": min(context.width, WIDTH), "batch": 1}
+def _size_of(context, what, value):
+    """Returns the size of a row: all is small except what grows in its table."""
+    options = {name: getattr(context.options, name) for name in OPTIONS} | {"num_iterations": STEPS}
+    width, rounds = min(context.width, WIDTH), min(context.rounds, ROUNDS)
+    size = Size(options, context.layers[0], width, batch=1, rounds=rounds)
     if what.startswith("clips"):
-        changes["batch"] = value
-    elif what.startswith("seconds"):
-        length = round(value * mel.SAMPLE_RATE)
-        changes["options"] = replace(options, clip_length=length, num_iterations=1)
-    elif what.startswith("steps"):
-        changes["options"] = replace(options, num_iterations=value)
-    else:
-        changes["width"] = value
-    return Size.of(**changes, rounds=min(context.rounds, ROUNDS))
+        return size._replace(batch=value)
+    if what.startswith("width"):
+        return size._replace(width=value)
+    if what.startswith("steps"):
+        return size._replace(options=options | {"num_iterations": value})
+    samples = round(value * FRONT_END.sample_rate)
+    return size._replace(options=options | {"clip_length": samples, "num_iterations": 1})
 
 
-def growth(costs, sizes):
-    """Of each row but the first, for which it is None: see `NOTES`."""
+def measure_growth(costs: list, sizes: list) -> list[float | None]:
+    """Returns the growth of each row over the row above, as NOTES defines it."""
     pairs = zip(costs, costs[1:], sizes, sizes[1:])
-    return [None, *[(cost / before) / (size / last) for before, cost, last, size in pairs]]
+    return [None, *((c / last) / (size / before) if c else None for last, c, before, size in pairs)]
 
 
-def _of_devices(context, counts):
-    """As many clips on each device; and, in the last row, as many as that on one."""
-    shares = [(count, EACH * count) for count in counts] + [(1, EACH * max(counts))]
-    with tempfile.TemporaryDirectory() as folder:
-        kept = [str(Path(folder) / f"{number}.npz") for number in range(len(shares))]
-        sizes = [
-            _size(context, "clips in a batch", clips)._replace(keep=path)
-            for path, (_, clips) in zip(kept, shares)
-        ]
-        costs = [run(size, device_count=count) for size, (count, _) in zip(sizes, shares)]
-        apart = [difference(path, kept[0], clips=EACH) for path in kept]
-    rows = [
-        [cost["devices"], clips, cost["seconds"], *each]
-        for cost, (_, clips), each in zip(costs, shares, apart)
-    ]
-    first = f"of the first {EACH} clips"
-    heads = ["devices", "clips", "seconds", f"largest change {first} (dB)", f"bits {first}"]
-    return Table("More devices, the first clips against those of one device", heads, rows, VIRTUAL)
-
-
-def difference(path, other, *, clips):
-    """(largest difference in dB, "the same" or "others") of the first clips of two kept dreams."""
-    mine, others = ([np.load(p)[name][:clips] for name in KEPT] for p in (path, other))
-    same = all(map(np.array_equal, mine, others))
-    return float(np.abs(mine[0] - others[0]).max()), "the same" if same else "others"
-
-
-def run(size, *, device_count=None):
-    """The `sized.cost` of a size in a process of its own; on so many virtual devices, if given."""
-    places = {}
-    if device_count:
-        flags = f"--xla_force_host_platform_device_count={device_count}"
-        places["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
-        places["JAX_PLATFORMS"] = "cpu"
-    said = child.run("benchmarks.sized", json.dumps(size), **places)
-    return json.loads(said.splitlines()[-1])
-
-
-def _mebibytes(values):
-    return [value / 2**20 for value in values]
+if __name__ == "__main__":
+    runtime.prepare(precision="float32")
+    print(json.dumps(measure_cost(Size(*json.loads(sys.argv[1])))))

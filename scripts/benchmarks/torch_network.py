@@ -2,73 +2,58 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from flax import nnx
-from torch import nn
 
-from dreamsound_jax.networks.vgg19 import LAYERS, LINEAR_LAYERS, POOLED
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS, LINEAR_LAYERS, POOLED
+from dreamsound_jax.networks.vgg19_network import VGG19Network
 
-
-class Network(nn.Module):
-    """VGG19 to the deepest of `names`; called on (clips, 1, height, width), it gives `layer`."""
-
-    def __init__(self, names, layer, weights):
-        super().__init__()
-        self.layer = layer
-        modules = {name: _module(name, weights, in_place=name != _next(layer)) for name in names}
-        self.layers = nn.ModuleDict(modules)
-
-    def forward(self, x):
-        found = None
-        for name, module in self.layers.items():
-            x = module(x.flatten(1) if name == "linear1" else x)
-            found = x if name == self.layer else found
-        return found
+Weights = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
-def _next(layer):
-    """The layer after `layer`, which may not overwrite what is asked for."""
-    return LAYERS[LAYERS.index(layer) + 1] if layer != LAYERS[-1] else None
+def read_weights(
+    network: VGG19Network, layers, device: str, *, layout=torch.contiguous_format
+) -> Weights:
+    """Returns {layer: (weight, bias)} of those of `layers` that have weights."""
+    module, weights = nnx.merge(network.graph, network.weights), {}
+    for name in layers:
+        if name in CONV_LAYERS + LINEAR_LAYERS:
+            of_layer = getattr(module, name)
+            kernel = _to_torch(name, np.asarray(of_layer.kernel[...]))
+            tensor = torch.tensor(np.ascontiguousarray(kernel), device=device)
+            if name in CONV_LAYERS:
+                tensor = tensor.contiguous(memory_format=layout)
+            weights[name] = tensor, torch.tensor(np.array(of_layer.bias[...]), device=device)
+    return weights
 
 
-def _module(name, weights, *, in_place):
-    if name.startswith("relu"):
-        return nn.ReLU(inplace=in_place)
-    if name.startswith("mp"):
-        return nn.MaxPool2d(2)
-    if name.startswith("dropout"):
-        return nn.Dropout(inplace=in_place)
-    if name == "avgpool":
-        return nn.AdaptiveAvgPool2d(POOLED)
-    features_in, features_out = weights[name]["kernel"].shape[-2:]
-    if name in LINEAR_LAYERS:
-        return nn.Linear(features_in, features_out)
-    return nn.Conv2d(features_in, features_out, 3, padding=1)
+def _to_torch(layer, kernel):
+    """Returns a kernel with its axes in PyTorch's order; `torch_weights` does the inverse."""
+    if layer in CONV_LAYERS:
+        return kernel.transpose(3, 2, 0, 1)
+    if layer == "linear1":
+        cells = kernel.reshape(POOLED, POOLED, -1, kernel.shape[-1])
+        return cells.transpose(3, 2, 0, 1).reshape(kernel.shape[-1], -1)
+    return kernel.T
 
 
-def network(model, layer, *, whole):
-    """The `Network` of a `Model`, whole or to `layer`; all of its weights want gradients."""
-    weights = nnx.to_pure_dict(nnx.state(nnx.merge(*model.network), nnx.Param))
-    names = LAYERS if whole else LAYERS[: LAYERS.index(layer) + 1]
-    with torch.device("meta"):
-        made = Network(names, layer, weights)
-    state = {
-        f"layers.{name}.{part}": torch.tensor(array)
-        for name in names
-        if name in weights
-        for part, array in _to_torch(name, weights[name]).items()
-    }
-    made.load_state_dict(state, assign=True)
-    return made.eval().requires_grad_()
+def run_network(weights: Weights, layers, x: torch.Tensor, *, wanted: str) -> torch.Tensor:
+    """Runs `layers` on (clips, 1, height, width), and returns the activation of `wanted`.
 
-
-def _to_torch(layer, arrays):
-    """The inverse of `torch_weights`, for one layer."""
-    kernel = np.asarray(arrays["kernel"])
-    if kernel.ndim == 4:
-        kernel = kernel.transpose(3, 2, 0, 1)
-    elif layer == "linear1":
-        kernel = kernel.reshape(POOLED, POOLED, -1, kernel.shape[-1]).transpose(3, 2, 0, 1)
-        kernel = kernel.reshape(len(kernel), -1)
-    else:
-        kernel = kernel.T
-    return {"weight": np.ascontiguousarray(kernel), "bias": np.asarray(arrays["bias"])}
+    Dropout does nothing, as in evaluation.
+    """
+    found = None
+    for name in layers:
+        if name.startswith("relu"):
+            # ReLUs work in place, as in the reference, but must not overwrite what is wanted.
+            x = F.relu(x, inplace=x is not found)
+        elif name in CONV_LAYERS:
+            x = F.conv2d(x, *weights[name], padding=1)
+        elif name.startswith("mp"):
+            x = F.max_pool2d(x, 2)
+        elif name == "avgpool":
+            x = F.adaptive_avg_pool2d(x, POOLED)
+        elif name in LINEAR_LAYERS:
+            x = F.linear(x.flatten(1), *weights[name])
+        found = x if name == wanted else found
+    return found

@@ -1,79 +1,85 @@
-import math
+"""The part `accelerator` in a tiny size, and devices without enough memory."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import accelerator, machine, precisions, rematerialised
-from benchmarks.context import Context
-from benchmarks.timing import Spread
+from benchmarks import accelerator, rematerialised
+from benchmarks.accelerator import ARITHMETIC
+from benchmarks.dreams import make_model
+from benchmarks.results import Spread
 from tests.helpers import tiny
 
 
-@pytest.fixture(scope="module")
-def context():
-    few = {"pyramid_size": 1, "num_iterations": 1, "clip_length": 6400}
-    options = tiny.options(layers_to_use=["relu2_1"], **few)
-    return Context(options, limits=None, width=1 / 16, rounds=1, max_batch=1)
-
-
-def full(size):
-    raise jax.errors.JaxRuntimeError(f"RESOURCE_EXHAUSTED: Out of memory for {size} clips")
-
-
-@pytest.mark.slow
-def test_every_table_is_complete(context, monkeypatch):
-    monkeypatch.setattr(machine, "SIDE", {"cpu": 64})
-    monkeypatch.setattr(machine, "COPIED", {"cpu": 2**16})
-    step, *curves, arithmetic, activations = accelerator.measure(context)
-    for table in (step, *curves, arithmetic, activations):
-        assert all(len(row) == len(table.columns) for row in table.rows)
-    _, _, reached, peak, share = step.rows[0]
-    assert share == pytest.approx(reached / peak) and share > 0
-    for curve in curves:
-        assert [row[0] for row in curve.rows] == [1]
-        assert all(row[3] > 0 for row in curve.rows)
+def test_every_table_is_complete(context):
+    arithmetic, activations, *batches = accelerator.measure(context)
+    for table in (*batches, arithmetic, activations):
+        assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
+    for table in batches:
+        ((size, spread, speed, _),) = table.rows
+        assert size == 1 and speed == pytest.approx(1 / spread.median)
+        assert "The best batch had 1 clips" in table.notes[-1]
     rows = {name: rest for name, *rest in arithmetic.rows}
-    assert rows["TF32"] == [None] * 4  # there is none on a CPU
-    assert rows["float32"][3] == 0
-    assert 0 < rows["bfloat16"][3] < 3
-    assert rows["bfloat16"][2] == pytest.approx(rows["float32"][2], rel=0.2)
-    assert isinstance(activations.rows[1][2], Spread)
+    assert list(rows) == ["float32", "bfloat16"]  # A CPU has no TF32.
+    for _, reached, peak, share, _, _ in rows.values():
+        assert share == pytest.approx(reached / peak) and share > 0
+    assert rows["float32"][5] == 0 < rows["bfloat16"][5] < 3
+    assert rows["bfloat16"][4] == pytest.approx(rows["float32"][4], rel=0.2)
+    kept, *others = activations.rows
+    assert kept[2] == Spread(1, 1, 1) and kept[4] == 1
+    assert all(row[3] > 0 for row in others)
 
 
-def test_a_device_without_room_ends_the_curve(context, monkeypatch):
-    grow = lambda size: full(size) if size > 4 else size  # noqa: E731
-    assert accelerator.curve(grow, most=64) == ([1, 2, 4], 8)
-    assert accelerator.curve(grow, most=4) == ([1, 2, 4], None)
-    monkeypatch.setattr(accelerator, "_whole", lambda context, size, way: full(size))
-    table = accelerator.by_batch(context, 64, "bfloat16")
-    assert table.rows == []
-    assert "no room" in table.notes[-1]
+def measure_until(size, error):
+    def measure_batch(context, arithmetic, clips):
+        if clips > size:
+            raise jax.errors.JaxRuntimeError(error)
+        return [clips, None, 100.0 - clips, None]
+
+    return measure_batch
 
 
-def test_other_errors_of_the_device_are_not_hidden():
-    def broken(size):
-        raise jax.errors.JaxRuntimeError("INTERNAL: broken")
+def test_batches_grow_until_memory_is_full(context):
+    full = measure_until(16, "RESOURCE_EXHAUSTED: Out of memory")
+    table = accelerator.measure_batches(context, 64, "bfloat16", full)
+    assert [row[0] for row in table.rows] == [1, 4, 16]
+    assert "too small for 64 clips" in table.notes[-1] and "had 1 clips: 99" in table.notes[-1]
+    table = accelerator.measure_batches(context, 15, "bfloat16", full)
+    assert [row[0] for row in table.rows] == [1, 4]
+    assert "15 clips are the most that were tried" in table.notes[-1]
+    none = measure_until(0, "RESOURCE_EXHAUSTED: Out of memory")
+    assert accelerator.measure_batches(context, 4, "float32", none).rows == []
 
+
+def test_other_errors_of_the_device_are_not_hidden(context):
+    broken = measure_until(1, "INTERNAL: broken")
     with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
-        accelerator.curve(broken, most=2)
+        accelerator.measure_batches(context, 4, "float32", broken)
 
 
-def test_what_is_computed_again_comes_out_the_same():
+@pytest.mark.parametrize("layer", ["conv1_1", "conv3_2"])
+def test_activations_that_are_computed_again_give_the_same_gradient(layer):
     network = tiny.tiny_network()
     image = jnp.asarray(np.random.default_rng(0).normal(size=(32, 40)), jnp.float32)
-    found = [
-        jax.grad(lambda image, way=way: way(network, image, "conv3_2"))(image)
-        for way in rematerialised.RESPONDING.values()
-    ]
-    assert math.isfinite(float(found[0].sum())) and np.abs(found[0]).max() > 0
-    for again in found[1:]:
-        np.testing.assert_allclose(again, found[0], rtol=1e-4, atol=1e-9)
+    kept, *others = (
+        jax.grad(lambda image, respond=respond: respond(network, image, layer))(image)
+        for respond in rematerialised.WAYS.values()
+    )
+    assert np.abs(kept).max() > 0
+    for again in others:
+        np.testing.assert_allclose(again, kept, rtol=1e-4, atol=1e-9)
 
 
-def test_the_precision_of_products_is_given_back():
+def test_stages_end_where_the_network_pools():
+    architecture = make_model(0.02).card.architecture
+    assert rematerialised.list_stage_ends(architecture, "conv3_2") == ["mp1", "mp2", "conv3_2"]
+    assert rematerialised.list_stage_ends(architecture, "relu1_1") == ["relu1_1"]
+
+
+def test_a_precision_applies_to_its_calls_alone():
+    read = ARITHMETIC["float32"].bind(lambda: jax.config.jax_default_matmul_precision)
     before = jax.config.jax_default_matmul_precision
-    with precisions.computing(precisions.WAYS["bfloat16"]):
-        assert jax.config.jax_default_matmul_precision is None
+    with jax.default_matmul_precision("bfloat16"):
+        assert read() == "float32"
     assert jax.config.jax_default_matmul_precision == before

@@ -1,37 +1,35 @@
-import dataclasses
+"""XLA's counts of floating-point operations, against counts by hand."""
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from benchmarks import counts, random_network
-from benchmarks.machine import Limits
+from benchmarks.dreams import count_dream, count_flops, count_gradient, make_model, make_task
+from dreamsound_jax.networks.cpu.convolution import by_xla
 from tests.helpers import tiny
 
-CARD = random_network.card(1.0)
+
+def test_a_convolution_is_counted_without_its_padding():
+    x = jax.ShapeDtypeStruct((2, 10, 20, 8), jnp.float32)
+    kernel = jax.ShapeDtypeStruct((3, 3, 8, 16), jnp.float32)
+    # Each row has 3 neighbours, and the first and the last have 2; so have columns.
+    products = 2 * (3 * 10 - 2) * (3 * 20 - 2) * 8 * 16
+    assert count_flops(jax.jit(by_xla), x, kernel) == pytest.approx(2 * products, rel=0.01)
 
 
-def test_vgg19_takes_as_many_products_as_is_known():
-    """19.63 billion with three channels; the first layer has a third of its 86.7 million here."""
-    imagenet = dataclasses.replace(CARD, classes=tuple(map(str, range(1000))))
-    products = counts.forward(imagenet, "output", (224, 224)).flops / 2
-    assert products + 2 / 3 * 86.7e6 == pytest.approx(19.632e9, rel=1e-3)
-    weights = counts.forward(imagenet, "output", (224, 224), size=0).moved / 4
-    assert weights == pytest.approx(143_667_240 - 2 * 9 * 64)
+def test_a_gradient_needs_about_twice_the_products_of_the_network():
+    options = tiny.options(clip_length=12600, pyramid_size=2, num_iterations=7)
+    task = make_task(make_model(1 / 4), options, layer="relu2_1", size=3)
+    small, large = (64, 32), (128, 63)
+    assert task.level_shapes == [small, large]
 
+    def by_hand(rows, columns):
+        half = (rows // 2) * (columns // 2)
+        products = 9 * (rows * columns * (1 * 16 + 16 * 16) + half * 16 * 32)
+        return 3 * 2 * 2 * products
 
-def test_a_dream_is_counted_level_by_level():
-    settings = tiny.options(layers_to_use=["relu1_1"], num_iterations=7).settings()
-    cells = 128 * 256 + 64 * 128 + 32 * 64
-    found = counts.dream(CARD, settings, (128, 256), size=3)
-    assert found.flops == 3 * 7 * cells * (2 * 9 * 64) * 2
-    assert found.moved == 7 * 2 * 4 * (3 * 10 * 64 + 3 * cells * 65)
-
-
-def test_short_clips_are_counted_as_they_are_heard():
-    short, repeated = (counts.forward(CARD, "output", (128, frames)) for frames in (10, 40))
-    assert short == repeated
-
-
-def test_a_limit_is_the_longer_of_two():
-    limits = Limits(flops=10.0, bandwidth=2.0)
-    assert limits.seconds(flops=20, moved=3) == 2
-    assert limits.seconds(flops=20, moved=6) == 3
+    found = {shape: count_gradient(task, shape) for shape in (small, large)}
+    # Besides products there are the ReLUs and poolings, and padding is not counted.
+    assert found[large] == pytest.approx(by_hand(*large), rel=0.15)
+    assert found[small] == pytest.approx(by_hand(*small), rel=0.15)
+    assert count_dream(task) == 7 * sum(found.values())

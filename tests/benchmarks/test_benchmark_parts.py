@@ -1,112 +1,149 @@
-"""The benchmark's own parts, and its script through the real command line."""
+"""The other parts in a tiny size, and the script through its real command line."""
 
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
+import jax
 import pytest
 
-from benchmarks import convolution, inversion
-from benchmarks.context import Context
-from benchmarks.machine import Limits
-from benchmarks.timing import interleaved, ratios
-from tests.helpers import tiny
+from benchmarks import convolution, inversion, iterate, scaling, stages
+from benchmarks.start import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=1", "--layers=relu1_1"]
-SMALL += ["--clip_length=12600", "--pyramid_size=1", "--num_iterations=1"]
+SMALL += ["--clip_length=6400", "--pyramid_size=1", "--num_iterations=1"]
 
 
-def benchmark(*flags):
-    command = [sys.executable, str(ROOT / "scripts/benchmark.py"), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ)
-
-
-@pytest.mark.slow
-def test_the_command_prints_and_records(tmp_path):
-    json_path = tmp_path / "results.json"
-    keep = ["--record", f"--folder={tmp_path}", f"--json={json_path}"]
-    ran = benchmark("--parts=stages", *SMALL, *keep)
-    assert ran.returncode == 0, ran.stderr
-    assert "## stages: each stage of a dream" in ran.stdout
-    written = json.loads(json_path.read_text())
-    assert written == json.loads((tmp_path / "docs/benchmark.json").read_text())
-    (found,) = written["stages"].values()
-    assert found["command"].startswith("python scripts/benchmark.py --parts=stages")
-    rows = found["tables"][0]["rows"]
-    names = [row[0] for row in rows]
-    for stage in ("analysis", "a step at 128 x 63, domain sound", "... of that, Griffin-Lim"):
-        assert names.count(stage) == 1
-    for _, _, (median, lowest, highest), *_ in rows:
-        assert 0 < lowest <= median <= highest
-    page = (tmp_path / "BENCHMARKS.md").read_text()
-    assert "| class probabilities" in page and "GPU: not measured" in page
-
-
-@pytest.mark.parametrize(
-    ("flag", "told"),
-    [
-        ("--parts=stage", "did you mean stages?"),
-        ("--batch_sizes=1,0", "accepted are whole numbers over 0"),
-        ("--layers=relu9", "no layer 'relu9'"),
-        ("--layers=", "without the flag, its default is taken"),
-        ("--optimizer=adam", "not for a benchmark"),
-    ],
-)
-def test_bad_input_is_one_line(flag, told):
-    ran = benchmark(flag)
-    assert ran.returncode == 2
-    (line,) = ran.stderr.strip().splitlines()
-    assert told in line
-
-
-@pytest.fixture
-def tiny_context(monkeypatch):
-    monkeypatch.setattr(inversion, "BATCH_SIZES", (1, 3))
-    options = tiny.options(clip_length=12600)
-    return Context(options, Limits(1e11, 1e10), rounds=1)
-
-
-def test_convolutions_are_those_up_to_the_first_layer(tiny_context):
-    of = {"width": 1 / 16, "batch_sizes": (1,), "layers": ("relu1_2", "relu5_4")}
-    table = convolution.measure(tiny_context._replace(**of))
-    channels = [row[1] for row in table.rows]
-    assert channels == ["1 to 4", "4 to 4"] * tiny_context.options.pyramid_size
-
-
-def test_inversion_is_compared_in_speed_and_quality(tiny_context):
-    pytest.importorskip("librosa")
-    table = inversion.measure(tiny_context)
-    assert [row[1:3] for row in table.rows[::3]] == [
-        [s, n] for s in ("noise", "sine") for n in (1, 3)
+def test_every_stage_has_its_time(context):
+    table = stages.measure(context)
+    names = [row[0] for row in table.rows]
+    assert names[:3] == [
+        "a step at 128 x 32, domain sound",
+        "a step at 128 x 32, domain mel",
+        "analysis",
     ]
+    assert len(set(names)) == len(names) == 7
+    for _, size, spread, limit, share in table.rows:
+        assert size == 1 and 0 < spread.lowest <= spread.median <= spread.highest
+        assert limit == "not counted" or share == pytest.approx(limit / spread.median)
+    assert sum(row[3] == "not counted" for row in table.rows) == 3
+
+
+def test_convolutions_are_those_up_to_the_first_layer(context):
+    small = context._replace(width=1 / 16, layers=("relu2_1", "relu5_4"))
+    table = convolution.measure(small)
+    shapes = [["128 x 32", "1 to 4"], ["128 x 32", "4 to 4"], ["64 x 16", "4 to 8"]]
+    assert [row[:2] for row in table.rows] == shapes
+    assert [row[3] for row in table.rows] == ["by_product", "by_xla", "by_xla"]
     for row in table.rows:
-        assert row[5].median == pytest.approx(row[4].median / row[3].median)
-    errors = np.array([row[6:] for row in table.rows[::3]])
-    assert (errors > 0).all() and (errors < 20).all()
-    # Noise is found again by both, about as well.
-    assert (np.abs(errors[:2, 0] - errors[:2, 1]) < 1).all()
+        assert row[6].median == pytest.approx(row[5].median / row[4].median)
 
 
-def test_inversion_without_librosa(tiny_context, monkeypatch):
+def test_inversion_is_compared_in_speed_and_quality(context):
+    pytest.importorskip("librosa")
+    table = inversion.measure(context, batch_sizes=(1, 2))
+    assert [row[:2] for row in table.rows] == [[s, n] for s in ("noise", "sine") for n in (1, 2)]
+    for sound, _, own, other, faster, error, error_of_librosa in table.rows:
+        assert faster.median == pytest.approx(other.median / own.median)
+        assert 0 < error < 20 and 0 < error_of_librosa < 20
+        # Noise is inverted by both, about as well.
+        assert sound != "noise" or abs(error - error_of_librosa) < 1
+
+
+def test_inversion_without_librosa(context, monkeypatch):
     monkeypatch.setattr(inversion.importlib.util, "find_spec", lambda name: None)
-    table = inversion.measure(tiny_context)
-    assert [row[4:6] for row in table.rows] == [[None, None]] * len(table.rows)
-    assert table.rows[0][6] > 0 and table.rows[0][7] is None
+    table = inversion.measure(context, batch_sizes=(1,))
+    assert [row[3:5] + row[6:] for row in table.rows] == [[None] * 3] * 2
     assert "pip install librosa" in table.notes[-1]
 
 
-def test_ratios_are_of_each_round_by_itself():
-    found = ratios({"slow": [4.0, 30.0, 8.0], "fast": [1.0, 10.0, 4.0]}, of="slow", to="fast")
-    assert found == (3.0, 2.0, 4.0)
+@pytest.mark.slow
+def test_layers_of_a_stage_share_a_program(context):
+    table = iterate.measure(context, layers=("conv1_1", "relu1_1"))
+    assert [row[1] for row in table.rows] == [1, 2]
+    assert all(row[2] > 0 and row[3] > 0 for row in table.rows)
 
 
-def test_things_take_turns_and_the_first_round_does_not_count():
-    turns = []
-    functions = {name: lambda name=name: turns.append(name) for name in "ab"}
-    seconds = interleaved(functions, rounds=2)
-    assert turns == list("ababab")
-    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+def test_programs_are_compiled_although_the_cache_has_them():
+    hits = []
+    jax.monitoring.register_event_listener(lambda event, **_: hits.append("cache_hits" in event))
+
+    def compile_anew():
+        hits.clear()
+        jax.jit(lambda x: 3 * x + 1)(1.0)  # Each time it is another function.
+        return any(hits)
+
+    compile_anew()
+    assert compile_anew()
+    with iterate.without_compilation_cache():
+        assert not compile_anew()
+    assert compile_anew()
+
+
+def test_growth_is_relative_to_size():
+    assert scaling.measure_growth([1.0, 3.0, 6.0], [1, 2, 8]) == [None, 1.5, 0.5]
+    assert scaling.measure_growth([None, None], [1, 2]) == [None, None]
+
+
+def test_a_size_has_its_time_and_its_memory(context):
+    (table,) = scaling.measure(context, {"clips in a batch": (1,)})
+    ((clips, seconds, growth, memory, growth_of_memory),) = table.rows
+    assert clips == 1 and seconds > 0 and memory > 50
+    assert growth is growth_of_memory is None
+
+
+def run_script(*flags):
+    command = [sys.executable, *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ)
+
+
+def test_the_script_prints_and_records(tmp_path):
+    script = str(ROOT / "scripts/benchmark.py")
+    keep = ["--parts=convolution", "--record", f"--folder={tmp_path}"]
+    ran = run_script(script, *keep, *SMALL)
+    assert ran.returncode == 0, ran.stderr
+    assert "## convolution: each convolution, against XLA's own" in ran.stdout
+    (written,) = tmp_path.glob("outputs/benchmarks/*.json")
+    (table,) = json.loads(written.read_text())["tables"]
+    assert table["rows"][0][:3] == ["128 x 32", "1 to 1", 1]
+    page = (tmp_path / "BENCHMARKS.md").read_text()
+    assert "`python scripts/benchmark.py --parts=convolution --record" in page
+    assert "| 128 x 32 |" in page and "| 128 x 32 |" in ran.stdout
+
+
+# One process for all, because to import JAX takes longer than to check flags.
+CHECK = """
+import os, runpy, sys
+from absl.testing import flagsaver
+from dreamsound_jax.cli import parsing
+script = sys.argv[1]
+sys.path.insert(0, os.path.dirname(script))
+check = runpy.run_path(script)["_check_flags"]
+for flag in sys.argv[2:]:
+    with flagsaver.flagsaver():
+        try:
+            parsing.parse([script, flag], module=script, usage="")
+            print(check())
+        except parsing.UserError as error:
+            print(error)
+"""
+
+
+def test_bad_flags_are_one_line(tmp_path):
+    expected = {
+        "--parts=stage": "did you mean stages?",
+        "--batch_sizes=1,0": "must be whole numbers greater than 0, and is '1,0'",
+        "--batch_sizes=": "must be whole numbers greater than 0",
+        "--layers=relu9": "no layer 'relu9'",
+        "--layers=": "--layers must not be empty",
+        f"--against={tmp_path}": "--against must be a checkout",
+        "--optimizer=adam": "Unknown command line flag 'optimizer'",
+        "--rounds=0": "rounds=0",
+    }
+    ran = run_script("-c", CHECK, str(ROOT / "scripts/benchmark.py"), *expected)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert len(lines) == len(expected)
+    for line, words in zip(lines, expected.values()):
+        assert words in line

@@ -1,50 +1,62 @@
+"""Start times of whole commands, with checkouts whose command is a small program."""
+
+import json
+
 import pytest
 
 from benchmarks import start
-from benchmarks.context import Context
-from tests.helpers.tiny import options, write_checkpoint
+from benchmarks.dreams import Context
+from dreamsound_jax.system.errors import UserError
+from tests.helpers import tiny
 
-HEADS = ("cold", "warm")
-
-
-def test_a_moment_is_for_what_was_begun_last_and_shares_sum_to_the_whole():
-    spans = [("imports", 9.5, 11.0), ("dream", 12.0, 16.0), ("compile", 13.0, 14.0)]
-    spans += [("files", 15.0, 18.0), ("picture", 17.0, 30.0)]  # of another thread, and past the end
-    found = start.shares(spans, 10.0, 20.0)
-    wanted = {"imports": 1, "dream": 2, "compile": 1, "files": 2, "picture": 3, start.REST: 1}
-    assert found == pytest.approx(wanted)
-    assert sum(found.values()) == pytest.approx(10)
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    checkpoint = write_checkpoint(tmp_path_factory.mktemp("tiny"))
-    flags = [f"--checkpoint={checkpoint}", "--layers_to_use=relu1_1", "--pyramid_size=2"]
-    flags += ["--num_iterations=1", "--clip_length=12800", "--seed=1"]
-    folder = tmp_path_factory.mktemp("start")
-    return start.of_rows({each: [start.trace(flags, folder)] for each in HEADS}, levels=2)
+# It notes how it was started, and leaves a compiled program in the cache.
+COMMAND = """
+import os, pathlib, sys, time
+cache = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+kind = "help" if sys.argv[1:] == ["--help"] else "warm" if cache.exists() else "cold"
+with open({log!r}, "a") as log:
+    print({name!r}, kind, *sys.argv[1:], file=log)
+cache.mkdir(exist_ok=True)
+time.sleep({seconds} * (kind != "help"))
+"""
 
 
-@pytest.mark.slow
-def test_every_second_of_a_start_has_a_row(table):
-    for column in (1, 2):
-        *parts, whole = [row[column] for row in table.rows]
-        assert sum(parts) == pytest.approx(whole)
-    # All that the product does was found by its name; warm, there may be next to nothing to it.
-    assert all(cold > 0 for _, cold, _ in table.rows)
-    assert {"compile: level 1", "compile: level 2"} < {name for name, *_ in table.rows}
+def make_checkout(folder, name, *, log, seconds):
+    package = folder / name / "dreamsound_jax"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    content = COMMAND.format(log=str(log), name=name, seconds=seconds)
+    (package / "__main__.py").write_text(content)
+    return folder / name
 
 
-@pytest.mark.slow
-def test_a_warm_start_compiles_less(table):
-    seconds = {name: (cold, warm) for name, cold, warm in table.rows}
-    cold, warm = (sum(seconds[f"compile: level {k}"][place] for k in (1, 2)) for place in (0, 1))
-    assert warm < cold
+def test_starts_are_cold_then_warm_and_checkouts_take_turns(tmp_path):
+    log = tmp_path / "log"
+    own, other = (
+        make_checkout(tmp_path, name, log=log, seconds=s) for name, s in (("a", 0), ("b", 0.5))
+    )
+    context = Context(tiny.options(), peak=1.0, rounds=2, against=str(other))
+    table = start.measure(context, root=own)
+    lines = [line.split() for line in log.read_text().splitlines()]
+    turn = ["a cold", "a warm", "a help", "b cold", "b warm", "b help"]
+    assert [" ".join(line[:2]) for line in lines] == 2 * turn
+    assert lines[0][2:] == table.notes[1].removeprefix("Flags: ").removesuffix(".").split()
+    assert "--clip_length=51200" in lines[0]
+    cold, warm, help_row = table.rows
+    for _, seconds, others, ratio in (cold, warm):
+        assert others.lowest >= 0.5 and seconds.median < others.median
+        assert 1 < ratio.lowest <= ratio.median <= ratio.highest
+    assert len(table.columns) == len(help_row) == 4
+    json.dumps(table)
 
 
-def test_whole_processes_are_timed_cold_and_warm_and_with_a_stopwatch(monkeypatch):
-    monkeypatch.setattr(start, "_seconds", lambda module, flags, folder: float(len(module)))
-    monkeypatch.setattr(start, "trace", lambda flags, folder: (2.0, {start.REST: 2.0}))
-    whole, rows = start.measure(Context(options(), limits=None, rounds=2))
-    assert [row[-1] for row in whole.rows] == [2] * 5
-    assert rows.rows[-1] == ["all", 2.0, 2.0]
+def test_one_checkout_has_no_ratio(tmp_path):
+    own = make_checkout(tmp_path, "a", log=tmp_path / "log", seconds=0)
+    table = start.measure(Context(tiny.options(), peak=1.0, rounds=1), root=own)
+    assert [len(row) for row in table.rows] == [len(table.columns)] * 3 == [2] * 3
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
+    context = Context(tiny.options(), peak=1.0, against=str(tmp_path))
+    with pytest.raises(UserError, match="--against must be a checkout"):
+        start.measure(context, root=tmp_path)

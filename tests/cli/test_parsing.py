@@ -1,8 +1,13 @@
+import re
+
 import pytest
 
-import dreamsound_jax.cli.main  # noqa: F401  (defines the flags)
-from dreamsound_jax.cli import parsing as command_line
+import dreamsound_jax.cli.flags as own_flags
+from dreamsound_jax.cli import parsing
+from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.spectral.transforms import TRANSFORMS
 from dreamsound_jax.system.errors import UserError
+from tests.helpers.commands import parse
 
 
 @pytest.mark.parametrize(
@@ -21,22 +26,97 @@ from dreamsound_jax.system.errors import UserError
     ],
 )
 def test_words_after_a_flag_are_its_value(typed, joined):
-    assert command_line.join_words(typed.split()) == joined.split()
+    assert parsing.join_words(typed.split()) == joined.split()
 
 
 def test_a_file_name_with_a_comma_stays_one_input(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.wav").write_bytes(b"")
-    assert command_line.join_words(["--input", "a,b.wav"]) == ['--input="a,b.wav"']
-    assert command_line.join_words(["--input", "a,b.wav", "c.wav"]) == ['--input="a,b.wav",c.wav']
+    assert parsing.join_words(["--input", "a,b.wav"]) == ['--input="a,b.wav"']
+    assert parsing.join_words(["--input", "a,b.wav", "c.wav"]) == ['--input="a,b.wav",c.wav']
+    assert parse("--input", "a,b.wav", "c.wav").input == ("a,b.wav", "c.wav")
 
 
 def test_flag_files_are_found_by_name_or_path_and_a_users_own_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (ours,) = command_line.find_flag_files(["--flagfile=clip_1"])
+    (ours,) = parsing.find_flag_files(["--flagfile=clip_1"])
     assert ours.endswith("configs/clip_1.flags")
-    assert command_line.find_flag_files(["--flagfile=configs/clip_1.flags"]) == [ours]
+    assert parsing.find_flag_files(["--flagfile=configs/clip_1.flags"]) == [ours]
     (tmp_path / "clip_1").write_text("--lr=1")
-    assert command_line.find_flag_files(["--flagfile=clip_1"]) == ["--flagfile=clip_1"]
-    with pytest.raises(UserError, match="clip_1, clip_2, clip_3"):
-        command_line.find_flag_files(["--flagfile=clip_7"])
+    assert parsing.find_flag_files(["--flagfile=clip_1"]) == ["--flagfile=clip_1"]
+    with pytest.raises(UserError, match="no flag file 'clip_7'; the presets are: clip_1, clip_2,"):
+        parsing.find_flag_files(["--flagfile=clip_7"])
+
+
+def test_the_last_of_several_values_wins_also_over_a_flag_file():
+    options = parse("--flagfile=clip_1", "--lr=0.5", "--lr=0.01")
+    assert (options.layers_to_use, options.lr) == (("relu3_4",), 0.01)
+    assert parse("--lr=0.5", "--flagfile=clip_1").lr == 0.04
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("some.wav", "'some.wav' belongs to no flag: give sounds by --input, and put no spaces"),
+        ("--lr 0.1 stray", "'stray' belongs to no flag"),
+        ("--learning_rate=1", "Unknown command line flag 'learning_rate'"),
+        ("--lr=fast", "flag --lr=fast: could not convert string to float: 'fast'"),
+        ("--domain=spectrum", "flag --domain=spectrum: value should be one of <sound|mel>"),
+        ("--num_iterations=0", "flag --num_iterations=0: 0 is not a positive integer"),
+        ("--num_clips=0", "flag --num_clips=0: 0 is not a positive integer"),
+        ("--gain_range=-1", "flag --gain_range=-1: -1.0 is not a non-negative number"),
+        ("--target_class_index=-2", "flag --target_class_index=-2: -2 is not integer >= -1"),
+        ("--seed=-1", "flag --seed=-1: -1 is not an integer in the range [0, 2147483647]"),
+        ("--ouroboros_length=0", "flag --ouroboros_length=0: 0 is not a positive integer"),
+        ("--flagfile=clip_9", "no flag file 'clip_9'; the presets are: clip_1, clip_2, clip_3,"),
+        ("--sweep=lr=0.1,fast", "--lr=fast: could not convert string to float: 'fast'"),
+        ("--sweep=num_iterations=5,0", "--num_iterations=0: 0 is not a positive integer"),
+        ("--sweep=domain=mel,spectrum", "--domain=spectrum: value should be one of <sound|mel>"),
+        ("--sweep=learning_rate=1", "no flag to --sweep 'learning_rate'"),
+        ("--sweep=plots=True,False", "no flag to --sweep 'plots'"),
+    ],
+)
+def test_a_wrong_word_is_named_in_one_line(typed, message):
+    with pytest.raises(UserError) as error:
+        parse(*typed.split())
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_sweeps_have_the_types_of_their_flags():
+    sweeps = ("--sweep=lr=0.1,1", "--sweep=seed=1,2", "--sweep=smooth_gradient=False,true")
+    layers = "--sweep=layers_to_use=relu1_1,relu2_1+relu2_2"
+    options = parse(*sweeps, layers, "--sweep=target_class=class_1")
+    assert options.sweep == {
+        "lr": (0.1, 1.0),
+        "seed": (1, 2),
+        "smooth_gradient": (False, True),
+        "layers_to_use": (("relu1_1",), ("relu2_1", "relu2_2")),
+        "target_class": ("class_1",),
+    }
+    assert parse().sweep == Options().sweep == {}
+
+
+def test_help_shows_every_flag_with_its_default_and_every_word_of_its_help():
+    text = parsing.help_text(own_flags.__name__, "How it is used.")
+    assert text.startswith("How it is used.\n")
+    in_one_line = " ".join(text.split())
+    for name, field in FIELDS.items():
+        assert f" --{name} " in in_one_line or f" --[no]{name} " in in_one_line, name
+        assert field.metadata["help"] in in_one_line, name
+    for words in (
+        "--lr (default 0.02) Learning rate: ",
+        "--input (default noise) Sounds",
+        "--[no]plots (default true) Draw",
+        "--[no]create_ouroboros (default false)",
+        "--target_class_index (default -1)",
+        "--stop_overcooked (default 0.0)",
+        "--sweep A flag",
+        "--seed Random seed",
+        "--layers_to_use Layers to excite",
+        "or a preset: clip_1, clip_2, clip_3, ",
+    ):
+        assert words in in_one_line, words
+    assert max(map(len, text.splitlines()[:-1])) <= 100
+    assert not re.search(r"<\w+\|", text)
+    assert all(name in text for name in TRANSFORMS)

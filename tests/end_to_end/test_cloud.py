@@ -1,4 +1,4 @@
-"""The real command on s3:// and gs://: servers on this machine, reached as the real ones are."""
+"""The command on s3:// and gs://, which are servers on this machine, reached as real ones are."""
 
 import contextlib
 import http.server
@@ -18,9 +18,8 @@ from etils import epath
 from dreamsound_jax.audio import files
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.system import runtime
-from tests.cli.test_cli import QUICK, finish, start
+from tests.helpers.commands import QUICK, finish, start
 from tests.helpers.sounds import tone
-from tests.helpers.tiny import write_checkpoint
 
 CLIPS, INPUTS, BAD = 12, ("cut", "high", "low"), "cut"
 NAMES = [f"{number:05d}-{INPUTS[number % 3]}" for number in range(CLIPS)]
@@ -30,16 +29,16 @@ SUFFIXES = (".wav", ".npz", ".json")
 
 @pytest.fixture(scope="module")
 def environment():
-    """What the commands of this file are started with; and this process asks stores anew, too."""
-    runtime.ask_stores_anew()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's: a line for each request
+    """The environment that commands are started in; this process lists stores anew, too."""
+    runtime.list_stores_anew()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto logs a line for each request.
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
 
 @pytest.fixture(scope="module")
 def s3(environment):
-    """The address of a bucket, in which the sounds lie in `in`."""
+    """The address of a bucket with sounds in its folder `in`."""
     server = pytest.importorskip("moto.server", reason="needs moto[server]")
     pytest.importorskip("s3fs", reason="needs s3fs")
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -55,7 +54,7 @@ def s3(environment):
 
 @pytest.fixture(scope="module")
 def gs(environment):
-    """As `s3`."""
+    """The same as `s3`."""
     server = pytest.importorskip("gcp_storage_emulator.server", reason="needs gcp-storage-emulator")
     pytest.importorskip("gcsfs", reason="needs gcsfs")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -87,46 +86,43 @@ def _sounds():
     return {BAD: encoded["low"][:9000]} | encoded
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
-
-
 def flags(place, tiny):
     where = (f"--input={place}/in/*.wav", f"--output_dir={place}/dreams", f"--checkpoint={tiny}")
-    return (*where, f"--num_clips={CLIPS}", "--seed=1", "--noplots", *QUICK)
+    return (*where, f"--num_clips={CLIPS}", "--seed=1", *QUICK)
 
 
 @pytest.fixture(scope="module")
-def local(tiny, tmp_path_factory):
-    """What a run that nothing stops leaves in a folder."""
+def local(tiny_checkpoint, tmp_path_factory):
+    """The folder of a run on this machine that nothing stops."""
     place = tmp_path_factory.mktemp("local")
     (place / "in").mkdir()
     for name, data in _sounds().items():
         (place / "in" / f"{name}.wav").write_bytes(data)
-    assert finish(start(*flags(place, tiny), cwd=place))[0] == 2
+    assert finish(start(*flags(place, tiny_checkpoint), cwd=place))[0] == 2
     return place / "dreams"
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_in_a_store_with_every_clip_there_once(store, local, tiny, tmp_path):
+def test_a_killed_run_ends_in_a_store_with_every_clip_there_once(
+    store, local, tiny_checkpoint, tmp_path
+):
     folder = epath.Path(store) / "dreams"
-    process = start(*flags(store, tiny), cwd=tmp_path)
+    process = start(*flags(store, tiny_checkpoint), cwd=tmp_path)
     while process.poll() is None and len(list(folder.glob("manifest-*"))) < 5:
         time.sleep(0.02)
     process.kill()
     process.communicate()
     assert 0 < len(Manifest(folder).done()) < len(GOOD)
-    code, said = finish(start(*flags(store, tiny), cwd=tmp_path))
+    code, printed = finish(start(*flags(store, tiny_checkpoint), cwd=tmp_path))
     assert code == 2
-    assert f"clips that failed, for the reasons above: {CLIPS - len(GOOD)}" in said
+    assert f"clips that failed, for the reasons above: {CLIPS - len(GOOD)}" in printed
     check(folder, local)
 
-    # Given again, the command does what is not done, and that alone.
+    # The same command again does what is not done, and only that.
     written = {name: when(folder, name) for name in GOOD}
     (folder / f"{GOOD[1]}.json").unlink()
-    code, said = finish(start(*flags(store, tiny), cwd=tmp_path))
-    assert (code, said.count(".wav: relu2_2")) == (2, 1), said
+    code, printed = finish(start(*flags(store, tiny_checkpoint), cwd=tmp_path))
+    assert (code, printed.count(".wav: relu2_2")) == (2, 1), printed
     check(folder, local)
     assert [name for name in GOOD if when(folder, name) != written[name]] == [GOOD[1]]
 
@@ -137,7 +133,7 @@ def when(folder, name):
 
 
 def check(folder, local):
-    """All is in the folder, and no more; whole, and the same as in a folder of this machine."""
+    """Checks that exactly the files of a run are there, and are those in a local folder."""
     records = [f"manifest-000-{number:06d}.jsonl" for number in range(CLIPS)]
     files = [f"{name}{suffix}" for name in GOOD for suffix in SUFFIXES]
     there = {path.name for path in folder.iterdir()}
@@ -162,18 +158,18 @@ def check(folder, local):
 
 
 @pytest.mark.slow
-def test_an_ouroboros_and_its_network_may_be_in_a_store(s3, tiny, tmp_path):
-    upload(tiny, epath.Path(s3) / "tiny")
+def test_an_ouroboros_and_its_network_may_be_in_a_store(s3, tiny_checkpoint, tmp_path):
+    upload(tiny_checkpoint, epath.Path(s3) / "tiny")
     ouroboros = ("--create_ouroboros", "--ouroboros_length=3", "--save_every=0", *QUICK, "--plots")
     where = (f"--input={s3}/in/low.wav", f"--output_dir={s3}/journey", f"--checkpoint={s3}/tiny")
     process = start(*ouroboros, *where, cwd=tmp_path)
     folder, kept = epath.Path(s3) / "journey", set()
     while process.poll() is None:
-        with contextlib.suppress(FileNotFoundError):  # it may be removed while it is listed
+        with contextlib.suppress(FileNotFoundError):  # It may be removed while it is listed.
             kept |= {path.name for path in (folder / "unfinished").glob("*")}
         time.sleep(0.1)
-    code, said = finish(process)
-    assert code == 0, said
+    code, printed = finish(process)
+    assert code == 0, printed
     assert "00000-state.npz" in kept
     assert {path.name for path in folder.iterdir()} == {
         *(f"00000-low{suffix}" for suffix in (*SUFFIXES, ".png")),
@@ -192,7 +188,7 @@ def upload(source, target):
 
 
 def test_what_others_write_is_seen(store):
-    """Also by a client that listed the folder before."""
+    """A client that has listed the folder before sees it, too."""
     folder = epath.Path(store) / "shared"
     one = Manifest(folder)
     one.add({"number": 0, "name": "00000-a"})
@@ -223,7 +219,7 @@ def refusing():
 
 
 def test_a_store_that_cannot_be_used_is_one_line(s3, refusing, monkeypatch, tmp_path):
-    """All at once, for the time that it takes."""
+    """The commands run at the same time, since each waits for its store."""
     (epath.Path(s3) / "held" / "params.json").write_text(json.dumps({"flags": {"seed": 3}}))
     cases = [
         ({}, f"{s3}/held", "already holds a run with"),
@@ -234,11 +230,11 @@ def test_a_store_that_cannot_be_used_is_one_line(s3, refusing, monkeypatch, tmp_
     running = []
     for environment, folder, _ in cases:
         with monkeypatch.context() as patch:
-            patch.setenv("AWS_MAX_ATTEMPTS", "1")  # else it tries for six seconds
+            patch.setenv("AWS_MAX_ATTEMPTS", "1")  # By default it tries for six seconds.
             for name, value in environment.items():
                 patch.setenv(name, value)
             running.append(start(f"--output_dir={folder}", *QUICK, cwd=tmp_path))
     for (_, _, hint), process in zip(cases, running):
-        code, said = finish(process)
-        assert (code, hint in said, said.count("\n")) == (2, True, 1), said
+        code, printed = finish(process)
+        assert (code, hint in printed, printed.count("\n")) == (2, True, 1), printed
     assert not fsspec.filesystem("s3").exists("s3://nowhere")

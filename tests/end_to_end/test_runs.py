@@ -1,11 +1,11 @@
-"""Runs of many clips, through the real command: grids, kills, devices, processes."""
+"""Runs through the real command: alone, beside others, killed, and on several devices."""
 
 import json
 import os
 import random
+import shlex
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,138 +13,148 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.cli.test_cli import dream, facts_of, finish
-from tests.helpers.sounds import RATE, tone
-from tests.helpers.tiny import write_checkpoint
+from dreamsound_jax.networks.card import read_card
+from dreamsound_jax.system.shipped import shipped
+from tests.helpers.clips import OF_RUN, check_clip, facts_of, files_of, records_of
+from tests.helpers.commands import QUICK, dream, finish, start
 
-# Little to compile and to do: what is tested is which clips there are in the end.
-QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=2", "--noplots")
-QUICK += ("--clip_length=6000", "--seed=3")
-KILLS = int(os.environ.get("DREAMSOUND_KILLS", "3"))
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
+DATA = Path(__file__).parents[1] / "data"
+QUICK = (*QUICK, "--clip_length=6000", "--seed=3")
+KILLS = int(os.environ.get("DREAMSOUND_KILLS", "1"))
+NAME = "00000-noise"
 
 
-def start(*flags, cwd, devices=1):
-    command = [sys.executable, "-m", "dreamsound_jax", *map(str, flags)]
-    virtual = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    environment = {**os.environ, **virtual, "JAX_PLATFORMS": "cpu"}
-    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=-1, stdout=-1)
+def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
+    printed = dream(cwd=tmp_path)
+    folder = tmp_path / "outputs" / "1"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {*(f"{NAME}{suffix}" for suffix in (".json", ".npz", ".png", ".wav")), *OF_RUN}
+    check_clip(folder / f"{NAME}.wav", frames=256, form=(22050, 51200, 1))
+    assert f"{NAME}.wav" in printed
+    card = read_card(shipped("checkpoints") / "gm")
+    # What the network saw last is what can be heard, but for level and 16 bit.
+    dreamed = np.load(folder / f"{NAME}.npz")["mel_db"][1]
+    sound, _ = soundfile.read(folder / f"{NAME}.wav", dtype="float32")
+    assert np.abs(card.front_end.analyse(sound) - dreamed).mean() < 0.02
+    facts = facts_of(folder / f"{NAME}.wav")
+    assert facts["objective"]["last"] > facts["objective"]["first"]
+    assert set(facts["class_probabilities"]["written_sound"]) == set(card.classes)
 
-
-def records(folder):
-    """The lines of all manifests, as they stand."""
-    paths = sorted(folder.glob("manifest-*.jsonl"))
-    lines = [line for path in paths for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def sounds(folder):
-    """{file name: bytes} of what was dreamed."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".wav", ".npz")}
-
-
-def test_a_sweep_is_a_grid_of_clips_that_drew_the_same(tiny, tmp_path):
-    sweep = ("--sweep=lr=0.05,0.2", "--sweep=layers_to_use=relu1_1,relu1_2+relu2_2")
-    flags = (f"--checkpoint={tiny}", "--batch_size=2", "--output_dir=out", *QUICK)
-    said = dream(*flags, *sweep, "--input=noise,sine", cwd=tmp_path)
-    assert "8 clips in" in said and "device was busy for" in said
-    found = {each["number"]: each for each in records(tmp_path / "out")}
-    assert [found[n]["layers"] for n in range(4)] == 2 * ["relu1_1", "relu1_2+relu2_2"]
-    assert [found[n]["lr"] for n in range(4)] == [0.05, 0.05, 0.2, 0.2]
-    assert [found[n]["input"] for n in range(8)] == ["noise"] * 4 + ["sine"] * 4
-    before = [np.load(tmp_path / f"out/{n:05d}-noise.npz")["mel_db"] for n in range(4)]
-    assert all((each[0] == before[0][0]).all() for each in before)
-    assert np.abs(before[3][1] - before[1][1]).mean() > 0.1
-    facts = facts_of(tmp_path / "out/00003-noise.wav")
-    assert facts["layers_to_use"] == ["relu1_2", "relu2_2"]
-    # Each is what it is alone, with those flags, though lr was data of one program.
-    alone = ("--layers_to_use=relu1_2,relu2_2", "--lr=0.2", "--output_dir=alone")
-    dream(*flags, *alone, cwd=tmp_path)
-    wavs = [tmp_path / "out/00003-noise.wav", tmp_path / "alone/00000-noise.wav"]
-    assert wavs[0].read_bytes() == wavs[1].read_bytes()
+    words = shlex.split(json.loads((folder / "params.json").read_text())["command"])
+    assert words[0] == "dreamsound"
+    dream(*words[1:], "--noplots", cwd=tmp_path)
+    assert files_of(folder) == files_of(tmp_path / "outputs" / "2")
 
 
 @pytest.mark.slow
-def test_lengths_go_into_few_buckets_and_come_back(tiny, tmp_path):
-    lengths = [9000, 9100, 9200, 15000]
-    for length in lengths:
-        sound = tone(44100, seconds=length / RATE)
-        soundfile.write(tmp_path / f"{length}.wav", sound, 44100)
-    (tmp_path / "bad.wav").write_bytes((tmp_path / "9000.wav").read_bytes()[:9000])
-    flags = (f"--checkpoint={tiny}", "--lengths=buckets", "--batch_size=2", "--output_dir=out")
-    code, said = finish(start("--input=.", *flags, *QUICK, cwd=tmp_path))
-    assert code == 2
-    assert "clips that failed, for the reasons above: 1 (00004-bad)" in said
-    for number, length in zip((1, 2, 3, 0), lengths):
-        wav = tmp_path / f"out/{number:05d}-{length}.wav"
-        assert abs(soundfile.info(wav).frames - 2 * length) <= 1
-        frames = np.load(wav.with_suffix(".npz"))["mel_db"].shape[2]
-        assert abs(frames - (1 + length // 200)) <= 1
-    failed = [each for each in records(tmp_path / "out") if "error" in each]
-    assert [each["input"] for each in failed] == ["./bad.wav"]
+def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
+    choir = DATA / "ambi_choir.flac"
+    flags = ("--target_class=organ", "--num_iterations=20", "--seed=1", "--output_dir=out")
+    dream(f"--input={choir}", *flags, cwd=tmp_path)
+    facts = facts_of(tmp_path / "out" / "00000-ambi_choir.wav")
+    assert facts["layers_to_use"] == ["output"]
+    before, after = (facts["class_probabilities"][when]["organ"] for when in ("before", "after"))
+    assert after > max(0.5, before)
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_whole(tiny, tmp_path):
-    """kill -9 at random moments; in the end all files are those of a run that was not killed."""
-    count = 200
-    flags = (f"--checkpoint={tiny}", f"--num_clips={count}", "--batch_size=4", *QUICK)
+def test_two_runs_at_once_take_two_folders(tiny_checkpoint, tmp_path):
+    flags = (f"--checkpoint={tiny_checkpoint}", *QUICK)
+    for process in [start(*flags, cwd=tmp_path) for _ in range(2)]:
+        assert finish(process)[0] == 0
+    assert {path.name for path in (tmp_path / "outputs").iterdir()} == {"1", "2"}
+
+
+def kill_when(process, reached):
+    """Kills a process, as kill -9 does, as soon as `reached()`, which it must not outrun."""
     moments = random.Random(0)
+    while process.poll() is None and not reached():
+        time.sleep(moments.random() * 0.02)
+    assert process.poll() is None, process.communicate()
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_that_is_killed_ends_whole(tiny_checkpoint, tmp_path):
+    """At random moments; in the end all files are those of a run that was not killed."""
+    count = 40 + 40 * KILLS
+    flags = (f"--checkpoint={tiny_checkpoint}", f"--num_clips={count}", "--batch_size=4", *QUICK)
+    out, moments = tmp_path / "out", random.Random(KILLS)
+
+    def finished():
+        return len(list(out.glob("*.json")))
+
     for kill in range(KILLS):
-        process = start(*flags, "--output_dir=out", cwd=tmp_path)
-        there = len(list((tmp_path / "out").glob("*.json")))
         # What is left for each kill; a few more are done before it strikes.
-        wanted = there + moments.randrange(max(1, (count - 20 - there) // (KILLS - kill)))
-        while process.poll() is None and len(list((tmp_path / "out").glob("*.json"))) <= wanted:
-            time.sleep(moments.random() * 0.02)
-        assert process.poll() is None, (kill, process.communicate())
-        process.kill()
-        process.communicate()
-    done = len({each["number"] for each in records(tmp_path / "out")})
+        wanted = finished() + moments.randrange(max(1, (count - 30 - finished()) // (KILLS - kill)))
+        process = start(*flags, "--output_dir=out", cwd=tmp_path)
+        kill_when(process, lambda wanted=wanted: finished() > wanted)
+    done = len({each["number"] for each in records_of(out)})
     assert 0 < done < count
     assert dream(*flags, "--output_dir=out", cwd=tmp_path).count(".wav: ") == count - done
     dream(*flags, "--output_dir=whole", cwd=tmp_path)
-    resumed, whole = sounds(tmp_path / "out"), sounds(tmp_path / "whole")
+    resumed, whole = files_of(out), files_of(tmp_path / "whole")
     assert len(whole) == 2 * count
     assert resumed.keys() == whole.keys()
     assert [name for name in whole if whole[name] != resumed[name]] == []
-    assert not list((tmp_path / "out").glob(".*"))
-    numbers = [each["number"] for each in records(tmp_path / "out")]
-    assert sorted(numbers) == list(range(count))
-    code, said = finish(start(*flags, "--output_dir=out", "--lr=0.3", cwd=tmp_path))
-    assert (code, "with --lr 0.02, not 0.3" in said) == (2, True)
+    assert not list(out.glob(".*"))
+    assert sorted(each["number"] for each in records_of(out)) == list(range(count))
 
 
 @pytest.mark.slow
-def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny, tmp_path):
+def test_a_killed_ouroboros_resumes_and_ends_as_if_it_had_not_been(tiny_checkpoint, tmp_path):
+    """Without --seed, which the run wrote down."""
+    ouroboros = ("--create_ouroboros", "--ouroboros_length=40", "--batch_size=2", *QUICK[:-1])
+    where = (f"--checkpoint={tiny_checkpoint}", "--input=noise,noise,noise", "--save_every=0")
+    flags, unfinished = (*ouroboros, *where), tmp_path / "out" / "unfinished"
+    saved = set()
+    for _ in range(2):
+        before = saved.copy()
+        process = start(*flags, "--output_dir=out", cwd=tmp_path)
+        kill_when(process, lambda before=before: len({*unfinished.glob("*-0*.npz")} - before) >= 10)
+        saved = {*unfinished.glob("*-0*.npz")}
+        assert 10 <= len(saved) < 40
+    code, printed = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
+    assert (code, "resuming after round" in printed) == (0, True), printed
+    assert not unfinished.exists()
+    seed = json.loads((tmp_path / "out" / "params.json").read_text())["seed"]
+    dream(*flags, f"--seed={seed}", "--output_dir=whole", cwd=tmp_path)
+    assert len(files_of(tmp_path / "whole")) == 6
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+    code, printed = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
+    assert (code, "all 3 clips were done before" in printed) == (0, True)
+
+
+def start_on_devices(devices, *flags, cwd) -> subprocess.Popen:
+    virtual = f"--xla_force_host_platform_device_count={devices}"
+    return start(*flags, cwd=cwd, XLA_FLAGS=virtual, JAX_PLATFORMS="cpu")
+
+
+@pytest.mark.slow
+def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny_checkpoint, tmp_path):
     """With as many clips a device, bit for bit."""
-    flags = (f"--checkpoint={tiny}", "--num_clips=8", *QUICK)
+    flags = (f"--checkpoint={tiny_checkpoint}", "--num_clips=8", *QUICK)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    together = (f"--coordinator_address=localhost:{port}", "--num_processes=2")
+    together = (f"--coordinator_address=localhost:{port}", "--num_processes=2", "--batch_size=2")
     both = [
-        start(*flags, *together, f"--process_id={n}", "--batch_size=2", "--output_dir=both",
-              cwd=tmp_path, devices=2)
-        for n in range(2)
-    ]  # fmt: skip
+        start_on_devices(
+            2, *flags, *together, f"--process_id={number}", "--output_dir=both", cwd=tmp_path
+        )
+        for number in range(2)
+    ]
     for process in both:
         assert finish(process)[0] == 0
     for devices in (1, 8):
-        out = f"--output_dir={devices}"
-        code, said = finish(
-            start(*flags, f"--batch_size={devices}", out, cwd=tmp_path, devices=devices)
-        )
-        assert code == 0, said
-    one = sounds(tmp_path / "1")
+        alone = (f"--batch_size={devices}", f"--output_dir={devices}")
+        code, printed = finish(start_on_devices(devices, *flags, *alone, cwd=tmp_path))
+        assert code == 0, printed
+    one = files_of(tmp_path / "1")
     assert len(one) == 16
-    assert sounds(tmp_path / "8") == one
-    assert sounds(tmp_path / "both") == one
-    manifests = sorted(Path(tmp_path / "both").glob("manifest-*.jsonl"))
+    assert files_of(tmp_path / "8") == one
+    assert files_of(tmp_path / "both") == one
+    manifests = sorted((tmp_path / "both").glob("manifest-*.jsonl"))
     assert [path.name for path in manifests] == ["manifest-000.jsonl", "manifest-001.jsonl"]
     assert [len(path.read_text().splitlines()) for path in manifests] == [4, 4]
     assert "00007-noise" in (tmp_path / "both/index.html").read_text()

@@ -1,6 +1,5 @@
 """The command: in a process of its own, and its parts in this process, without a start."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,12 +12,6 @@ from dreamsound_jax.run.options import Options
 
 # There is little to compile, where the dream itself is not what is tested.
 QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=2", "--noplots")
-QUICK_OPTIONS = {
-    "layers_to_use": ("relu2_2",),
-    "pyramid_size": 1,
-    "num_iterations": 2,
-    "plots": False,
-}
 
 
 def start(*flags, cwd, **environment) -> subprocess.Popen:
@@ -47,15 +40,3 @@ def parse(*arguments: str) -> Options:
     with flagsaver.flagsaver():
         parsing.parse(["dreamsound", *arguments], module=own_flags.__name__, usage="")
         return own_flags.read_options()
-
-
-def facts_of(wav) -> dict:
-    """Returns what the .json beside a .wav says."""
-    return json.loads(wav.with_suffix(".json").read_text())
-
-
-def records_of(folder) -> list[dict]:
-    """Returns the lines of all manifests of a run that are whole, as they stand."""
-    paths = sorted(folder.glob("manifest-*.jsonl"))
-    lines = [line for path in paths for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines if line.endswith("}")]

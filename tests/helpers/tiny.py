@@ -15,7 +15,8 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, build_network, weight_shapes
 from dreamsound_jax.objectives.terms import Objective, compile_objective, layers
 from dreamsound_jax.run.options import Options
-from dreamsound_jax.run.plan import Plan, resolve
+from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.spectral.front_end import FrontEnd
 
 FRONT_END = FrontEnd(mean=-24.0, std=17.0)

@@ -4,127 +4,169 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from dreamsound_jax.dreaming import dream
 from dreamsound_jax.networks import windows
-from dreamsound_jax.networks.vgg19 import smallest_side
-from dreamsound_jax.objectives.combine import response
-from tests.helpers.tiny import tiny_network
+from dreamsound_jax.networks.network import Architecture, Layer
+from dreamsound_jax.objectives.measures import Function, Logits, LogProbability, MeanSquare
+from tests.helpers.tiny import CARD, tiny_network
 
-BANDS, OWN = 32, 64
-STAGES = ("conv1_1", "relu2_2", "mp2", "relu5_4")
-
-
-def spectrogram(frames, dtype=jnp.float64):
-    return jnp.asarray(np.random.default_rng(frames).normal(size=(BANDS, frames)), dtype)
+BANDS, OWNED, WHOLE = 32, 64, 10**6
 
 
-def whole(network, spectrogram, layers):
-    activations = nnx.merge(*network)(spectrogram[None], layers)
-    return {layer: response(layer, values[0]) for layer, values in activations.items()}
+@jax.tree_util.register_static
+class Small:
+    """A network of three layers that compiles in no time, and reaches as far as it says."""
+
+    architecture = Architecture(
+        stages=(
+            (Layer("fine", 2, (1, 1), reach=3), Layer("coarse", 2, (2, 4), reach=6)),
+            (Layer("head", 5, (2, 4), reach=None),),
+        ),
+        class_layer="head",
+    )
+
+    def activations(self, spectrogram, layers):
+        rows, frames = spectrogram.shape
+        padded = jnp.pad(spectrogram, ((0, 0), (3, 3)))
+        one, two, three, four = (padded[:, start : start + frames] for start in (0, 2, 5, 6))
+        fine = jnp.stack([one + two - three, jnp.sin(one - 2 * four)], axis=2)
+        cells = fine[: rows // 2 * 2, : frames // 4 * 4].reshape(rows // 2, 2, frames // 4, 4, 2)
+        found = {"fine": fine, "coarse": jnp.tanh(cells).sum(axis=(1, 3))}
+        found |= self.activations_after("coarse", found["coarse"], ("head",))
+        return {name: found[name] for name in layers}
+
+    def activations_after(self, layer, activation, layers):
+        columns = np.arange(activation.shape[1])
+        waves = np.cos(np.arange(1, 6)[:, None] * columns / columns.size)
+        return {"head": jnp.einsum("fc,rck->f", waves, activation**2) / columns.size}
 
 
-def in_windows(network, spectrogram, layers, own=OWN):
-    return windows.respond(network, spectrogram, layers, own=own)
+SMALL = Small()
 
 
-@functools.partial(jax.jit, static_argnames=("look", "layers"))
-def look_and_slope(network, image, layers, *, look):
-    """Each layer's response, and the gradient of all of them together."""
+def mean_squares(*names):
+    return tuple(map(MeanSquare, names))
+
+
+def spread(activations):
+    """A function that is no sum over windows."""
+    return sum(jnp.std(values) for values in activations.values())
+
+
+LOCAL = mean_squares("fine", "coarse")
+HEAD = (Logits("head"), LogProbability("head"), Function(spread, ("head",)))
+
+
+@functools.partial(jax.jit, static_argnames=("measures", "owned"))
+def measure(network, image, measures, *, owned):
+    """The value of each measure, and the gradient of all of them together.
+
+    A clip of no more than twice `owned` frames is measured as a whole.
+    """
+    data = [2 if isinstance(each, LogProbability) else () for each in measures]
 
     def total(image):
-        responses = look(network, image, layers)
-        weigh = lambda values: jnp.vdot(jnp.cos(1 + jnp.arange(values.size)), values)  # noqa: E731
-        return sum(map(weigh, responses.values())), responses
+        values = windows.measure_response(network, image, measures, data, owned=owned)
+        weigh = lambda value: jnp.vdot(jnp.cos(1 + jnp.arange(value.size)), value)  # noqa: E731
+        return sum((1 + n) * weigh(value.ravel()) for n, value in enumerate(values)), values
 
-    slope, responses = jax.grad(total, has_aux=True)(image)
-    return responses | {"slope": slope}
+    return jax.grad(total, has_aux=True)(image)
+
+
+def spectrogram(frames):
+    return jnp.asarray(np.random.default_rng(frames).normal(size=(BANDS, frames)))
 
 
 def assert_same(found, expected):
-    assert found.keys() == expected.keys()
-    for name, wanted in expected.items():
+    found, expected = (jax.tree.leaves(each) for each in (found, expected))
+    for value, wanted in zip(found, expected, strict=True):
         most = np.abs(wanted).max()
-        np.testing.assert_allclose(found[name], wanted, rtol=1e-10, atol=1e-10 * most)
+        np.testing.assert_allclose(value, wanted, rtol=1e-10, atol=1e-10 * most)
         assert most > 0
 
 
+def assert_same_in_windows(network, frames, measures):
+    found, expected = (
+        measure(network, spectrogram(frames), measures, owned=owned) for owned in (OWNED, WHOLE)
+    )
+    assert_same(found, expected)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("frames", [129, 1023])
 @pytest.mark.parametrize(
-    ("frames", "layers"),
-    [
-        (300, ("conv1_1",)),
-        (519, ("relu2_2",)),
-        (519, ("mp2", "relu5_4")),
-        (703, STAGES),
-        pytest.param(640, ("mp5",), marks=pytest.mark.slow),
-        pytest.param(705, ("mp5", "avgpool", "linear1"), marks=pytest.mark.slow),
-        (1023, ("relu3_4", "output")),
-    ],
+    "measures",
+    [LOCAL[:1], LOCAL[1:], HEAD, LOCAL + HEAD],
+    ids=["fine", "coarse", "head", "all"],
 )
-def test_windows_see_what_the_whole_does(x64, frames, layers):
-    network, image = tiny_network(dtype=jnp.float64), spectrogram(frames)
-    found = look_and_slope(network, image, layers, look=in_windows)
-    assert_same(found, look_and_slope(network, image, layers, look=whole))
+def test_measures_in_windows_are_those_of_the_whole(frames, measures):
+    assert_same_in_windows(SMALL, frames, measures)
 
 
-def test_a_batch_is_looked_at_as_each_of_its_clips(x64):
-    network = tiny_network(dtype=jnp.float64)
-    batch = jnp.stack([spectrogram(703), spectrogram(703)[::-1]])
-    look = jax.vmap(functools.partial(look_and_slope, layers=STAGES, look=in_windows), (None, 0))
-    together = look(network, batch)
+@pytest.mark.usefixtures("x64")
+def test_measures_of_vgg19_in_windows_are_those_of_the_whole():
+    measures = mean_squares("conv1_1", "relu2_2", "mp2", "relu5_4", "mp5", "avgpool", "linear1")
+    measures += (LogProbability("output"), Function(spread, ("linear2", "output")))
+    assert_same_in_windows(tiny_network(dtype="float64"), 705, measures)
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_batch_is_measured_as_each_of_its_clips():
+    batch, measures = jnp.stack([spectrogram(703), spectrogram(703)[::-1]]), LOCAL + HEAD
+    together = jax.vmap(lambda image: measure(SMALL, image, measures, owned=OWNED))(batch)
     for row, image in enumerate(batch):
         one = jax.tree.map(lambda leaf, row=row: leaf[row], together)
-        assert_same(one, look_and_slope(network, image, STAGES, look=whole))
+        assert_same(one, measure(SMALL, image, measures, owned=WHOLE))
 
 
-def test_class_probabilities_of_a_long_clip_are_those_of_the_whole(x64, monkeypatch):
-    network = tiny_network(dtype=jnp.float64)
-    batch = jnp.stack([spectrogram(1001), -spectrogram(1001)])
-    of_whole = jax.nn.softmax(nnx.merge(*network)(batch)["output"])
-    small = functools.partial(windows.respond, own=OWN)
-    monkeypatch.setattr(dream.windows, "respond", small)
-    found = jax.jit(dream.class_probabilities.__wrapped__)(network, batch)
-    np.testing.assert_allclose(found, of_whole, rtol=1e-10)
+def are_windows_used(measures, frames):
+    """Whether the program is another one than that of the whole."""
+    texts = {
+        measure.lower(SMALL, spectrogram(frames), measures, owned=owned).as_text()
+        for owned in (OWNED, WHOLE)
+    }
+    return len(texts) == 2
 
 
-@pytest.mark.parametrize("layer", ["conv1_1", "mp2", "relu5_4", "mp5"])
+def test_only_a_long_clip_is_measured_in_windows():
+    assert not are_windows_used(LOCAL + HEAD, 2 * OWNED)
+    assert are_windows_used(LOCAL + HEAD, 2 * OWNED + 1)
+
+
+def test_a_function_of_local_activations_is_measured_on_the_whole():
+    assert not are_windows_used((*LOCAL, Function(spread, ("fine",))), 1000)
+    assert not are_windows_used((Function(spread, ("coarse", "head")),), 1000)
+
+
+@pytest.mark.parametrize("name", ["conv1_1", "mp2", "relu5_4", "mp5"])
 @pytest.mark.parametrize("frames", [1000, 1023, 1024, 5005])
-def test_every_frame_is_owned_once_and_far_from_a_cut(layer, frames):
-    length, starts, firsts = windows.cut(frames, layer, own=OWN)
+def test_every_frame_is_owned_once_and_far_from_a_cut(name, frames):
+    layer = CARD.architecture.layer(name)
+    length, starts, firsts = windows.cut_windows(frames, layer, owned=OWNED)
     ends = np.append(firsts[1:], frames)
     assert starts[0] == firsts[0] == 0
     assert starts[-1] + length == frames
-    assert not (np.stack([starts, firsts]) % smallest_side(layer)).any()
+    assert not (np.stack([starts, firsts]) % layer.stride[1]).any()
     assert (ends > firsts).all()
-    reach = windows.reach(layer)
-    assert (firsts[1:] - starts[1:] >= reach).all()
-    assert (starts[:-1] + length - ends[:-1] >= reach).all()
+    assert (firsts[1:] - starts[1:] >= layer.reach).all()
+    assert (starts[:-1] + length - ends[:-1] >= layer.reach).all()
 
 
-@pytest.mark.parametrize("layers", [("relu3_1",), ("relu1_2", "output")])
-def test_a_longer_clip_adds_no_more_than_its_own_frames(layers):
-    def needed(frames, look):
-        """Bytes for each byte of the clip that a clip of `frames` has more than one of half."""
-        few, many = (
-            look_and_slope.lower(
-                tiny_network(), jax.ShapeDtypeStruct((BANDS, count), jnp.float32), layers, look=look
-            )
-            .compile()
-            .memory_analysis()
-            .temp_size_in_bytes
-            for count in (frames // 2, frames)
+def memory_of_a_frame(measures, owned, frames=32_768):
+    """Bytes that a clip of `frames` needs more than one of half, for each byte more of it."""
+    few, many = (
+        measure.lower(
+            tiny_network(), jax.ShapeDtypeStruct((BANDS, count), jnp.float32), measures, owned=owned
         )
-        return (many - few) / (4 * BANDS * frames / 2)
+        .compile()
+        .memory_analysis()
+        .temp_size_in_bytes
+        for count in (frames // 2, frames)
+    )
+    return (many - few) / (4 * BANDS * frames / 2)
 
-    assert needed(32_768, functools.partial(in_windows, own=1024)) < 3
-    assert needed(32_768, whole) > 12
 
-
-def test_a_short_clip_is_looked_at_as_a_whole():
-    image = jax.ShapeDtypeStruct((BANDS, 2 * OWN), jnp.float32)
-    text = [
-        look_and_slope.lower(tiny_network(), image, STAGES, look=look).as_text()
-        for look in (in_windows, whole)
-    ]
-    assert text[0] == text[1]
+def test_a_longer_clip_needs_memory_for_little_more_than_its_own_frames():
+    assert memory_of_a_frame(mean_squares("relu3_1"), WHOLE) > 12
+    measures = (*mean_squares("relu1_2", "relu3_1"), LogProbability("output"))
+    assert memory_of_a_frame(measures, 1024) < 3

@@ -11,10 +11,11 @@ from dreamsound_jax.outputs import gallery
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream, envelope
 from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
 from dreamsound_jax.outputs.panels import SpectrogramScale, average_columns, frequency_ticks
-from dreamsound_jax.run.scale import SCALE
-from dreamsound_jax.spectral import mel
+from dreamsound_jax.spectral.front_end import FrontEnd
 
 RATE, HOP = 22050, 200
+FRONT_END = FrontEnd()
+SCALE = SpectrogramScale(FRONT_END.band_centres, FRONT_END.seconds_per_frame)
 RNG = np.random.default_rng(0)
 
 
@@ -136,7 +137,7 @@ def test_galleries_are_drawn_without_a_warning(recwarn):
 
 @pytest.mark.parametrize(("highest", "last"), [(4000, "2k"), (11025, "8k"), (24000, "16k")])
 def test_frequency_ticks_stand_on_their_bands(highest, last):
-    centres = mel.mel_frequencies(130, highest=highest)[1:-1]
+    centres = FrontEnd(sample_rate=round(2 * highest), n_fft=4096).band_centres
     positions, names = frequency_ticks(centres)
     assert names[:4] == ["125", "250", "500", "1k"] and names[-1] == last
     for position, name in zip(positions, names, strict=True):
@@ -146,10 +147,10 @@ def test_frequency_ticks_stand_on_their_bands(highest, last):
 
 
 def test_a_sine_is_loudest_in_the_band_whose_centre_is_its_frequency():
-    filters = mel.mel_filters(n_fft=8192)
-    hz = np.fft.rfftfreq(8192, 1 / mel.SAMPLE_RATE)
+    filters = FrontEnd(n_fft=8192).bands.filters
+    hz = np.fft.rfftfreq(8192, 1 / RATE)
     assert np.abs(hz[filters.argmax(axis=1)] - SCALE.band_centres).max() < hz[1]
-    assert pytest.approx(1 / SCALE.seconds_per_frame) == mel.SAMPLE_RATE / mel.HOP
+    assert pytest.approx(1 / SCALE.seconds_per_frame) == RATE / HOP
 
 
 def test_a_spectrogram_is_drawn_where_its_scale_says():

@@ -6,8 +6,8 @@ import typing
 import pytest
 
 from dreamsound_jax.dreaming.optimizers import HYPERPARAMETERS
+from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.options import FIELDS, RESUMABLE_WITH_OTHER, SWEEPABLE, Options, Role
-from dreamsound_jax.run.plan import check_options
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 
 

@@ -1,3 +1,5 @@
+import logging
+
 import jax
 import numpy as np
 import pytest
@@ -114,7 +116,8 @@ def test_each_clip_has_its_input_and_a_spectrogram_and_facts_of_each_round(tmp_p
     assert clips[0].sound.wav != clips[1].sound.wav
 
 
-def test_an_ouroboros_can_end_before_it_overcooks(tmp_path):
+def test_an_ouroboros_can_end_before_it_overcooks(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="dreamsound_jax")
     given = {"stabilise": False, "lr": 0.3, "num_clips": 1}
     (whole,) = dream(tmp_path / "whole", **given)
     index = [each["overcooked_db"] for each in whole.result.facts()["rounds"]]
@@ -124,6 +127,7 @@ def test_an_ouroboros_can_end_before_it_overcooks(tmp_path):
     assert 0 < expected == len(stopped.result.facts()["rounds"]) < ROUNDS
     assert len(stopped.sound.recording.channels) == 6000 * (expected + 1)
     assert stopped.result.facts()["ended"] is None
+    assert f"round {expected + 1} is overcooked: " in caplog.text
     with pytest.raises(UserError, match="round 1 is overcooked: .* dB, more than --stop_overcoo"):
         dream(tmp_path / "never", **given, stop_overcooked=index[0] / 2)
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.networks.card import read_card
+from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE
-from dreamsound_jax.run.plan import check_options, combinations, resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
 from tests.helpers import tiny

@@ -246,11 +246,20 @@ def test_elsewhere_and_inside_of_programs_it_is_the_function_of_jit(tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
-def test_a_second_process_finds_all_programs_of_the_first(tiny_checkpoint, tmp_path):
+# Of keys, rolls, analysis, class probabilities, a level, all levels, and resynthesis; an ouroboros
+# analyses batches and single clips, begins, and ends rounds.
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        ((), 7),
+        pytest.param(("--create_ouroboros", "--ouroboros_length=2"), 9, marks=pytest.mark.slow),
+    ],
+)
+def test_a_second_process_finds_all_programs_of_the_first(more, count, tiny_checkpoint, tmp_path):
     """Under the same names, so none of them depends on where things lie in memory."""
     own_cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     own_cache["JAX_COMPILATION_CACHE_DIR"] = compilation_cache_folder()
-    flags = (f"--checkpoint={tiny_checkpoint}", "--clip_length=6000", "--seed=1", *QUICK)
+    flags = (f"--checkpoint={tiny_checkpoint}", "--clip_length=6000", "--seed=1", *QUICK, *more)
     found, sounds = [], []
     for seed in ("1", "2"):
         out = tmp_path / seed
@@ -258,8 +267,7 @@ def test_a_second_process_finds_all_programs_of_the_first(tiny_checkpoint, tmp_p
         files = (tmp_path / "cache" / "dreamsound_jax" / "traces").iterdir()
         found.append({file.name: file.stat() for file in files})
         sounds.append((out / "00000-noise.wav").read_bytes())
-    # Of keys, rolls, analysis, class probabilities, a level, all levels, and resynthesis.
-    assert len(found[0]) == 7
+    assert len(found[0]) == count
     assert found[0].keys() == found[1].keys()
     for name, stat in found[1].items():
         # It was read, and not written again.

@@ -8,7 +8,7 @@ import numpy as np
 from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities, dream_batch
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.run.dreams import Stopwatch
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.spectral import measures
 from studies.written import write_dream
 

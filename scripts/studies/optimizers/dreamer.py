@@ -7,7 +7,7 @@ from dreamsound_jax.audio.find import GENERATED
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.run.batches import fill_batch
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import read_source
 from studies.optimizers import trace
 from studies.optimizers.inputs import name_input

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import optimizers
-from dreamsound_jax.run.plan import combinations
+from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 BASELINE = "sgd"  # This is the plain ascent of the reference.

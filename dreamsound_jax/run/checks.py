@@ -1,0 +1,117 @@
+"""What is wrong with options whatever the network and the clips are."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from dreamsound_jax.dreaming.optimizers import (
+    HYPERPARAMETERS,
+    check_hyperparameters,
+)
+from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.plan import ITERATE
+from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+
+def check_options(options: Options) -> None:
+    """Raises UserError for an option that is wrong whatever the network and the clips are."""
+    _check_sweep(options.sweep)
+    for changes in combinations(options.sweep):
+        _check_one(replace(options, **changes))
+
+
+def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
+    """Returns all combinations of swept values, the last option changing fastest; [{}] of none."""
+    return [dict(zip(sweep, values)) for values in itertools.product(*sweep.values())]
+
+
+def _check_one(options):
+    _check_values(options)
+    if not options.input:
+        raise UserError("--input must not be empty; leave it out to dream on noise")
+    if options.target_class and options.target_class_index != -1:
+        raise UserError(
+            f"--target_class={options.target_class} and --target_class_index="
+            f"{options.target_class_index} both name a class: give only one of them"
+        )
+    check_hyperparameters(options.optimizer, given_hyperparameters(options))
+    _check_layers(options)
+    if options.create_ouroboros:
+        _check_ouroboros(options)
+
+
+def _check_values(options):
+    for name in FIELDS:
+        value = getattr(options, name)
+        if value is not None and value_type(name) is not Mapping:
+            check_value(name, value)
+
+
+def check_value(name: str, value) -> None:
+    """Raises UserError for a value that its option cannot have."""
+    metadata, kind = FIELDS[name].metadata, value_type(name)
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(value, kinds) or isinstance(value, bool) and kind is not bool:
+        raise UserError(f"--{name} must be of the type {kind.__name__}, and is {value!r}")
+    for each in value if isinstance(value, (tuple, list)) else (value,):
+        if isinstance(each, float) and not math.isfinite(each):
+            raise UserError(f"--{name} must be a finite number, and is {each}")
+        if metadata["choices"] and each not in metadata["choices"]:
+            nearest_or_fail(f"--{name}", each, metadata["choices"])
+    lowest, highest = metadata["at_least"], metadata["at_most"]
+    if lowest is not None and value < lowest:
+        raise UserError(f"--{name} must be at least {lowest:g}, and is {value}")
+    if highest is not None and value > highest:
+        raise UserError(f"--{name} must be at most {highest}, and is {value}")
+
+
+def _check_sweep(sweep):
+    for name, values in sweep.items():
+        nearest_or_fail("flag to --sweep", name, SWEEPABLE)
+        if not values:
+            raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
+
+
+def _check_layers(options):
+    if options.layers_to_use is None:
+        return
+    if not options.layers_to_use:
+        raise UserError("--layers_to_use must not be empty; leave it out to use the default")
+    if ITERATE not in options.layers_to_use:
+        return
+    if options.layers_to_use != (ITERATE,):
+        raise UserError(f"--layers_to_use: {ITERATE} must stand alone, without other layers")
+    if not options.create_ouroboros:
+        raise UserError(
+            f"--layers_to_use={ITERATE} takes another layer in each round of an ouroboros: add "
+            "--create_ouroboros, or name layers"
+        )
+
+
+def _check_ouroboros(options):
+    if options.lengths != "exact":
+        raise UserError("--lengths must be exact with --create_ouroboros")
+    names = options.ouroboros_transform
+    for name in names:
+        nearest_or_fail("transform", name, ("none", *TRANSFORMS))
+    if not names or (len(names) > 1 and "none" in names):
+        raise UserError(
+            f"--ouroboros_transform must be none, or transforms without it, and is "
+            f"{','.join(names) or 'empty'}"
+        )
+    check_amounts(chain_of(options))
+
+
+def chain_of(options: Options) -> Chain:
+    """Returns the transforms between two rounds, with their amounts."""
+    names = [name for name in options.ouroboros_transform if name != "none"]
+    return tuple((name, getattr(options, TRANSFORMS[name].option)) for name in names)
+
+
+def given_hyperparameters(options: Options) -> dict[str, float]:
+    """Returns {option: value} of the optimizer's settings that are given."""
+    values = {name: getattr(options, name) for name in HYPERPARAMETERS}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,132 @@
+"""From options to a plan: everything is checked once, and what is static is split from data.
+
+Nothing that runs after `resolve` sees the options.
+"""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from dreamsound_jax.dreaming.optimizers import (
+    make_steps,
+)
+from dreamsound_jax.dreaming.ouroboros import RoundSettings
+from dreamsound_jax.networks.card import Card
+from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
+from dreamsound_jax.run.options import DEFAULT_LAYER, Options
+from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+
+def resolve(options: Options, card: Card) -> Plan:
+    """Checks the options, and returns what a run does.
+
+    Args:
+      options: with a seed.
+      card: of the model.
+
+    Raises:
+      UserError: an option is wrong whatever the clips are; the message names it, and what it must
+        be.
+    """
+    check_options(options)
+    if options.sample_rate not in (None, card.front_end.sample_rate):
+        raise UserError(
+            f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
+            f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
+        )
+    return Plan(
+        inputs=tuple(options.input),
+        clips=tuple(_clip_plan(options, changes, card) for changes in combinations(options.sweep)),
+        num_clips=options.num_clips,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        pads_lengths=options.lengths == "buckets",
+        draws_pictures=options.plots,
+        save_every=options.save_every,
+        dtype=_dtype(options),
+    )
+
+
+def _dtype(options):
+    return jnp.float64 if options.precision == "float64" else jnp.float32
+
+
+def _clip_plan(options, changes, card):
+    asked = replace(options, **changes)
+    layers = _layers(asked, card)
+    return ClipPlan(
+        card=card,
+        changes=changes,
+        domain=asked.domain,
+        layers=layers,
+        iterates=asked.layers_to_use == (ITERATE,),
+        target=_target(asked, layers, card),
+        class_weight=1.0 if asked.class_objective == "towards" else -1.0,
+        optimizer=asked.optimizer,
+        steps=_steps(asked),
+        pyramid_size=asked.pyramid_size,
+        pyramid_ratio=asked.pyramid_ratio,
+        pyramid_roll=asked.pyramid_roll,
+        replace_detail=asked.replace_detail,
+        detail_factor=asked.detail_factor,
+        num_iterations=asked.num_iterations,
+        gain_range=asked.gain_range,
+        clip_length=asked.clip_length,
+        sine_freq=asked.sine_freq,
+        seed=asked.seed,
+        loudness=asked.loudness,
+        dtype=_dtype(asked),
+        ouroboros=_ouroboros(asked) if asked.create_ouroboros else None,
+    )
+
+
+def _layers(options, card):
+    architecture = card.architecture
+    if options.layers_to_use == (ITERATE,):
+        return architecture.layers
+    names_class = options.target_class is not None or "target_class" in options.sweep
+    default = (
+        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
+    )
+    names = options.layers_to_use or (architecture.class_layer if names_class else default,)
+    return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
+
+
+def _target(options, layers, card):
+    if options.target_class is not None:
+        return card.class_index(options.target_class)
+    if options.target_class_index == -1 or card.architecture.class_layer not in layers:
+        return None
+    return card.class_index(options.target_class_index)
+
+
+def _steps(options):
+    given = given_hyperparameters(options)
+    return make_steps(
+        options.optimizer,
+        learning_rate=options.lr,
+        smoothing_coefficient=options.smoothing_coefficient,
+        smooth_gradient=options.smooth_gradient,
+        standardise_gradient=options.standardise_gradient,
+        carry_state=options.optimizer_state == "carry",
+        hyperparameters=given,
+        dtype=np.dtype(_dtype(options)),
+    )
+
+
+def _ouroboros(options):
+    chain = chain_of(options)
+    return OuroborosPlan(
+        length=options.ouroboros_length,
+        round_settings=RoundSettings(
+            chain=chain,
+            stabilise=options.stabilise,
+            crossfade=options.crossfade,
+            pyramid_size=options.pyramid_size,
+            pyramid_ratio=options.pyramid_ratio,
+            pyramid_roll=options.pyramid_roll,
+        ),
+        stop_overcooked=options.stop_overcooked,
+    )

@@ -1,0 +1,133 @@
+import dataclasses
+import shlex
+import subprocess
+import sys
+
+import pytest
+from absl.testing import flagsaver
+
+import dreamsound_jax.cli.flags as own_flags
+import dreamsound_jax.run.run
+from dreamsound_jax.cli import main, parsing
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.run.options import FIELDS
+from dreamsound_jax.system import runtime
+from dreamsound_jax.system.shipped import shipped
+from tests.helpers.commands import parse, start
+
+EVERYTHING = (
+    *("--input", "a,b.wav", "noise", "--layers_to_use", "relu1_1", "output", "--nocrossfade"),
+    *("--sweep=lr=0.1,0.2", "--sweep=layers_to_use=relu1_1,relu2_1+relu2_2", "--plots", "False"),
+    *("--target_class=organ", "--optimizer=adam", "--b1", "0.5", "--lr=0.25", "--num_clips=3"),
+    *("--seed=4", "--output_dir=my dreams", "--gain_range=12", "--domain=mel"),
+)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), EVERYTHING, ("--flagfile=ouroboros_1", "--lr=0.3"), ("--lr=0.02",)]
+)
+def test_the_command_that_is_written_down_repeats_the_run(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.wav").touch()
+    with flagsaver.flagsaver():
+        parsing.parse(["dreamsound", *arguments], module=own_flags.__name__, usage="")
+        command, options = main._repeating_command(), own_flags.read_options()
+    words = shlex.split(command)
+    assert words[0] == "dreamsound"
+    assert parse(*words[1:]) == dataclasses.replace(options, seed=None, output_dir=None)
+    assert not any(word.startswith(("--seed", "--output_dir")) for word in words)
+
+
+def test_the_exit_code_says_whether_clips_failed(monkeypatch):
+    monkeypatch.setattr(runtime, "prepare", lambda precision: None)
+    for failed, code in ((0, 0), (3, 2)):
+        seen = []
+
+        def run(options, *, command, failed=failed, seen=seen):
+            seen.append((options.num_clips, command))
+            return failed
+
+        monkeypatch.setattr(dreamsound_jax.run.run, "run", run)
+        with flagsaver.flagsaver():
+            argv = ["dreamsound", "--num_clips=3"]
+            parsing.parse(argv, module=own_flags.__name__, usage="")
+            assert main.main() == code
+        assert seen == [(3, "dreamsound --num_clips=3")]
+
+
+def test_list_models_shows_each_with_its_classes_place_and_layers(capsys):
+    with flagsaver.flagsaver(list_models=True):
+        parsing.parse(["dreamsound", "--list_models"], module=own_flags.__name__, usage="")
+        assert main.main() == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "16 classes:\n    piano, chromatic_percussion",
+        f"checkpoint: {shipped('checkpoints') / 'gm'}",
+        "convert_weights.py --model=fma-small --download",
+        f"{len(load_model().card.architecture.layers)} layers, shallow to deep:\n    conv1_1, relu",
+    ):
+        assert words in printed
+
+
+HELP = """
+import atexit, sys
+sys.argv = ["dreamsound", "--help"]
+heavy = ("jax", "numpy", "flax", "optax", "soundfile", "matplotlib")
+atexit.register(lambda: print("imported:", [name for name in heavy if name in sys.modules]))
+from dreamsound_jax.cli.main import run_command
+run_command()
+"""
+
+
+def test_help_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", HELP], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("DreamSound: ")
+    assert all(f"--{name}" in done.stdout or f"]{name}" in done.stdout for name in FIELDS)
+    assert done.stdout.endswith("imported: []\n")
+
+
+@pytest.mark.timing
+def test_help_is_quick(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "dreamsound_jax", "--help"], capture_output=True, timeout=3
+    )
+    assert done.returncode == 0
+
+
+BAD = {
+    # These are found when flags are parsed, when the network is known, when a clip is read, and
+    # when processes shall be joined.
+    "some.wav": "dreamsound: 'some.wav' belongs to no flag: give sounds by --input",
+    "--layers_to_use=relu3_5": "dreamsound: no layer 'relu3_5' (did you mean relu3_4?); choose",
+    "--pyramid_size=6": "noise (2.32 s): the pyramid is too deep for this clip",
+    "--num_processes=2 --process_id=0": "dreamsound: cannot join the other processes (",
+}
+
+
+def test_bad_flags_end_the_process_with_one_line_and_leave_nothing(tmp_path):
+    running = [start(*flags.split(), cwd=tmp_path) for flags in BAD]
+    for process, message in zip(running, BAD.values()):
+        stdout, stderr = process.communicate(timeout=300)
+        assert (process.returncode, stdout) == (2, ""), stderr
+        assert stderr.startswith(message)
+        assert stderr.count("\n") == 1 and stderr.endswith("\n")
+    assert "--coordinator_address=HOST:PORT" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_it_with_one_line(monkeypatch, capsys):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["dreamsound"])
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+        parsing.run(
+            stop,
+            name="dreamsound",
+            usage="",
+            stopped="what was finished is kept",
+            module=own_flags.__name__,
+        )
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "dreamsound: stopped; what was finished is kept\n"

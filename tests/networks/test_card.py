@@ -1,0 +1,122 @@
+import dataclasses
+import json
+
+import pytest
+
+from dreamsound_jax.networks.card import Card, card_from_entries, read_card
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
+from tests.helpers.tiny import CARD
+
+OTHER = FrontEnd(
+    sample_rate=16000, n_fft=512, hop=256, n_mels=96, f_min=50.0, f_max=7000.0, mean=-30, std=15
+)
+
+
+def message_of(call, *arguments, **keywords):
+    """The message of the UserError that a call raises, which must be one line."""
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **keywords)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def entries(**changes):
+    """The entries of a card, without those that are changed to None."""
+    changed = CARD.entries() | changes
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def refuse(entries):
+    return message_of(card_from_entries, entries, source="card.json")
+
+
+@pytest.mark.parametrize("front_end", [CARD.front_end, OTHER])
+def test_a_card_goes_round_by_json(front_end, tmp_path):
+    card = dataclasses.replace(CARD, front_end=front_end)
+    (tmp_path / "card.json").write_text(json.dumps(card.entries()))
+    assert read_card(tmp_path) == card
+
+
+def test_a_card_states_only_what_is_not_the_references():
+    assert "front_end" not in CARD.entries() and "architecture" not in CARD.entries()
+    card = dataclasses.replace(CARD, front_end=dataclasses.replace(CARD.front_end, hop=100))
+    assert card.entries()["front_end"] == {"hop": 100}
+    assert (card.entries()["mean"], card.entries()["std"]) == (-24, 17)
+
+
+def test_a_card_may_name_its_architecture():
+    named = entries(width=None, hidden=None, architecture={"name": "vgg19", **CARD.size})
+    assert card_from_entries(named, source="card.json") == CARD
+    bare = card_from_entries(entries(width=None, hidden=None), source="card.json")
+    assert bare.architecture.layer("linear1").channels == 4096
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"classes": None}, "not a model card: KeyError('classes')"),
+        ({"mean": None}, "not a model card: KeyError('mean')"),
+        ({"mean": "loud"}, "mean must be a finite number, got 'loud'"),
+        ({"std": 0}, "std must be above 0, got 0"),
+        ({"std": float("nan")}, "std must be a finite number, got nan"),
+        ({"front_end": {"hopp": 200, "rate": 1}}, "the front end has no constant hopp, rate"),
+        ({"front_end": {"hop": "200"}}, "hop must be a whole number above 0, got '200'"),
+        ({"front_end": {"n_mels": 0}}, "n_mels must be a whole number above 0, got 0"),
+        ({"front_end": {"n_fft": 441.5}}, "n_fft must be a whole number above 0, got 441.5"),
+        ({"front_end": {"f_max": "high"}}, "f_max must be a finite number, got 'high'"),
+        ({"front_end": {"f_max": 12000}}, "must lie in 0 to 11025 Hz, got 0 to 12000 Hz"),
+        ({"front_end": {"f_min": 900, "f_max": 800}}, "got 900 to 800 Hz"),
+        ({"front_end": ["hop"]}, "not a model card: "),
+        ({"architecture": {"name": "vgg9"}}, "no architecture 'vgg9' (did you mean vgg19?)"),
+        ({"architecture": {"width": 1.0}}, "not a model card: KeyError('name')"),
+        ({"architecture": {"name": "vgg19", "depth": 3}}, "depth"),
+        ({"architecture": "vgg19"}, "not a model card: "),
+        ({"width": "wide"}, "not a model card: "),
+    ],
+)
+def test_a_wrong_card_is_refused_in_one_line_that_names_it(changes, hint):
+    message = refuse(entries(**changes))
+    assert message.startswith("card.json") and hint in message
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[1, 2]", "must be a JSON object"),
+        ('"card"', "must be a JSON object"),
+        ("{", "is not a model card"),
+        ('{"name": "x"}', "is not a model card"),
+    ],
+)
+def test_a_file_that_is_no_card_is_refused(text, hint, tmp_path):
+    (tmp_path / "card.json").write_text(text)
+    message = message_of(read_card, tmp_path)
+    assert hint in message and str(tmp_path / "card.json") in message
+
+
+def test_a_folder_without_a_card_is_refused(tmp_path):
+    assert "is not a checkpoint: it has no card.json" in message_of(read_card, tmp_path)
+
+
+def test_classes_are_found_by_name_and_by_number():
+    assert CARD.class_index("class_3") == CARD.class_index(3) == 3
+    assert "did you mean class_3?" in message_of(CARD.class_index, "clas_3")
+    assert "5 class_5" in message_of(CARD.class_index, 6)
+    assert "no class -1" in message_of(CARD.class_index, -1)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std", "index", "of_index"),
+    [
+        ("fma-small", -24.1847, 16.8729, 3, "experimental"),
+        ("UrbanSounds8k", -23.5891, 16.3979, 4, "drilling"),
+    ],
+)
+def test_the_cards_of_the_reference_have_its_statistics(name, mean, std, index, of_index):
+    card = read_card(shipped("checkpoints") / name)
+    assert isinstance(card, Card)
+    assert card.front_end == FrontEnd(mean=mean, std=std)
+    assert card.classes[index] == of_index
+    assert card.architecture.layer("relu3_4").channels == 256
