@@ -68,7 +68,6 @@ def test_the_command_dreams_the_same(model, tmp_path):
 
 
 def test_an_ouroboros_is_the_input_and_its_rounds(model, drums):
-    how = {"crossfade": False, "stabilise": False}
     made = ds.ouroboros(
         drums,
         44100,
@@ -76,6 +75,7 @@ def test_an_ouroboros_is_the_input_and_its_rounds(model, drums):
         objective=ds.layer("relu2_2"),
         ouroboros_length=2,
         crossfade=False,
+        stabilise=False,
         **SHORT,
     )
     assert made.sound.shape == (2, 3 * drums.shape[1])
