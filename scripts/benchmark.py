@@ -125,8 +125,9 @@ def _measure_part(part, context):
     """Measures a part; prints and writes each table at once, in case the next takes too long."""
     print(f"## {part}: {PARTS[part]}\n", flush=True)
     found = importlib.import_module(f"benchmarks.{part}").measure(context)
+    given = [word for word in sys.argv[1:] if not word.startswith("--folder")]
     facts = {
-        "command": shlex.join(["python", "scripts/benchmark.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "scripts/benchmark.py", *given]),
         "date": datetime.date.today().isoformat(),
         "device": describe_machine(context.peak),
     }
