@@ -9,15 +9,14 @@ dream.save("dream.wav")
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import jax
 import numpy as np
 
 from dreamsound_jax.api_results import Dream, Ouroboros
 from dreamsound_jax.audio.files import Recording, read_recording
-from dreamsound_jax.dreaming.ascent import describe_fault
+from dreamsound_jax.dreaming.ascent import NON_FINITE_GRADIENT, describe_fault
 from dreamsound_jax.dreaming.batch import dream_batch
 from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
 from dreamsound_jax.networks.catalogue import model_names
@@ -25,7 +24,7 @@ from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.options import FIELDS, Options, value_type
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
@@ -67,23 +66,44 @@ def load_sound(path: str) -> tuple[np.ndarray, int]:
 
     Raises:
       UserError: the file is missing, or is not a whole sound file.
+
+    Example:
+      >>> sound, rate = load_sound("tests/data/loop_amen.flac")
+      >>> sound.shape, rate
+      ((2, 77321), 44100)
     """
     channels, rate = read_recording(path)
     return (channels[:, 0] if channels.shape[1] == 1 else channels.T), rate
 
 
+@overload
 def dream(
-    sound: Any,
+    sound: np.ndarray,
     sample_rate: int,
     model: Model | None = None,
     *,
     objective: Objective | None = None,
     **options: Any,
-) -> Any:
+) -> Dream: ...
+
+
+@overload
+def dream(
+    sound: list[np.ndarray],
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> list[Dream]: ...
+
+
+def dream(sound, sample_rate, model=None, *, objective=None, **options):
     """Dreams on a sound, or on several of one length in one compiled program.
 
     Args:
-      sound: (samples,) of a mono sound; (channels, samples); or (clips, channels, samples).
+      sound: (samples,) of a mono sound, or (channels, samples); or several clips of one shape, as a
+        list of such arrays or as one array (clips, channels, samples).
       sample_rate: of the sound, in Hz.
       model: the network and its card; by default `load_model("gm")`.
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
@@ -105,11 +125,9 @@ def dream(
       >>> made.sound.shape, made.spectrogram_db.shape
       ((22050,), (128, 111))
     """
-    model = model or load_model()
-    clips, given_alone = _clips(sound)
     _check_names(options, DREAM_OPTIONS)
-    plan = _plan(options, objective, model)
-    sources = _sources(clips, sample_rate, plan)
+    model, clips, sources = _prepare(sound, sample_rate, model, objective, options)
+    plan = sources[0].plan
     placed, input_db = place_clips(sources)
     dreamed = dream_batch(
         model, placed, place_settings(sources), input_db=input_db, program=plan.program()
@@ -119,9 +137,7 @@ def dream(
     for row, source in enumerate(sources):
         of_clip = jax.tree.map(lambda array, row=row: array[row], dreamed)
         dreams.append(_dream_of(source, clips[row], sample_rate, of_clip))
-    if given_alone and dreams[0].fault:
-        raise UserError(dreams[0].fault)
-    return dreams[0] if given_alone else dreams
+    return dreams if _is_several(sound) else _only(dreams)
 
 
 def _dream_of(source, given, given_rate, dreamed):
@@ -145,14 +161,29 @@ def _dream_of(source, given, given_rate, dreamed):
     )
 
 
+@overload
 def ouroboros(
-    sound: Any,
+    sound: np.ndarray,
     sample_rate: int,
     model: Model | None = None,
     *,
     objective: Objective | None = None,
     **options: Any,
-) -> Any:
+) -> Ouroboros: ...
+
+
+@overload
+def ouroboros(
+    sound: list[np.ndarray],
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> list[Ouroboros]: ...
+
+
+def ouroboros(sound, sample_rate, model=None, *, objective=None, **options):
     """Dreams on a sound, and feeds the dream back into itself, round after round.
 
     Args:
@@ -164,20 +195,25 @@ def ouroboros(
       An `Ouroboros`; of several clips a list of them.
 
     Raises:
-      UserError: an option, the objective or the sound is not possible.
+      UserError: as in `dream`.
+
+    Example:
+      >>> import numpy as np
+      >>> tone = np.sin(2 * np.pi * 440 / 22050 * np.arange(11025)).astype(np.float32)
+      >>> made = ouroboros(tone, 22050, pyramid_size=1, num_iterations=1, ouroboros_length=2)
+      >>> made.sound.shape, made.spectrograms_db.shape
+      ((33075,), (3, 128, 56))
     """
-    model = model or load_model()
-    clips, given_alone = _clips(sound)
     _check_names(options, (*DREAM_OPTIONS, *OUROBOROS_OPTIONS))
-    plan = _plan(options | {"create_ouroboros": True}, objective, model)
-    sources = _sources(clips, sample_rate, plan)
-    state, rounds = _dream_rounds(model, sources, plan)
+    options = options | {"create_ouroboros": True}
+    model, clips, sources = _prepare(sound, sample_rate, model, objective, options)
+    state, rounds = _dream_rounds(model, sources, sources[0].plan)
     made = []
     for row, source in enumerate(sources):
         of_clip = [jax.tree.map(lambda array, row=row: array[row], each) for each in rounds]
         before = np.asarray(state.last_db[row]), np.asarray(state.last_sound[row])
         made.append(_ouroboros_of(source, clips[row], before, of_clip))
-    return made[0] if given_alone else made
+    return made if _is_several(sound) else _only(made)
 
 
 def _dream_rounds(model, sources, plan):
@@ -209,18 +245,60 @@ def _ouroboros_of(source, given, before, rounds):
         overcooked_db=np.array([each.overcooked for each in rounds]),
         moved_db=np.array([each.moved_db for each in rounds]),
         climb=np.stack([each.climb.objective for each in rounds]),
+        fault=_describe_first_fault(rounds, source.plan),
     )
 
 
-def _clips(sound) -> tuple[Sequence[np.ndarray], bool]:
-    """Returns the clips of what was given, and whether it is a single clip."""
-    sound = np.asarray(sound, np.float32)
-    if sound.ndim not in (1, 2, 3) or not sound.size:
+def _describe_first_fault(rounds, plan):
+    for number, each in enumerate(rounds):
+        fault = describe_fault(each.climb, plan.layers_of_round(number))
+        # If it iterates over layers, the next one may respond where this one does not.
+        if fault and not (plan.iterates and np.max(each.climb.fault) < NON_FINITE_GRADIENT):
+            return f"round {number + 1} {fault}"
+    return None
+
+
+def _prepare(sound, sample_rate, model, objective, options):
+    """Checks what was given; returns the model, the clips as arrays, and their sources."""
+    model = load_model() if model is None else model
+    if not isinstance(model, Model):
+        raise UserError(f"the model must be what load_model returns, and is {model!r}")
+    if not isinstance(objective, Objective | None):
         raise UserError(
-            "a sound must have the shape (samples,), (channels, samples) or (clips, channels, "
-            f"samples), and has {sound.shape}"
+            f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
         )
-    return (list(sound), False) if sound.ndim == 3 else ([sound], True)
+    if not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
+        raise UserError(f"the sample rate must be a whole number above 0, and is {sample_rate!r}")
+    clips = _clips(sound)
+    return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
+
+
+def _clips(sound) -> list[np.ndarray]:
+    """Returns the clips of what was given."""
+    clips = [np.asarray(clip, np.float32) for clip in (sound if _is_several(sound) else [sound])]
+    if len({clip.shape for clip in clips}) != 1:
+        raise UserError("several sounds must have one shape")
+    shape = clips[0].shape
+    if len(shape) not in (1, 2) or not clips[0].size or len(shape) == 2 and shape[0] > shape[1]:
+        raise UserError(
+            f"a sound must have the shape (samples,) or (channels, samples), and has {shape}"
+        )
+    if not all(np.isfinite(clip).all() for clip in clips):
+        raise UserError("a sound must not have samples that are NaN or infinite")
+    return clips
+
+
+def _is_several(sound):
+    """Whether several clips are given: as a list, or with a leading axis."""
+    return isinstance(sound, list | tuple) or np.ndim(sound) == 3
+
+
+def _only(results):
+    """Returns the only result; UserError if the clip stopped."""
+    (result,) = results
+    if result.fault:
+        raise UserError(result.fault)
+    return result
 
 
 def _check_names(options, known):
@@ -229,10 +307,17 @@ def _check_names(options, known):
 
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
-    options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+    options = {name: _as_option(name, value) for name, value in options.items()}
     asked = Options(**{"seed": 0, **options})
     plan = resolve(asked, model.card).clips[0]
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
+
+
+def _as_option(name, value):
+    """Returns a list, or the only item of one, as the tuple that `Options` has."""
+    if value_type(name) is tuple:
+        return (value,) if isinstance(value, str) else tuple(value)
+    return value
 
 
 def _sources(clips, sample_rate, plan) -> list[Source]:

@@ -55,7 +55,7 @@ class Dream:
 
         Args:
           path: of the file; local, gs:// or s3://.
-          normalise: whether to normalise it to -23 LUFS, with true peaks under -1 dBTP.
+          normalise: whether to normalise its loudness, as `--loudness=safe` does.
 
         Raises:
           UserError: the file cannot be written.
@@ -103,6 +103,7 @@ class Ouroboros:
       overcooked_db: (rounds,), the overcooked index of each round's sound.
       moved_db: (rounds,), the root mean square change of the spectrogram in each round.
       climb: (rounds, levels, steps), the objective before each step.
+      fault: why the clip stopped, in the first round that did; None if none did.
     """
 
     sound: np.ndarray
@@ -111,6 +112,7 @@ class Ouroboros:
     overcooked_db: np.ndarray
     moved_db: np.ndarray
     climb: np.ndarray
+    fault: str | None = None
 
     def save(self, path: str, *, normalise: bool = True) -> None:
         """Writes the sound to a WAV file; see `Dream.save`."""

@@ -25,8 +25,8 @@ from benchmarks.machine import describe_machine, measure_peak
 from benchmarks.results import Table, format_table
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.vgg19 import LAYERS
+from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.options import FIELDS, Options
-from dreamsound_jax.run.plan import check_options
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -125,8 +125,9 @@ def _measure_part(part, context):
     """Measures a part; prints and writes each table at once, in case the next takes too long."""
     print(f"## {part}: {PARTS[part]}\n", flush=True)
     found = importlib.import_module(f"benchmarks.{part}").measure(context)
+    given = [word for word in sys.argv[1:] if not word.startswith("--folder")]
     facts = {
-        "command": shlex.join(["python", "scripts/benchmark.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "scripts/benchmark.py", *given]),
         "date": datetime.date.today().isoformat(),
         "device": describe_machine(context.peak),
     }

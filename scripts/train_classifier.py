@@ -19,6 +19,7 @@ from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.system import runtime
+from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets import class_folders, general_midi, public_datasets
 from dreamsound_jax.training.pipeline import RunStorage, train_checkpoint
@@ -134,7 +135,7 @@ def _make_storage():
     name = "gm" if _DATASET.value == "gm" else f"my-{_DATASET.value}"
     return RunStorage(
         output=Path(_OUTPUT.value or ROOT / "checkpoints" / name).absolute(),
-        cache=Path(_CACHE.value or Path(runtime.cache_folder()) / "mel"),
+        cache=Path(_CACHE.value or user_cache_folder() / "training"),
         resume=_RESUME.value,
         save_every=_SAVE_EVERY.value,
         tensorboard=_TENSORBOARD.value,

@@ -28,7 +28,10 @@ def _define_all() -> None:
         "list_models", False, "Show the networks, their classes and layers, and where they are."
     )
     flags.DEFINE_boolean(
-        "distributed", False, "Be one of several processes that share the clips, on a cluster."
+        "distributed",
+        False,
+        "Be one of several processes that share the clips, on a cluster that JAX knows, such as "
+        "Slurm or a TPU slice.",
     )
     flags.DEFINE_string(
         "coordinator_address",

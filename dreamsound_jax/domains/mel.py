@@ -84,8 +84,8 @@ class MelDomain:
         if match:
             sound_db = front_end.level_db(sound)
             gain_db = match.sound_db(sound_db) - sound_db
-            top_db = front_end.top_db
-            gain_db = limit_gain(gain_db, sound_db, gain_range=top_db, top_db=top_db)
+            headroom = front_end.headroom(sound_db)
+            gain_db = limit_gain(gain_db, headroom, gain_range=headroom.max())
             sound = gain_player(sound, front_end)(gain_db)
         return Rendered(mel_db, change_db, sound[None])
 

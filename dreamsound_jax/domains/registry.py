@@ -3,4 +3,4 @@
 from dreamsound_jax.domains.mel import MelDomain
 from dreamsound_jax.domains.sound import SoundDomain
 
-DOMAINS = {"sound": SoundDomain, "mel": MelDomain}
+DOMAINS: dict[str, type[SoundDomain] | type[MelDomain]] = {"sound": SoundDomain, "mel": MelDomain}

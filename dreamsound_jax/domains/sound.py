@@ -89,8 +89,8 @@ class SoundDomain:
 
     def _limit(self, gain_db):
         mel_db = self.front_end.destandardise(self.spectrogram)
-        top_db = self.front_end.top_db
-        return gain.limit_gain(gain_db, mel_db, gain_range=self.gain_range, top_db=top_db)
+        headroom = self.front_end.headroom(mel_db)
+        return gain.limit_gain(gain_db, headroom, gain_range=self.gain_range)
 
     def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
         """Applies the gain to the original: its channels, sample rate and level are kept.

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
-from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
@@ -67,6 +66,9 @@ def weight_shapes(card: Card):
 
 
 def _load_weights(folder, expected):
+    # Importing orbax adds a handler to the root logger, which importing this package must not do.
+    from orbax.checkpoint import v1 as ocp
+
     try:
         with local_copy(folder / "weights") as weights:
             _check_shapes(folder, expected, ocp.metadata(weights).metadata)

@@ -144,7 +144,12 @@ def layer(name: str) -> Objective:
     """The mean squared activation of a layer, as DeepDream raises it.
 
     Args:
-      name: such as "relu3_4"; `list_models` and `--list_models` give the layers of each network.
+      name: such as "relu3_4"; a network's `architecture.layers` names all of them. A name that the
+        network does not have raises UserError when it dreams.
+
+    Example:
+      >>> layer("relu3_4").terms
+      ((1.0, LayerTerm(layer='relu3_4')),)
     """
     return Objective(((1.0, LayerTerm(name)),))
 
@@ -155,11 +160,22 @@ def layers(names: Sequence[str]) -> Objective:
 
 
 def probability(target: str | int) -> Objective:
-    """The log probability of a class, by its name or index; its negative lowers the probability."""
+    """The log probability of a class; its negative lowers the probability.
+
+    Args:
+      target: the name or the index of the class. One that the network does not have raises
+        UserError when it dreams.
+
+    Example:
+      >>> (layer("relu3_4") - 0.5 * probability("organ")).terms[1]
+      (-0.5, ProbabilityTerm(target='organ'))
+    """
     return Objective(((1.0, ProbabilityTerm(target)),))
 
 
-def custom(function: Callable[[Mapping[str, jax.Array]], jax.Array], layers: Sequence[str]):
+def custom(
+    function: Callable[[Mapping[str, jax.Array]], jax.Array], layers: Sequence[str]
+) -> Objective:
     """Any scalar function of activations.
 
     Args:

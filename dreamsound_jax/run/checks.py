@@ -52,7 +52,10 @@ def _check_values(options):
 
 def check_value(name: str, value) -> None:
     """Raises UserError for a value that its option cannot have."""
-    metadata = FIELDS[name].metadata
+    metadata, kind = FIELDS[name].metadata, value_type(name)
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(value, kinds) or isinstance(value, bool) and kind is not bool:
+        raise UserError(f"--{name} must be of the type {kind.__name__}, and is {value!r}")
     for each in value if isinstance(value, (tuple, list)) else (value,):
         if isinstance(each, float) and not math.isfinite(each):
             raise UserError(f"--{name} must be a finite number, and is {each}")

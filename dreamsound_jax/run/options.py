@@ -71,8 +71,8 @@ class Options:
     )
     lengths: str = option(
         "exact",
-        "exact: dream each file at its own length, and compile once for each length. buckets: pad "
-        "files to a few lengths (at most 8 per octave), and trim the dreams.",
+        "exact: keep each file's length; each new length takes extra time to compile. buckets: pad "
+        "files with a little silence to a few lengths (at most 8 per octave), and trim the dreams.",
         role="run",
         choices=("exact", "buckets"),
     )
@@ -85,8 +85,7 @@ class Options:
     sine_freq: float = option(250.0, "Frequency of sine in Hz.", role="data")
     sample_rate: int | None = option(
         None,
-        "The sample rate at which the network hears, in Hz; no other value is possible. Files of "
-        "any rate are resampled.",
+        "Sample rate of the network in Hz. Leave it out: files of any rate are resampled.",
         role="run",
     )
     output_dir: str | None = option(
@@ -102,11 +101,11 @@ class Options:
     )
     layers_to_use: tuple[str, ...] | None = option(
         None,
-        f"Layers to excite, separated by commas. By default {DEFAULT_LAYER}, or output if a target "
-        "class is named. Shallow layers respond to texture (conv1_1), deeper ones to notes and "
-        "hits (relu3_4) and to phrases (relu5_4); output responds to a class. In an ouroboros, "
-        "iterate takes another layer each round, from output back to conv1_1. --list_models shows "
-        "the layers of each network.",
+        "Layers whose response is strengthened, separated by commas. By default "
+        f"{DEFAULT_LAYER}, or output if a target class is named. Shallow layers respond to texture "
+        "(conv1_1), deeper ones to notes and hits (relu3_4) and to phrases (relu5_4); output "
+        "responds to a class. In an ouroboros, iterate dreams with another layer in each round, "
+        "from output back to conv1_1. --list_models shows the layers of each network.",
         role="program",
     )
     target_class: str | None = option(
@@ -123,7 +122,8 @@ class Options:
     )
     class_objective: str = option(
         "towards",
-        "towards: raise the probability of the class. away: lower it, as the reference does.",
+        "towards: raise the probability of the class. away: lower it, as the original DreamSound "
+        "does.",
         role="data",
         choices=("towards", "away"),
     )
@@ -131,9 +131,9 @@ class Options:
     # How to dream.
     domain: str = option(
         "sound",
-        "sound: change a time-frequency gain on the recording, at its own sample rate and with its "
-        "channels. mel: change the mel spectrogram and invert it to a new mono sound, as the "
-        "reference does.",
+        "sound: turn parts of the recording up and down, in time and frequency; its sample rate "
+        "and its channels stay. mel: edit the mel spectrogram and make a new mono sound from it, "
+        "as the original DreamSound does.",
         role="program",
         choices=("sound", "mel"),
     )
@@ -145,7 +145,7 @@ class Options:
     )
     pyramid_size: int = option(
         3,
-        "Number of passes, from coarse to fine. More passes reach larger shapes in the sound.",
+        "Number of passes, from coarse to fine. More passes change longer and broader structures.",
         role="program",
         at_least=1,
     )
@@ -290,7 +290,7 @@ class Options:
     )
     batch_size: int = option(
         1,
-        "Clips of one length that are dreamed at once. Larger batches are faster on GPU and TPU.",
+        "Number of clips of one length that are dreamed at once, in one compiled program.",
         role="run",
         at_least=1,
     )

@@ -32,9 +32,8 @@ class WarmUp:
     """Compiles the programs of a run ahead."""
 
     def __init__(self):
-        """Begins to import what is needed in the end."""
-        self._begun = set()
-        threading.Thread(target=_import_late, daemon=True).start()
+        """Begins nothing yet."""
+        self._begun: set = set()
 
     def draws(self, seed: int, batch_size: int, pyramid_size: int) -> None:
         """Compiles what draws random numbers, while the network is read."""
@@ -50,21 +49,28 @@ class WarmUp:
         Of an ouroboros that iterates over layers, only the first round is compiled ahead.
         """
         kind = (len(sources), sources[0].shape, sources[0].plan.static)
-        if not are_kept() or kind in self._begun:
+        if kind in self._begun:
             return
+        if are_kept():
+            _compile_dreams(model, sources)
+        if not self._begun:
+            # Not sooner: imports hold up tracing, and a warm start took 1.15 times as long.
+            threading.Thread(target=_import_late, daemon=True).start()
         self._begun.add(kind)
-        plan = sources[0].plan
-        clips, mel_db, settings = _shapes(sources)
-        spectrogram = clips.spectrogram
-        if plan.ouroboros is None:
-            classify.compile_ahead(model.network, spectrogram)
-        else:
-            state = begin_clips.compile_ahead(clips, mel_db, settings.rolls, _keys_of(sources))
-        _levels(model.network, clips, settings, plan.program())
-        if plan.ouroboros is None:
-            render_clips.compile_ahead(clips, spectrogram)
-        else:
-            close_clips.compile_ahead(state, spectrogram, settings=plan.ouroboros.round_settings)
+
+
+def _compile_dreams(model, sources):
+    plan = sources[0].plan
+    clips, mel_db, settings = _shapes(sources)
+    if plan.ouroboros is None:
+        classify.compile_ahead(model.network, clips.spectrogram)
+        _compile_levels(model.network, clips, settings, plan.program())
+        render_clips.compile_ahead(clips, clips.spectrogram)
+        return
+    ends = plan.ouroboros.round_settings
+    state = begin_clips.compile_ahead(clips, mel_db, settings.rolls, _keys_of(sources))
+    _compile_levels(model.network, clips, settings, plan.program())
+    close_clips.compile_ahead(state, clips.spectrogram, settings=ends)
 
 
 def _import_late():
@@ -72,7 +78,7 @@ def _import_late():
         importlib.import_module(name)
 
 
-def _levels(network, clips, settings, program):
+def _compile_levels(network, clips, settings, program):
     reached = None
     for level in range(program.pyramid_size):
         reached, _ = dream_level_of_clips.compile_ahead(

@@ -109,6 +109,10 @@ class FrontEnd:
         power = mel.mel_power(spectrum, self.bands.filters)
         return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
 
+    def headroom(self, mel_db: jax.Array) -> jax.Array:
+        """Returns how far each cell stands above the floor of a spectrogram in dB."""
+        return mel_db - mel_db.max() + self.top_db
+
     def invert(self, key: jax.Array, mel_db: jax.Array) -> jax.Array:
         """Returns a sound (samples,) whose mel spectrogram is near `mel_db`.
 

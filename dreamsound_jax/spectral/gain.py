@@ -14,19 +14,17 @@ from dreamsound_jax.spectral.interpolate import interpolate
 from dreamsound_jax.spectral.stft import istft, stft
 
 
-def limit_gain(gain_db, mel_db, *, gain_range, top_db: float):
+def limit_gain(gain_db, headroom, *, gain_range):
     """Limits a gain to +-`gain_range` dB, and keeps silence silent.
 
-    A cell is raised by no more than it stands above the floor of the spectrogram, `top_db` below
-    the loudest cell: what is inaudible stays inaudible, without a threshold that could be heard.
+    A cell is raised by no more than it stands above the floor of the spectrogram: what is inaudible
+    stays inaudible, without a threshold that could be heard.
 
     Args:
       gain_db: (mel bands, frames).
-      mel_db: the spectrogram of the sound that the gain is for, of the same shape.
+      headroom: `FrontEnd.headroom` of the sound that the gain is for, of the same shape.
       gain_range: in dB, 0 or more.
-      top_db: the range of the spectrogram, in dB.
     """
-    headroom = mel_db - mel_db.max() + top_db
     return jnp.clip(gain_db, -gain_range, jnp.minimum(gain_range, headroom))
 
 

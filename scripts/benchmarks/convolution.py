@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from benchmarks.dreams import Context, make_model
 from benchmarks.results import Spread, Table, compare_pairs, time_in_turns
 from dreamsound_jax.dreaming.pyramid import level_shapes
-from dreamsound_jax.networks.cpu.convolution import by_xla, convolve, fastest, forms_of
+from dreamsound_jax.networks.cpu.convolution import by_xla, choose_method, convolve, make_forms
 from dreamsound_jax.networks.loading import weight_shapes
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS
 
@@ -49,14 +49,14 @@ def _row(context, cells, channels, size):
     keys = jax.random.split(jax.random.key(0))
     x = jax.random.normal(keys[0], (size, 1, *cells, channels[0]))
     kernel = jax.random.normal(keys[1], (3, 3, *channels)) / (9 * channels[0]) ** 0.5
-    climb = functools.partial(_climb, x, kernel, forms_of(kernel))
+    climb = functools.partial(_climb, x, kernel, make_forms(kernel))
     functions = {way: functools.partial(climb, way=way) for way in (convolve, by_xla)}
     seconds = time_in_turns(functions, rounds=context.rounds)
     return [
         " x ".join(map(str, cells)),
         " to ".join(map(str, channels)),
         size,
-        fastest((size, *cells, channels[0]), kernel).__name__,
+        choose_method((size, *cells, channels[0]), kernel).__name__,
         *(Spread.of([1e3 * s / STEPS for s in values]) for values in seconds.values()),
         compare_pairs(seconds[by_xla], seconds[convolve]),
     ]

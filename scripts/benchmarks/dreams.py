@@ -18,7 +18,7 @@ from dreamsound_jax.networks.vgg19 import HIDDEN
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.options import Options
-from dreamsound_jax.run.plan import resolve
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, read_source
 from dreamsound_jax.spectral.front_end import FrontEnd
 

@@ -11,6 +11,7 @@
 set -u
 OUT=${OUT:-/tmp/out}
 mkdir -p "$OUT"
+cp BENCHMARKS.md "$OUT"/
 python3 -m pip install -q --no-index --no-deps --target /tmp/extra .wheels/*.whl 2>/dev/null
 export PYTHONPATH=$PWD:/tmp/extra PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/tmp/cache
 export XLA_PYTHON_CLIENT_PREALLOCATE=false
@@ -22,7 +23,7 @@ step() {
   if [ -n "${QUICK:-}" ]; then limit=$((limit * 8)); fi
   timeout "$limit" "$@" >"$OUT/$name.log" 2>&1
   local code=$? last
-  last=$(tail -n 1 "$OUT/$name.log" | cut -c1-150)
+  last=$(grep . "$OUT/$name.log" | tail -n 1 | cut -c1-150)
   echo "$name: exit code $code, $((SECONDS - started)) s | $last" | tee -a "$OUT/summary.txt"
 }
 
@@ -31,27 +32,28 @@ pick() {
   if [ -n "${QUICK:-}" ]; then echo "$2"; else echo "$1"; fi
 }
 
-# benchmark NAME SECONDS FLAGS...: measures a part, and writes its results to $OUT.
+# benchmark PART SECONDS FLAGS...: measures a part, and writes its results to $OUT.
 benchmark() {
   local name=$1 limit=$2
   shift 2
-  step "$name" "$limit" python3 scripts/benchmark.py --parts="$name" --rounds=2 --record "$@"
+  step "$name" "$limit" python3 scripts/benchmark.py --parts="$name" --rounds=2 --record \
+    --folder="$OUT" "$@"
 }
 
 step card 20 bash -c '
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
   python3 -c "import jax; print(jax.__version__, jax.devices())"'
-step first 90 python3 -m dreamsound_jax --output_dir=/tmp/dreams/first --seed=1
-step second 60 python3 -m dreamsound_jax --output_dir=/tmp/dreams/second --seed=1
+dreams=$(mktemp -d)
+step first 90 python3 -m dreamsound_jax --output_dir="$dreams/first" --seed=1
+step second 60 python3 -m dreamsound_jax --output_dir="$dreams/second" --seed=1
 step batch 90 python3 -m dreamsound_jax --num_clips="$(pick 512 8)" \
-  --batch_size="$(pick 64 4)" --noplots --output_dir=/tmp/dreams/batch
+  --batch_size="$(pick 64 4)" --noplots --output_dir="$dreams/batch"
 small=$(pick "" "--width=0.0625")
 benchmark accelerator 150 --batch_sizes="$(pick 1,8,64 1)" --max_batch="$(pick 256 4)" $small
 benchmark peers 150 --layers=relu5_4 --batch_sizes="$(pick 1,64 1)" --notorch_compile $small
 benchmark stages 60 --batch_sizes="$(pick 64 1)" $small
 step tests 120 python3 -m pytest -q -x -p no:cacheprovider tests/parity tests/dreaming \
   tests/networks tests/spectral
-cp BENCHMARKS.md outputs/benchmarks/*.json "$OUT"/ 2>/dev/null
 echo
 cat "$OUT/summary.txt"
 nvidia-smi --query-gpu=memory.used,utilization.gpu --format=csv,noheader 2>/dev/null

@@ -89,26 +89,21 @@ def _steps(task: Task, domain: str) -> dict[str, Stage]:
 
 
 def _other_stages(in_sound: Task, in_mel: Task) -> dict[str, Stage]:
-    network, sounds, spectrogram = (
-        in_mel.model.network,
-        in_mel.clips.sound,
-        in_mel.clips.spectrogram,
-    )
-    analyse = functools.partial(analyse_clips, sounds, front_end=FRONT_END)
-    gain = in_sound.clips.initial()
-    channels = np.asarray(sounds)[:, :, None]
+    network, clips, gain = in_mel.model.network, in_mel.clips, in_sound.clips.initial()
+    analyse = functools.partial(analyse_clips, clips.sound, front_end=FRONT_END)
+    classify_clips = functools.partial(classify, network, clips.spectrogram)
+    invert = functools.partial(render_clips, clips, clips.spectrogram)
+    channels = np.asarray(clips.sound)[:, :, None]
     return {
-        "analysis": Stage(analyse, count_flops(analyse_clips, sounds, front_end=FRONT_END)),
+        "analysis": Stage(analyse, count_flops(analyse_clips, clips.sound, front_end=FRONT_END)),
         "from the gain to the sound, domain sound": Stage(
-            lambda: render_clips(in_sound.clips, gain)
+            functools.partial(render_clips, in_sound.clips, gain)
         ),
-        "from the spectrogram to the sound, domain mel": Stage(
-            lambda: render_clips(in_mel.clips, spectrogram)
-        ),
+        "from the spectrogram to the sound, domain mel": Stage(invert),
         "class probabilities": Stage(
-            lambda: classify(network, spectrogram), count_flops(classify, network, spectrogram)
+            classify_clips, count_flops(classify, network, clips.spectrogram)
         ),
-        "WAV with its loudness": Stage(lambda: _write_sounds(channels)),
+        "WAV with its loudness": Stage(functools.partial(_write_sounds, channels)),
     }
 
 

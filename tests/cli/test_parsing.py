@@ -113,7 +113,7 @@ def test_help_shows_every_flag_with_its_default_and_every_word_of_its_help():
         "--stop_overcooked (default 0.0)",
         "--sweep A flag",
         "--seed Random seed",
-        "--layers_to_use Layers to excite",
+        "--layers_to_use Layers whose response",
         "or a preset: clip_1, clip_2, clip_3, ",
     ):
         assert words in in_one_line, words

@@ -109,6 +109,21 @@ def test_an_objective_that_overflows_stops_the_clip():
     assert (climb.fault == ascent.NON_FINITE_GRADIENT).all()
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (ascent.ZERO_GRADIENT, "relu1_1, mp5 is zero: nothing there responds to this sound"),
+        (ascent.NON_FINITE_GRADIENT, "relu1_1, mp5 overflows"),
+    ],
+)
+def test_the_first_fault_of_a_clip_is_described(fault, reason):
+    faults = np.zeros((2, 3), int)
+    assert ascent.describe_fault(ascent.Climb(None, faults), ["relu1_1", "mp5"]) is None
+    faults[1, 1:] = fault
+    described = ascent.describe_fault(ascent.Climb(None, faults), ["relu1_1", "mp5"])
+    assert described == f"stopped at pyramid level 2, step 2: the gradient of {reason}"
+
+
 def test_any_optax_transformation_fits():
     clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5))
     climb = jax.jit(functools.partial(ascend, hill, transform=clipped, steps=20))

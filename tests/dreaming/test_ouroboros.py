@@ -70,13 +70,18 @@ def test_rounds_without_transforms_are_repeated_single_dreams(domain, x64):
 def test_the_first_round_is_the_single_dream(plain_rounds):
     sources, (first, _), _ = plain_rounds
     clips, input_db = place_clips(sources)
+    levels, stages = [], []
     single = dream_batch(
         tiny.tiny_model(),
         clips,
         place_settings(sources),
         input_db=input_db,
         program=sources[0].plan.program(),
+        after_level=lambda climb: levels.append(climb.objective),
+        after_stage=lambda stage, result: stages.append(stage),
     )
+    np.testing.assert_array_equal(np.stack(levels, axis=1), single.climb.objective)
+    assert stages == ["dream", "resynthesis", "classes"]
     np.testing.assert_allclose(first.sound, single.rendered.sound, atol=1e-5)
     np.testing.assert_array_equal(first.climb.objective, single.climb.objective)
 

@@ -254,9 +254,9 @@ def test_layers_and_input_gradients_agree_with_torch(pair, shape):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"layers_to_use": ["relu4_2"]},
+        {"layers_to_use": ["relu4_2"], "pyramid_size": 2},
         {"layers_to_use": ["conv3_1", "mp1", "output"], "pyramid_size": 2, "detail_factor": 0.3},
-        {"layers_to_use": ["relu2_2"], "pyramid_size": 4, "pyramid_ratio": 1.3, "lr": 0.2},
+        {"layers_to_use": ["relu2_2"], "pyramid_ratio": 1.3, "lr": 0.2},
     ],
 )
 def test_dreams_agree_with_torch(pair, changes):
@@ -279,7 +279,7 @@ def test_dreams_agree_with_torch(pair, changes):
         **changes,
     }
     mel_db = np.random.default_rng(2).normal(-24, 17, size=(128, 141))
-    rolls = np.array([3, 5, 0, 9])[: params["pyramid_size"]]
+    rolls = np.array([3, 0, 9])[: params["pyramid_size"]]
     theirs = torch_reference.dream(weights, torch.tensor(mel_db), params, rolls).numpy()
     ours = dream(network, mel_db, params, rolls, CARD)
     np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)

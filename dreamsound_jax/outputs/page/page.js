@@ -78,6 +78,8 @@ const table = new DataTable("#table", {
   })),
   createdRow: (element, row) => element.classList.toggle("failed", hasFailed(row)),
   paging: isLong,
+  pageLength: 50,
+  lengthMenu: [20, 50, 200],
   layout: {
     topStart: ["info", onlyFailed],
     bottomStart: isLong ? "pageLength" : null,

@@ -5,13 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamsound_jax.audio.files import to_mono
-from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities, dream_batch
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.run.dreams import Stopwatch
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.spectral import measures
+from studies.written import write_dream
 
 ROUNDS = 3  # All dreams are timed in turns, this many times.
 TRIES = 6  # So many learning rates are tried to move a sound as far as wanted.
@@ -110,14 +109,6 @@ def dream(model, source, targets, options):
         program=plan.program(),
         after_stage=stopwatch,
     )
-    sounds = [_write(sound, wanted[0]) for sound in np.asarray(dreamed.rendered.sound)]
+    sounds = [write_dream(sound, wanted[0])[1] for sound in np.asarray(dreamed.rendered.sound)]
     seconds = stopwatch.seconds["dream"] + stopwatch.seconds["resynthesis"]
     return dreamed, sounds, seconds / len(wanted)
-
-
-def _write(sound, source):
-    """Returns a sound (channels, samples) as it is heard in its file, mono."""
-    written = render_sound(
-        sound.T, sample_rate=source.sample_rate, normalise=source.plan.loudness != "none"
-    )
-    return to_mono(written.recording, sample_rate=source.plan.card.front_end.sample_rate)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.dreaming.batch import analyse_clips
@@ -77,7 +76,7 @@ def draw_longer_dreams(model, source, options, layer, target):
 
 
 def _analyse(sound, front_end):
-    return np.asarray(analyse_clips(jnp.asarray(sound)[None], front_end=front_end)[0])
+    return np.asarray(analyse_clips(sound[None], front_end=front_end)[0])
 
 
 def _dream_longer(model, source, target, options):

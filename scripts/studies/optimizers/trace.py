@@ -8,8 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.audio.files import to_mono
-from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.batch import (
@@ -23,6 +21,7 @@ from dreamsound_jax.dreaming.optimizers import make_steps
 from dreamsound_jax.dreaming.overcooked import overcooked_index
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.spectral import measures
+from studies.written import write_dream
 
 LISTENED = "relu5_4"  # The Fréchet distance compares activations of this layer.
 
@@ -136,25 +135,16 @@ def look_back(network, clips, settings, path, *, program):
 def finish(model, dreamed, sources):
     """Measures the sounds of a dreamed batch after they were encoded as files of 16 bits."""
     rendered, plan = render_clips(dreamed.clips, dreamed.parameters), sources[0].plan
-    front_end = plan.card.front_end
-    written = [
-        render_sound(
-            np.asarray(sound).T,
-            sample_rate=source.sample_rate,
-            normalise=plan.loudness != "none",
-        )
-        for sound, source in zip(rendered.sound, sources)
-    ]
-    sounds = np.stack(
-        [to_mono(each.recording, sample_rate=front_end.sample_rate) for each in written]
-    )
+    written = zip(np.asarray(rendered.sound), sources)
+    wavs, sounds = zip(*(write_dream(sound, source) for sound, source in written))
+    sounds = np.stack(sounds)
     distances = [
         measures.log_spectral_distance(sound, source.sound)
         for sound, source in zip(sounds, sources)
     ]
-    mel_db = analyse_clips(sounds.astype(plan.dtype), front_end=front_end)
+    mel_db = analyse_clips(sounds.astype(plan.dtype), front_end=plan.card.front_end)
     return End(
-        [each.wav for each in written],
+        list(wavs),
         sounds,
         np.array(distances),
         np.asarray(class_probabilities(model, mel_db)),
