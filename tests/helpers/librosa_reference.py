@@ -1,9 +1,14 @@
 """What librosa, in float64, makes of a sound with the constants of a front end."""
 
+import inspect
+
 import librosa
 import numpy as np
 
 from dreamsound_jax.spectral.front_end import FrontEnd
+
+# librosa 1.0 calls the seed by another name than 0.11.
+SEED = "rng" if "rng" in inspect.signature(librosa.griffinlim).parameters else "random_state"
 
 
 def analyse(sound, front_end: FrontEnd):
@@ -23,8 +28,7 @@ def invert(mel_db, front_end: FrontEnd, *, seeds=(0,)):
         power, sr=front_end.sample_rate, n_fft=front_end.n_fft, **options
     )
     return [
-        librosa.griffinlim(magnitude, **_stft_options(front_end), random_state=seed)
-        for seed in seeds
+        librosa.griffinlim(magnitude, **_stft_options(front_end), **{SEED: seed}) for seed in seeds
     ]
 
 

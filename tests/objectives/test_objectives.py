@@ -45,6 +45,14 @@ def test_a_probability_is_its_logarithm_and_can_be_lowered():
         assert (np.sign(slope) == sign * np.where(np.arange(6) == 1, 1, -1)).all()
 
 
+def test_the_probability_of_a_class_that_excludes_no_other():
+    """Other classes have no part in it."""
+    independent = LogProbability("output", multi_label=True)
+    value, slope = jax.value_and_grad(lambda x: independent({"output": x}, 1))(LOGITS)
+    assert value == pytest.approx(np.log(1 / (1 + np.exp(1))), rel=1e-5)
+    assert (np.sign(slope) == (np.arange(6) == 1)).all()
+
+
 def test_objectives_add_subtract_and_scale():
     objective = 2 * (layer("relu1_1") - 0.5 * layer("mp5")) + probability(2) * 0.25
     assert value_of(objective) == pytest.approx(2 * 5 - 4 + 0.25 * log_probability(2), rel=1e-5)

@@ -70,6 +70,12 @@ def test_bands_are_placed_between_the_lowest_and_the_highest_frequency():
     np.testing.assert_allclose(other.band_centres, expected)
 
 
+def test_headroom_is_the_height_above_the_floor():
+    mel_db = np.array([[-20.0, -70.0], [-80.0, -30.0]])
+    headroom = FRONT_ENDS["16 kHz"].headroom(mel_db)
+    np.testing.assert_allclose(headroom, [[60, 10], [0, 50]])
+
+
 def test_a_batch_is_its_clips():
     batch = jnp.asarray([white_noise(8000, seed) for seed in range(3)], jnp.float32)
     together = jax.jit(jax.vmap(FrontEnd().level_db))(batch)
