@@ -3,8 +3,9 @@
 Programs are traced one after the other, in the order in which they will be called, and compiled in
 threads meanwhile. With nothing compiled before, `dreamsound --seed=1` took 12.0 s, and 13.0 s
 without this; a warm start took the same (2 cores of a shared AMD EPYC, CPU only, 2026-11-26). A
-lower optimisation level of LLVM (`xla_backend_optimization_level=1`) saved nothing: 12.2 s. This has an effect only where programs are kept (see `system/programs.py`);
-elsewhere JAX compiles them when they are called.
+lower optimisation level of LLVM (`xla_backend_optimization_level=1`) saved nothing: 12.2 s. This
+has an effect only where programs are kept (see `system/programs.py`); elsewhere JAX compiles them
+when they are called.
 """
 
 import importlib

@@ -2,9 +2,9 @@
 
 JAX keeps what it compiled, but each process traces its programs again to find it. `dreamsound
 --seed=1` took 5.9 and 6.4 s with JAX's cache alone, and 3.9 and 4.9 s with kept traces (two runs in
-turn, 2 cores of a shared AMD EPYC, CPU only, 2026-11-26). So the trace of a program is kept, too, in a folder of this user; it
-is found by what it depends on: the code of this package, the versions of the packages that trace,
-JAX's options, and the shapes and constants that are asked for.
+turn, 2 cores of a shared AMD EPYC, CPU only, 2026-11-26). So the trace of a program is kept, too,
+in a folder of this user; it is found by what it depends on: the code of this package, the versions
+of the packages that trace, JAX's options, and the shapes and constants that are asked for.
 
 Traces are kept on a single CPU device. Elsewhere a start is a small part of a run, and a trace for
 several devices depends on which they are.
