@@ -129,7 +129,7 @@ class Objective:
 
     def label(self, card: Card) -> str:
         """Returns what pictures call it."""
-        if len(self.terms) > 1 and len({weight for weight, _ in self.terms}) == 1:
+        if len(self.terms) > 1 and {weight for weight, _ in self.terms} == {1 / len(self.terms)}:
             return "mean of " + ", ".join(term.label(card) for _, term in self.terms)
         parts = [_label_part(weight, term.label(card)) for weight, term in self.terms]
         return " + ".join(parts).replace("+ minus", "-")

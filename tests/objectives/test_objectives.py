@@ -161,6 +161,8 @@ def test_labels_name_the_terms():
     assert layers(["relu1_1", "mp5"]).label(CARD) == f"mean of {square}, " + (
         "mean squared activation of mp5"
     )
+    both = layer("relu1_1") + layer("mp5")
+    assert both.label(CARD) == f"{square} + mean squared activation of mp5"
     mixed = layer("relu1_1") - probability(1) + 0.5 * custom(spread, ["mp5"])
     assert mixed.label(CARD) == f"{square} - log probability of class_1 + 0.5 spread"
     assert custom(lambda found: 0, ["mp5"]).label(CARD) == "a function"
