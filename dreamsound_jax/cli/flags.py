@@ -9,8 +9,9 @@ from typing import Any
 
 from absl import flags
 
+from dreamsound_jax.cli.parsing import value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import nearest_or_fail
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -74,13 +75,9 @@ def _parse_sweep(words: str) -> tuple[str, tuple]:
 
 
 def _parse_value(name: str, word: str) -> Any:
-    """Returns the value of a flag that a word stands for; the items of a list are joined by +."""
-    if value_type(name) is tuple:
-        return tuple(word.split("+"))
-    try:
-        return flags.FLAGS[name].parser.parse(word)
-    except ValueError as error:
-        raise UserError(f"--{name}={word}: {error}") from None
+    """Returns the value of an option that a word of a --sweep stands for."""
+    value = value_of(name, word)
+    return tuple(value) if isinstance(value, list) else value
 
 
 _define_all()
