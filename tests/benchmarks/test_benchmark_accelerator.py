@@ -12,6 +12,7 @@ from benchmarks.results import Spread
 from tests.helpers import tiny
 
 
+@pytest.mark.slow
 def test_every_table_is_complete(context):
     arithmetic, activations, *batches = accelerator.measure(context)
     for table in (*batches, arithmetic, activations):

@@ -46,7 +46,8 @@ def test_inversion_is_compared_in_speed_and_quality(context):
     assert [row[:2] for row in table.rows] == [[s, n] for s in ("noise", "sine") for n in (1, 2)]
     for sound, _, own, other, faster, error, error_of_librosa in table.rows:
         assert faster.median == pytest.approx(other.median / own.median)
-        assert 0 < error < 20 and 0 < error_of_librosa < 20
+        # From librosa 1.0 on, its error for a sine is near 30 dB.
+        assert 0 < error < 20 and 0 < error_of_librosa < 40
         # Noise is inverted by both, about as well.
         assert sound != "noise" or abs(error - error_of_librosa) < 1
 

@@ -29,6 +29,7 @@ def torch_peer():
 
 
 # What follows conv2_1 would overwrite it, and linear1 reads its inputs in another order.
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "levels"), [("conv2_1", 2), ("output", 1)])
 def test_peers_dream_the_same(torch_peer, layer, levels, x64):
     """In float64, in which rounding decides nothing, so that correct programs stay together."""
