@@ -154,7 +154,8 @@ def make_folder(options):
     earlier = find_earlier_run(options.output_dir, given, may_differ=RESUMABLE_WITH_OTHER)
     folder = make_output_folder(options.output_dir)
     if not earlier:
-        write_params(folder, flags=given, command=shlex.join(sys.argv), target_classes={})
+        command, inputs = shlex.join(sys.argv), list(options.input)
+        write_params(folder, flags=given, command=command, inputs=inputs, target_classes={})
     return folder
 
 

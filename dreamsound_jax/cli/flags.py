@@ -31,16 +31,28 @@ def _define_all() -> None:
     flags.DEFINE_boolean(
         "distributed",
         False,
-        "Be one of several processes that share the clips, on a cluster that JAX knows, such as "
-        "Slurm or a TPU slice.",
+        "Be one of several processes that share the clips and --output_dir, on a cluster that JAX "
+        "knows, such as Slurm or a TPU slice.",
+    )
+    flags.DEFINE_integer(
+        "num_processes",
+        None,
+        "The number of processes, where the cluster does not say it.",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer("process_id", None, "The number of this process, from 0.", lower_bound=0)
+    flags.DEFINE_float(
+        "join_timeout",
+        300.0,
+        "Seconds to wait until process 0 has written the seed to --output_dir. With --seed, no "
+        "process waits.",
+        lower_bound=0.0,
     )
     flags.DEFINE_string(
         "coordinator_address",
         None,
-        "Without such a cluster: HOST:PORT of process 0, reachable from all processes.",
+        "Not needed, and accepted for older scripts: processes find the seed in --output_dir.",
     )
-    flags.DEFINE_integer("num_processes", None, "The number of processes.", lower_bound=1)
-    flags.DEFINE_integer("process_id", None, "The number of this process, from 0.", lower_bound=0)
 
 
 def _define(field):

@@ -26,6 +26,7 @@ OF_THIS_RUN = (
     "coordinator_address",
     "num_processes",
     "process_id",
+    "join_timeout",
 )
 
 
@@ -35,15 +36,23 @@ def main() -> int:
         return _list_models()
     # Imported only now: --help must not wait for JAX's devices.
     from dreamsound_jax.run.run import run
-    from dreamsound_jax.system import devices, programs, runtime
+    from dreamsound_jax.system import programs, runtime
     from dreamsound_jax.system.cache import traces_folder
+    from dreamsound_jax.system.processes import find_share
 
     runtime.prepare(precision=flags.FLAGS.precision)
-    cluster = devices.Cluster(*(flags.FLAGS[name].value for name in devices.Cluster._fields))
-    if flags.FLAGS.distributed or any(value is not None for value in cluster):
-        devices.join(cluster)
+    share = find_share(
+        distributed=flags.FLAGS.distributed,
+        num_processes=flags.FLAGS.num_processes,
+        process_id=flags.FLAGS.process_id,
+    )
     with programs.keep_in(traces_folder()):
-        failed = run(own_flags.read_options(), command=_repeating_command())
+        failed = run(
+            own_flags.read_options(),
+            command=_repeating_command(),
+            share=share,
+            join_timeout=flags.FLAGS.join_timeout,
+        )
     return 2 if failed else 0
 
 

@@ -13,7 +13,7 @@ from etils import epath
 
 from dreamsound_jax.audio.rendering import RenderedSound
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
-from dreamsound_jax.system.storage import write_json, write_whole
+from dreamsound_jax.system.storage import encode_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -90,16 +90,17 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
       The record of the clip for the manifest.
 
     Raises:
-      UserError: the folder cannot be written to, or the disk is full.
+      StorageError: the folder cannot be written to, or the disk is full.
     """
     path = folder / clip.request.name
-    write_whole(f"{path}.wav", clip.sound.wav)
-    write_whole(f"{path}.npz", _encode_npz(clip.arrays))
+    contents = {".wav": clip.sound.wav, ".npz": _encode_npz(clip.arrays)}
     if clip.picture is not None:
-        write_whole(f"{path}.png", clip.picture)
-    write_json(f"{path}.json", describe_clip(clip))
+        contents[".png"] = clip.picture
+    contents[".json"] = encode_json(describe_clip(clip))
+    for suffix, content in contents.items():
+        write_whole(f"{path}{suffix}", content)
     log.info("%s.wav: %s", path, _summarise(clip))
-    return make_record(clip)
+    return make_record(clip) | {"files": {suffix: len(each) for suffix, each in contents.items()}}
 
 
 def describe_clip(clip: ClipFiles) -> dict:

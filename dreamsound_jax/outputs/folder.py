@@ -3,7 +3,9 @@
 import datetime
 import importlib.metadata
 import json
-from collections.abc import Collection, Mapping
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +15,11 @@ from dreamsound_jax.outputs.page import page
 from dreamsound_jax.system import storage
 from dreamsound_jax.system.errors import UserError, reason_of
 
+log = logging.getLogger(__name__)
+
+# While a process waits for another, it looks so often, and says so after a while.
+_SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_UNTIL_SAID = 10.0
 _PACKAGES = ("dreamsound-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -48,6 +55,39 @@ def find_earlier_run(
     return params
 
 
+def wait_for_run(
+    output_dir: str, flags: Mapping[str, Any], *, may_differ: Collection[str], seconds: float
+) -> dict:
+    """Waits until another process has begun a run in a folder, and returns what it wrote there.
+
+    Args:
+      output_dir, flags, may_differ: as for `find_earlier_run`.
+      seconds: how long to wait.
+
+    Returns:
+      The content of params.json.
+
+    Raises:
+      UserError: there is still no run, or the folder cannot be read, or holds a run with other
+        flags.
+    """
+    started, said = time.monotonic(), False
+    while True:
+        params = find_earlier_run(output_dir, flags, may_differ=may_differ)
+        waited = time.monotonic() - started
+        if params is not None:
+            return params
+        if waited >= seconds:
+            raise UserError(
+                f"process 0 has not written the seed to {output_dir!r} within {seconds:g} s: see "
+                "whether it runs, and writes to the same folder; or give all processes a --seed"
+            )
+        if waited >= _SECONDS_UNTIL_SAID and not said:
+            log.info("waiting for process 0 to write the seed to %s", output_dir)
+            said = True
+        time.sleep(min(_SECONDS_BETWEEN_LOOKS, max(0.0, seconds - waited)))
+
+
 def _read_params(output_dir):
     """Reads the params.json of a folder; None if there is none."""
     path = epath.Path(output_dir) / "params.json"
@@ -58,14 +98,24 @@ def _read_params(output_dir):
         raise UserError(f"cannot look into {output_dir!r}: {reason_of(error)}") from error
     try:
         params = json.loads(path.read_text())
-        if not isinstance(params["flags"], dict):
-            raise ValueError("its flags are not an object")
+        _check_params(params)
     except Exception as error:  # Each cloud client has its own family of errors.
         raise UserError(
             f"{output_dir!r} already holds a run, but its params.json cannot be read "
             f"({reason_of(error)}); name another --output_dir"
         ) from error
     return params
+
+
+def _check_params(params):
+    """Raises ValueError unless a run can be resumed by these."""
+    if not isinstance(params["flags"], dict):
+        raise ValueError("its flags are not an object")
+    if type(params["seed"]) is not int or not 0 <= params["seed"] < 2**32:
+        raise ValueError("its seed is not an integer of 32 bits")
+    inputs = params.get("inputs", [])
+    if not isinstance(inputs, list) or not all(isinstance(each, str) for each in inputs):
+        raise ValueError("its inputs are not a list of names")
 
 
 def make_folder(output_dir: str | None) -> epath.Path:
@@ -107,6 +157,7 @@ def write_params(
     *,
     flags: Mapping[str, Any],
     command: str,
+    inputs: Sequence[str],
     target_classes: Mapping[str, str],
 ) -> None:
     """Writes params.json, which holds all that is needed to repeat a run.
@@ -115,11 +166,13 @@ def write_params(
       folder: the folder of the run.
       flags: every flag as used; `seed` is not None.
       command: the command line of the run, without its seed.
+      inputs: the inputs that were found, in the order of the clips.
       target_classes: the class that each clip dreams of, by clip name.
     """
     params = _describe_run(command, flags["seed"])
-    params |= {"seed": flags["seed"], "flags": dict(flags), "target_classes": dict(target_classes)}
-    storage.write_json(folder / "params.json", params)
+    params |= {"seed": flags["seed"], "flags": dict(flags), "inputs": list(inputs)}
+    params |= {"target_classes": dict(target_classes)}
+    storage.write_json(folder / "params.json", params, shared=True)
 
 
 def write_index(

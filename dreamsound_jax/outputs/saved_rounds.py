@@ -1,10 +1,12 @@
 """What an ouroboros keeps on disk while it runs, so that a killed run resumes after its last save.
 
 The rounds of a batch are in files of several rounds each. Beside them is the state after the last
-of these rounds. Each file is written whole or not at all, and the state after its rounds.
+of these rounds, with the digests of these files. Each file is written whole or not at all, and the
+state after its rounds; so rounds that were saved without their state do not count.
 """
 
 import contextlib
+import hashlib
 import io
 import logging
 from collections.abc import Sequence
@@ -16,11 +18,13 @@ import numpy as np
 from etils import epath
 
 from dreamsound_jax.system import storage
+from dreamsound_jax.system.errors import reason_of
 
 log = logging.getLogger(__name__)
 
 FOLDER = "unfinished"
-_CLIP_NUMBERS = "numbers"  # the name of the clip numbers of a batch, beside the arrays of its state
+# What stands in the file of a state, beside its arrays.
+_CLIP_NUMBERS, _FIRST_ROUNDS, _DIGESTS = "numbers", "first_rounds", "digests"
 
 
 class Rounds(NamedTuple):
@@ -46,13 +50,31 @@ class Rounds(NamedTuple):
 def list_unfinished_batches(run_folder: epath.Path) -> list[list[int]]:
     """Lists the batches that are unfinished in the folder of a run, each as its clip numbers.
 
-    A batch that another process finishes, and removes, in the meantime is left out.
+    A batch that another process finishes, and removes, in the meantime is left out, and so is one
+    whose state cannot be read: its clips are dreamed with others.
     """
     batches = []
     for path in storage.list_files(run_folder / FOLDER, "*-state.npz"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(Exception):  # whatever is wrong with the file
             batches.append(_read_clip_numbers(path))
     return batches
+
+
+def remove_unfinished(run_folder: epath.Path, *, only_if_empty: bool) -> None:
+    """Removes what unfinished batches have left in the folder of a run.
+
+    Args:
+      run_folder: the folder of the run.
+      only_if_empty: whether files are left alone, since other processes may still write them.
+    """
+    folder = run_folder / FOLDER
+    if not folder.exists():
+        return
+    if not only_if_empty:
+        folder.rmtree()
+    elif not storage.is_cloud(folder):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 class SavedRounds:
@@ -66,28 +88,44 @@ class SavedRounds:
     def __init__(self, run_folder: epath.Path, clip_numbers: Sequence[int]):
         self._folder, self._clip_numbers = run_folder / FOLDER, list(clip_numbers)
         self._name = f"{self._clip_numbers[0]:05d}"
+        # {the first round in a file of rounds: its digest}, in order.
+        self._digests: dict[int, str] = {}
 
     def restore(self, state: Any) -> Any:
         """Returns the saved state, or `state`, the one before the first round, if there is none.
 
-        A state that was saved for other clips, for a batch of another size or by another version
-        of the program is of no use; it is removed.
+        What was saved for other clips, for a batch of another size or by another version of the
+        program is of no use, nor is it if a file is damaged or missing. It is then removed, and
+        the batch starts again.
 
         Args:
           state: a pytree of arrays, among them random keys.
         """
-        path = self._path("state")
-        if not path.exists():
+        if not storage.list_files(self._folder, f"{self._name}-*"):
             return state
+        try:
+            saved, digests = self._read_state(state)
+            for first, digest in digests.items():
+                if _digest(self._path(f"{first:06d}").read_bytes()) != digest:
+                    raise ValueError(f"the file from round {first + 1} on is damaged")
+        except Exception as error:  # Whatever is wrong with a file, rounds can be made again.
+            log.warning("%s starts again: of its saved rounds, %s", self._name, reason_of(error))
+            self.remove()
+            return state
+        self._digests = digests
+        return saved
+
+    def _read_state(self, state):
+        """Returns the saved state, which must be like `state`, and the digests of the rounds."""
         leaves, structure = jax.tree.flatten(state)
-        with np.load(io.BytesIO(path.read_bytes())) as saved:
-            arrays = [saved[name] for name in saved.files if name != _CLIP_NUMBERS]
-        same_shapes = [each.shape for each in arrays] == [_key_data(leaf).shape for leaf in leaves]
-        if same_shapes and _read_clip_numbers(path) == self._clip_numbers:
-            return jax.tree.unflatten(structure, map(_like_leaf, arrays, leaves))
-        log.info("%s: starts again, because what was saved belongs to another batch", self._name)
-        self.remove()
-        return state
+        with _open(self._path("state")) as saved:
+            if saved[_CLIP_NUMBERS].tolist() != self._clip_numbers:
+                raise ValueError("the state is that of other clips")
+            arrays = [saved[f"{number:03d}"] for number in range(len(leaves))]
+            digests = dict(zip(saved[_FIRST_ROUNDS].tolist(), saved[_DIGESTS].tolist()))
+        if [_kind(each) for each in arrays] != [_kind(_key_data(leaf)) for leaf in leaves]:
+            raise ValueError("the state is that of a batch of another shape")
+        return jax.tree.unflatten(structure, map(_like_leaf, arrays, leaves)), digests
 
     def save(self, first: int, rounds: Sequence[Rounds], state: Any) -> None:
         """Saves rounds from number `first` on, and the state after the last of them.
@@ -102,49 +140,66 @@ class SavedRounds:
             for clip in range(len(self._clip_numbers))
             for field in Rounds._fields
         }
-        self._write(self._path(f"{first:06d}"), arrays)
+        self._digests[first] = _digest(self._write(self._path(f"{first:06d}"), arrays))
         leaves = map(_key_data, jax.tree.leaves(state))
         arrays = {f"{number:03d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
-        self._write(self._path("state"), arrays | {_CLIP_NUMBERS: np.array(self._clip_numbers)})
+        arrays[_CLIP_NUMBERS] = np.array(self._clip_numbers)
+        arrays[_FIRST_ROUNDS] = np.array([*self._digests])
+        arrays[_DIGESTS] = np.array([*self._digests.values()])
+        self._write(self._path("state"), arrays)
 
-    def read_rounds(self, clip: int, count: int, fields: Sequence[str] = Rounds._fields) -> Rounds:
-        """Reads the first `count` rounds of a clip.
+    def read_rounds(self, clip: int, fields: Sequence[str] = Rounds._fields) -> Rounds:
+        """Reads the rounds of a clip that were saved with their state.
 
         Args:
           clip: the index of the clip in the batch.
-          count: how many rounds are read. Rounds that were saved without their state are not
-            counted: they are dreamed again.
           fields: the fields that are read; the others are None.
         """
         parts = {field: [] for field in fields}
-        for path in storage.list_files(self._folder, f"{self._name}-[0-9]*.npz"):
-            if int(path.stem.split("-")[1]) >= count:
-                break
-            with path.open("rb") as file, np.load(file) as saved:
+        for first in self._digests:
+            with _open(self._path(f"{first:06d}")) as saved:
                 for field in fields:
                     parts[field].append(saved[f"{clip}/{field}"])
-        joined = {field: np.concatenate(each)[:count] for field, each in parts.items()}
+        joined = {field: np.concatenate(each) for field, each in parts.items()}
         return Rounds(**{field: joined.get(field) for field in Rounds._fields})
 
     def remove(self) -> None:
         """Removes all files of the batch."""
         for path in storage.list_files(self._folder, f"{self._name}-*"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _path(self, suffix):
         return self._folder / f"{self._name}-{suffix}.npz"
 
     def _write(self, path, arrays):
+        """Writes arrays to a file, and returns its content."""
         if not storage.is_cloud(path):
             self._folder.mkdir(exist_ok=True)
         file = io.BytesIO()
         np.savez(file, **arrays)
         storage.write_whole(path, file.getvalue())
+        return file.getvalue()
 
 
 def _read_clip_numbers(path):
-    with np.load(io.BytesIO(path.read_bytes())) as saved:
-        return saved[_CLIP_NUMBERS].tolist() if _CLIP_NUMBERS in saved else []
+    with _open(path) as saved:
+        numbers = saved[_CLIP_NUMBERS]
+    if numbers.ndim != 1 or not numbers.size or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError("its clip numbers are not a list of integers")
+    return numbers.tolist()
+
+
+def _open(path):
+    """Opens a .npz file; nothing in it is unpickled."""
+    return np.load(io.BytesIO(path.read_bytes()))
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def _kind(array):
+    return array.shape, np.dtype(array.dtype)
 
 
 def _is_key(leaf):

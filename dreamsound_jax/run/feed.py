@@ -6,8 +6,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from dreamsound_jax.system.errors import UserError
-
 READERS = 4
 # So many batches' worth of clips may wait for others with which they can be batched.
 MOST_WAITING = 8
@@ -17,13 +15,13 @@ def read_ahead(jobs: Iterable, read: Callable, *, ahead: int) -> Iterator[tuple[
     """Reads jobs in threads that are up to `ahead` jobs further.
 
     Yields:
-      (job, `read(job)`), or (job, the UserError that it raised), in order.
+      (job, `read(job)`), or (job, the exception that it raised), in order.
     """
 
     def attempt(job):
         try:
             return job, read(job)
-        except UserError as error:
+        except Exception as error:  # Whatever a file does to its reader, other files are read.
             return job, error
 
     jobs, begun = iter(jobs), collections.deque()

@@ -1,9 +1,18 @@
 """The clips of a run as one numbered list: every input, with every value of what is swept."""
 
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dreamsound_jax.run.plan import ClipPlan, Plan
+
+log = logging.getLogger(__name__)
+
+# Most file systems allow 255 bytes in a name; so much of an input's name is in those of its files.
+_LONGEST_STEM = 200
 
 
 class Job(NamedTuple):
@@ -25,7 +34,52 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the clip's files, without a suffix, such as 00000-noise."""
-        return f"{self.number:05d}-{Path(self.path).stem}"
+        return f"{self.number:05d}-{_printable_stem(self.path)}"
+
+
+def _printable_stem(path):
+    """Returns the stem of a file's name as text that any file system can have in a name.
+
+    A name may hold bytes that are no UTF-8, or be as long as a name can be.
+    """
+    stem = os.fsencode(Path(path).stem)[:_LONGEST_STEM].decode(errors="replace")
+    try:
+        os.fsencode(stem)
+    except UnicodeEncodeError:  # In the locale POSIX, Python writes names in ASCII.
+        return stem.encode("ascii", "replace").decode().replace("?", "_")
+    return stem
+
+
+def merge_inputs(
+    earlier: Sequence[str], found: Sequence[str], *, num_clips: int | None
+) -> list[str]:
+    """Returns the inputs of a run that is resumed: those that it began with, then the new ones.
+
+    So a clip keeps its number, and with it its draws and its files, when files are added to a
+    folder or removed from it. With `num_clips`, which goes through the inputs again and again,
+    no input can be added.
+
+    Args:
+      earlier: the inputs that the run began with.
+      found: the inputs that are there now.
+      num_clips: of the run.
+
+    Example:
+      >>> merge_inputs(["in/b.wav", "in/c.wav"], ["in/a.wav", "in/c.wav"], num_clips=None)
+      ['in/b.wav', 'in/c.wav', 'in/a.wav']
+    """
+    new = list((Counter(found) - Counter(earlier)).elements())
+    if not new:
+        return list(earlier)
+    if num_clips is not None:
+        log.warning(
+            "left out, since the run began without them and has --num_clips: %s; give another "
+            "--output_dir to dream on them, too",
+            ", ".join(new),
+        )
+        return list(earlier)
+    log.info("new since the run began: %s", ", ".join(new))
+    return [*earlier, *new]
 
 
 def list_jobs(paths: list[str], plan: Plan) -> list[Job]:

@@ -60,7 +60,7 @@ def dream_ouroboroses(
     makers = []
     for row, source in enumerate(sources):
         before = [np.asarray(each[row]) for each in dreamer.before]
-        read = functools.partial(rounds.read_rounds, row, dreamer.count)
+        read = functools.partial(rounds.read_rounds, row)
         make = functools.partial(_make_files, model, source, *before, read, stopwatch.seconds, plan)
         makers.append(make)
     return PendingClips(makers, close=rounds.remove, seconds=stopwatch.seconds["rounds"])
@@ -152,7 +152,7 @@ class RoundDreamer:
         self._unsaved, self._saved_at = [], time.monotonic()
 
     def _has_ended(self, row):
-        rounds = self._rounds.read_rounds(row, self.count, fields=("overcooked", "fault"))
+        rounds = self._rounds.read_rounds(row, fields=("overcooked", "fault"))
         return count_rounds(rounds, self._sources[row].plan) < self.count
 
 

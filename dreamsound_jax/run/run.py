@@ -4,14 +4,12 @@ import logging
 import secrets
 from dataclasses import asdict, replace
 
-import jax
-
 from dreamsound_jax.audio.find import find_inputs
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, load_model
-from dreamsound_jax.outputs.folder import find_earlier_run
+from dreamsound_jax.outputs.folder import find_earlier_run, wait_for_run
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.jobs import merge_inputs
 from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
@@ -19,11 +17,14 @@ from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.processes import ALONE, Share
 
 log = logging.getLogger(__name__)
 
 
-def run(options: Options, *, command: str) -> int:
+def run(
+    options: Options, *, command: str, share: Share = ALONE, join_timeout: float = 300.0
+) -> int:
     """Dreams all clips and writes them; what fails is logged, a line each.
 
     Where `output_dir` holds a run with the same options that was stopped, this resumes it: what is
@@ -32,6 +33,8 @@ def run(options: Options, *, command: str) -> int:
     Args:
       options: what is asked for.
       command: the command line that repeats this run, except for the seed.
+      share: the clips that this process dreams.
+      join_timeout: seconds to wait for the seed that the first process chooses.
 
     Returns:
       How many clips failed.
@@ -40,30 +43,39 @@ def run(options: Options, *, command: str) -> int:
       UserError: nothing can be dreamed as asked for; found before the long work starts.
     """
     check_options(options)
-    if jax.process_count() > 1 and options.output_dir is None:
+    if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
     flags = asdict(options)
     earlier = find_earlier_run(options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER)
-    options = replace(options, seed=devices.agree(_choose_seed(options, earlier)))
     warm_up = WarmUp()
-    warm_up.draws(options.seed, options.batch_size, options.pyramid_size)
+    warm_up.draws(options.batch_size, options.pyramid_size)
     model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    found, missing = find_inputs(options.input)
+    if share.index and not earlier and options.seed is None:
+        resolve(options, model.card)  # What is wrong is said before anything is waited for.
+        earlier = wait_for_run(
+            options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER, seconds=join_timeout
+        )
+    options = replace(options, seed=_choose_seed(options, earlier))
     plan = resolve(options, model.card)
     _warn_of_unused_class(plan, model.card)
-    found, missing = find_inputs(plan.inputs)
     for _, message in missing:
         log.error("%s", message)
     model = Model(model.card, devices.everywhere(model.network))
+    earlier_inputs = (earlier or {}).get("inputs")
+    if earlier_inputs:
+        found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
     process_run = ProcessRun(
         model,
         plan,
         flags=asdict(options),
         command=command,
         output_dir=options.output_dir,
+        share=share,
         resumes=bool(earlier),
         warm_up=warm_up,
     )
-    return process_run.dream(list_jobs(found, plan)) + len(missing)
+    return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
 
 
 def _choose_seed(options, earlier):

@@ -38,11 +38,11 @@ class WarmUp:
         """Begins nothing yet."""
         self._begun: set = set()
 
-    def draws(self, seed: int, batch_size: int, pyramid_size: int) -> None:
+    def draws(self, batch_size: int, pyramid_size: int) -> None:
         """Compiles what draws random numbers, while the network is read."""
         if not are_kept():
             return
-        keys, numbers = draw_keys.compile_ahead(seed, 0), np.zeros(batch_size)
+        keys, numbers = draw_keys.compile_ahead(0, 0), np.zeros(batch_size)
         rolls = [keys.rolls] * batch_size
         draw_rolls.compile_ahead(rolls, numbers, numbers.astype(int), size=pyramid_size)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.sources import Source
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import StorageError, describe_error
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class PendingClips(NamedTuple):
     """A batch that was dreamed, whose clips are still to be finished.
 
     Attributes:
-      makers: for each clip, a function that returns its `ClipFiles`, or raises UserError.
+      makers: for each clip, a function that returns its `ClipFiles`, or raises why it failed.
       close: called when all of them are finished.
       seconds: for which the device was busy.
     """
@@ -74,7 +74,7 @@ class Writers:
         """Queues the clips of a batch for finishing and writing.
 
         Raises:
-          Whatever stops the run, such as a full disk, raised by an earlier clip.
+          StorageError: an earlier clip could not be written; this stops the run.
         """
         unfinished = len(sources)
 
@@ -101,10 +101,12 @@ class Writers:
 
     def _finish(self, job, make):
         try:
-            files = make()
-        except UserError as error:
-            return self.fail(job, f"{job.name}: {error}")
-        record = self._write(files)
+            record = self._write(make())
+        except StorageError:
+            raise
+        except Exception as error:
+            log.debug("%s", job.name, exc_info=error)
+            return self.fail(job, f"{job.name}: {describe_error(error)}")
         if "ended" in record:
             self.failed[job.name] = record["ended"]
         self._record(record)

@@ -1,57 +1,12 @@
-"""The devices of a process, and the processes of a run.
-
-Processes share out the clips of a run; each dreams its own clips on its own devices.
-"""
+"""The devices of a process, which share the clips of a batch."""
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dreamsound_jax.system.errors import UserError, reason_of
-
 CLIPS = PartitionSpec("clips")
-
-
-class Cluster(NamedTuple):
-    """How processes find each other; fields that are None are detected from the cluster.
-
-    Attributes:
-      coordinator_address: HOST:PORT of process 0.
-      num_processes: how many there are.
-      process_id: which of them this is, from 0.
-    """
-
-    coordinator_address: str | None
-    num_processes: int | None
-    process_id: int | None
-
-
-def join(cluster: Cluster) -> None:
-    """Makes this process one of several; called before anything is computed.
-
-    Raises:
-      UserError: a field cannot be detected here, or the other processes cannot be reached.
-    """
-    try:
-        jax.distributed.initialize(**cluster._asdict())
-    except Exception as error:  # each cluster has its own family of errors
-        raise UserError(
-            f"cannot join the other processes ({reason_of(error)}); give all of "
-            "--coordinator_address=HOST:PORT, --num_processes and --process_id, or --distributed "
-            "alone on a cluster that JAX knows"
-        ) from error
-
-
-def agree(number: int) -> int:
-    """Returns the `number` of the first process, in all of them."""
-    if jax.process_count() == 1:
-        return number
-    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 def count() -> int:

@@ -11,6 +11,24 @@ class UserError(ValueError):
     """
 
 
+class StorageError(UserError):
+    """A disk or a store that cannot be written to. It stops a run, whatever clip met it."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Describes in one line why a clip failed: an error that nobody foresaw with its type.
+
+    Example:
+      >>> describe_error(UserError("it is silent")), describe_error(KeyError("tempo"))
+      ('it is silent', "KeyError: 'tempo'")
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    reason = reason_of(error)
+    name = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
+    return name if reason == name else f"{name}: {reason}"
+
+
 def reason_of(error: BaseException) -> str:
     """Returns what went wrong with a file in a few words, whatever library raised the error."""
     if isinstance(error, OSError) and error.strerror:

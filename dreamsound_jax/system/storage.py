@@ -1,6 +1,7 @@
 """Files on a local disk, on gs:// or on s3://, written whole or not at all."""
 
 import contextlib
+import errno
 import fnmatch
 import hashlib
 import json
@@ -12,9 +13,11 @@ from typing import Any
 
 from etils import epath
 
-from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.errors import StorageError, UserError, reason_of
 
 _SCHEME_END = "://"
+# What file systems say of a name that they cannot have.
+_OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 def is_cloud(path: os.PathLike | str) -> bool:
@@ -35,7 +38,8 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         to a partial file of its own.
 
     Raises:
-      UserError: the place cannot be written to, or is full.
+      UserError: the file system cannot have a file of this name.
+      StorageError: the place cannot be written to, or is full.
     """
     try:
         if is_cloud(path):
@@ -43,12 +47,19 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         else:
             _write_then_rename(epath.Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
     except Exception as error:  # Each cloud client has its own family of errors.
-        raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
+        of_name = isinstance(error, ValueError) or getattr(error, "errno", None) in _OF_A_NAME
+        kind = UserError if of_name else StorageError
+        raise kind(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
 
 
-def write_json(path: os.PathLike | str, entries: Any) -> None:
+def write_json(path: os.PathLike | str, entries: Any, *, shared: bool = False) -> None:
     """Writes a JSON file with `write_whole`."""
-    write_whole(path, (json.dumps(entries, indent=2) + "\n").encode())
+    write_whole(path, encode_json(entries), shared=shared)
+
+
+def encode_json(entries: Any) -> bytes:
+    """Encodes the content of a JSON file, which a person may read. All of it is ASCII."""
+    return (json.dumps(entries, indent=2) + "\n").encode()
 
 
 def list_files(folder: epath.Path, pattern: str) -> list[epath.Path]:
@@ -71,7 +82,7 @@ def append_json_line(path: os.PathLike | str, entry: Any) -> None:
     spoils no other. Within a process, the caller must see to it that one thread writes at a time.
 
     Raises:
-      UserError: the file cannot be written, or the disk is full.
+      StorageError: the file cannot be written, or the disk is full.
     """
     try:
         with open(path, "a+b") as file:
@@ -80,7 +91,7 @@ def append_json_line(path: os.PathLike | str, entry: Any) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise UserError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
+        raise StorageError(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
 
 
 def encode_json_line(entry: Any) -> bytes:
@@ -94,7 +105,8 @@ def parse_json_lines(data: bytes) -> list:
     # of line, and a torn line may end inside a character.
     entries = []
     for line in data.split(b"\n"):
-        with contextlib.suppress(ValueError):
+        # Of a line that is nothing but brackets, the parser says RecursionError.
+        with contextlib.suppress(ValueError, RecursionError):
             entries.append(json.loads(line))
     return entries
 

@@ -15,7 +15,6 @@ fi
 
 gpus=$(nvidia-smi --list-gpus 2>/dev/null | wc -l || true)
 each=$((gpus / processes))
-port=${PORT:-7654}
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
 for ((id = 0; id < processes; id++)); do
@@ -23,8 +22,7 @@ for ((id = 0; id < processes; id++)); do
     CUDA_VISIBLE_DEVICES=$(seq -s, $((id * each)) $((id * each + each - 1)))
     export CUDA_VISIBLE_DEVICES
   fi
-  dreamsound "$@" --coordinator_address="localhost:$port" --num_processes="$processes" \
-    --process_id="$id" &
+  dreamsound "$@" --num_processes="$processes" --process_id="$id" &
   started+=($!)
 done
 failed=0

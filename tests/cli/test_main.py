@@ -43,16 +43,17 @@ def test_the_exit_code_says_whether_clips_failed(monkeypatch):
     for failed, code in ((0, 0), (3, 2)):
         seen = []
 
-        def run(options, *, command, failed=failed, seen=seen):
-            seen.append((options.num_clips, command))
+        def run(options, *, command, share, join_timeout, failed=failed, seen=seen):
+            seen.append((options.num_clips, command, share, join_timeout))
             return failed
 
         monkeypatch.setattr(dreamsound_jax.run.run, "run", run)
         with flagsaver.flagsaver():
-            argv = ["dreamsound", "--num_clips=3"]
+            argv = ["dreamsound", "--num_clips=3", "--num_processes=4", "--process_id=3"]
+            argv.append("--join_timeout=7")
             parsing.parse(argv, module=own_flags.__name__, usage="")
             assert main.main() == code
-        assert seen == [(3, "dreamsound --num_clips=3")]
+        assert seen == [(3, "dreamsound --num_clips=3", (3, 4), 7)]
 
 
 def test_list_models_shows_each_with_its_classes_place_and_layers(capsys):
@@ -97,11 +98,11 @@ def test_help_is_quick(tmp_path):
 
 BAD = {
     # These are found when flags are parsed, when the network is known, when a clip is read, and
-    # when processes shall be joined.
+    # when a process finds out which of several it is.
     "some.wav": "dreamsound: 'some.wav' belongs to no flag: give sounds by --input",
     "--layers_to_use=relu3_5": "dreamsound: no layer 'relu3_5' (did you mean relu3_4?); choose",
     "--pyramid_size=6": "noise (2.32 s): the pyramid is too deep for this clip",
-    "--num_processes=2 --process_id=0": "dreamsound: cannot join the other processes (",
+    "--num_processes=2": "dreamsound: --num_processes and --process_id must both be given",
 }
 
 
@@ -112,7 +113,6 @@ def test_bad_flags_end_the_process_with_one_line_and_leave_nothing(tmp_path):
         assert (process.returncode, stdout) == (2, ""), stderr
         assert stderr.startswith(message)
         assert stderr.count("\n") == 1 and stderr.endswith("\n")
-    assert "--coordinator_address=HOST:PORT" in stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shlex
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -134,10 +133,7 @@ def start_on_devices(devices, *flags, cwd) -> subprocess.Popen:
 def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny_checkpoint, tmp_path):
     """With as many clips a device, bit for bit."""
     flags = (f"--checkpoint={tiny_checkpoint}", "--num_clips=8", *QUICK)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    together = (f"--coordinator_address=localhost:{port}", "--num_processes=2", "--batch_size=2")
+    together = ("--num_processes=2", "--batch_size=2")
     both = [
         start_on_devices(
             2, *flags, *together, f"--process_id={number}", "--output_dir=both", cwd=tmp_path

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 
 import pytest
 from etils import epath
@@ -25,9 +26,45 @@ def test_what_is_recorded_is_done_while_its_files_are_there(folder):
         manifest.add(each)
     again = Manifest(folder)
     assert list(again.records()) == [0, 1, 3]
-    assert again.done() == {0, 3}
+    assert set(again.done()) == {0, 3}
     (folder / "00003-a.json").unlink()
-    assert again.done() == {0}
+    assert set(again.done()) == {0}
+
+
+def test_a_clip_of_which_a_file_is_gone_or_cut_is_not_done(folder):
+    (folder / "00000-a.wav").write_bytes(bytes(9))
+    Manifest(folder).add(record(0, files={".wav": 9, ".json": 2}))
+    assert set(Manifest(folder).done()) == {0}
+    (folder / "00000-a.wav").write_bytes(bytes(8))
+    assert set(Manifest(folder).done()) == set()
+    (folder / "00000-a.wav").unlink()
+    assert set(Manifest(folder).done()) == set()
+    # It is made again, and its new record counts.
+    (folder / "00000-a.wav").write_bytes(bytes(5))
+    Manifest(folder).add(record(0, files={".wav": 5, ".json": 2}))
+    assert Manifest(folder).done()[0]["files"] == {".wav": 5, ".json": 2}
+
+
+NO_RECORDS = (
+    b"[" * 100_000,
+    b"\xff\xfe",
+    b"[1]",
+    b'{"number": null, "name": "a"}',
+    b'{"number": true, "name": "a"}',
+    b'{"number": -1, "name": "a"}',
+    b'{"number": 1, "name": null}',
+    b'{"number": 1, "name": "00001-a", "files": 3}',
+)
+
+
+def test_what_is_no_record_says_nothing_and_harms_no_other(folder):
+    Manifest(folder).add(record(0))
+    with open(folder / "manifest-000.jsonl", "ab") as file:
+        file.write(b"\n".join((*NO_RECORDS, b"")))
+    Manifest(folder).add(record(2))
+    (folder / "manifest-folder.jsonl").mkdir()
+    os.symlink("nowhere", folder / "manifest-link.jsonl")
+    assert list(Manifest(folder).records()) == [0, 2]
 
 
 @pytest.mark.parametrize("torn", [json.dumps(record(1))[:-4].encode(), '{"name": "ü'.encode()[:-1]])
@@ -35,10 +72,10 @@ def test_a_line_that_was_cut_short_says_nothing_and_harms_no_other(folder, torn)
     Manifest(folder).add(record(0))
     with open(folder / "manifest-000.jsonl", "ab") as file:
         file.write(torn)
-    assert Manifest(folder).done() == {0}
+    assert set(Manifest(folder).done()) == {0}
     Manifest(folder).add(record(2))
     Manifest(folder).add(record(1))
-    assert Manifest(folder).done() == {0, 1, 2}
+    assert set(Manifest(folder).done()) == {0, 1, 2}
 
 
 def test_names_of_folders_and_files_may_be_odd(tmp_path):
@@ -47,7 +84,7 @@ def test_names_of_folders_and_files_may_be_odd(tmp_path):
     for number, name in enumerate(("a\u2028b", "ü", "not utf-8: \udcff")):
         (folder / f"{name}.json").touch()
         Manifest(folder).add({"number": number, "name": name})
-    assert Manifest(folder).done() == {0, 1, 2}
+    assert set(Manifest(folder).done()) == {0, 1, 2}
 
 
 def test_a_clip_that_failed_and_then_came_out_is_done_and_stays_so(folder):
@@ -57,7 +94,7 @@ def test_a_clip_that_failed_and_then_came_out_is_done_and_stays_so(folder):
         (2, record(4, error="x")),
     ):
         Manifest(folder, process=process).add(each)
-    assert Manifest(folder).done() == {4}
+    assert set(Manifest(folder).done()) == {4}
     assert {path.name for path in folder.glob("manifest*")} == {
         f"manifest-00{process}.jsonl" for process in range(3)
     }

@@ -38,8 +38,8 @@ def test_what_was_saved_is_restored(folder):
     restored = resumed.restore(state(0))
     np.testing.assert_array_equal(restored["number"], [5, 5])
     np.testing.assert_array_equal(*(jax.random.key_data(s["keys"]) for s in (restored, state(5))))
-    rounds = resumed.read_rounds(1, 4, fields=("moved_db", "sound"))
-    np.testing.assert_array_equal(rounds.moved_db, [900, 901, 902, 903])
+    rounds = resumed.read_rounds(1, fields=("moved_db", "sound"))
+    np.testing.assert_array_equal(rounds.moved_db, [900, 901, 902, 903, 904])
     np.testing.assert_array_equal(rounds.sound, rounds.moved_db)
     assert rounds.mel_db is None
     resumed.remove()
@@ -52,3 +52,69 @@ def test_what_was_saved_of_another_batch_is_removed(folder, numbers):
     beginning = {name: leaf[: len(numbers)] for name, leaf in state(0).items()}
     assert SavedRounds(folder, numbers).restore(beginning) is beginning
     assert list_unfinished_batches(folder) == []
+
+
+def without(name):
+    def remove(folder):
+        (folder / name).unlink()
+
+    return remove
+
+
+def cut(name):
+    def cut_to_half(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return cut_to_half
+
+
+def flip_a_bit(folder):
+    content = bytearray((folder / "00007-000003.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "00007-000003.npz").write_bytes(content)
+
+
+def put_in_a_foreign_file(folder):
+    """Rounds of the same shape, but of another run."""
+    arrays = dict(np.load(folder / "00007-000000.npz"))
+    np.savez(folder / "00007-000000.npz", **{name: array + 1 for name, array in arrays.items()})
+
+
+def put_in_an_object(folder):
+    arrays = dict(np.load(folder / "00007-state.npz"))
+    np.savez(folder / "00007-state.npz", **arrays | {"000": np.array([{}], object)})
+
+
+def empty(folder):
+    (folder / "00007-state.npz").write_bytes(b"")
+
+
+DAMAGES = (
+    *(without("00007-000000.npz"), without("00007-000003.npz"), without("00007-state.npz")),
+    *(cut("00007-000000.npz"), cut("00007-state.npz"), flip_a_bit, empty),
+    *(put_in_a_foreign_file, put_in_an_object),
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_batch_whose_files_are_not_whole_begins_again_with_a_line(folder, damage, caplog):
+    saved = SavedRounds(folder, CLIPS)
+    saved.save(0, rounds_from(0, 3), state(3))
+    saved.save(3, rounds_from(3, 2), state(5))
+    damage(folder / "unfinished")
+    list_unfinished_batches(folder)
+    beginning = state(0)
+    assert SavedRounds(folder, CLIPS).restore(beginning) is beginning
+    assert caplog.text.count("00007 starts again: ") == 1
+    assert list_unfinished_batches(folder) == [] and not list((folder / "unfinished").iterdir())
+
+
+def test_rounds_without_their_state_do_not_count(folder):
+    saved = SavedRounds(folder, CLIPS)
+    saved.save(0, rounds_from(0, 3), state(3))
+    later = (folder / "unfinished" / "00007-000003.npz").as_posix()
+    np.savez(later, **dict(np.load(folder / "unfinished" / "00007-000000.npz")))
+    resumed = SavedRounds(folder, CLIPS)
+    np.testing.assert_array_equal(resumed.restore(state(0))["number"], [3, 3])
+    assert len(resumed.read_rounds(0).sound) == 3

@@ -45,9 +45,22 @@ def test_no_more_is_read_than_asked_for():
     assert len(begun) <= 40 + 6
 
 
-def test_other_errors_are_raised():
-    with pytest.raises(ZeroDivisionError):
-        list(read_ahead([1, 0], lambda job: 1 / job, ahead=2))
+def test_whatever_a_reader_raises_the_others_are_read():
+    def read(job):
+        if job == 1:
+            raise MemoryError
+        return 1 / job
+
+    (_, first), (_, second), (_, third) = read_ahead([1, 0, 2], read, ahead=2)
+    assert (type(first), type(second), third) == (MemoryError, ZeroDivisionError, 0.5)
+
+
+def test_what_the_user_does_stops_the_reading():
+    def stop(job):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(read_ahead([1], stop, ahead=2))
 
 
 def test_clips_of_one_key_form_batches_and_each_comes_once():

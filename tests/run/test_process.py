@@ -2,17 +2,23 @@
 
 import json
 import logging
+import os
+from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+import soundfile
 
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run import dreams, process
 from dreamsound_jax.run import run as runs
+from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.writers import PendingClips
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import StorageError, UserError
 from tests.helpers import tiny
 
+SOUND = 0.1 * np.sin(np.arange(12000))
 FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
 
 
@@ -29,7 +35,8 @@ def run(tmp_path, monkeypatch, caplog):
         def stand_in(model, batch, plan, *, size, report, folder):
             sizes.append((len(batch), size))
             dream([source.job for source in batch])
-            records = [{"number": s.job.number, "name": s.job.name} for s in batch]
+            jobs = [source.job for source in batch]
+            records = [{"number": j.number, "name": j.name, "input": j.path} for j in jobs]
             return PendingClips([lambda each=each: each for each in records], lambda: None, 0.0)
 
         monkeypatch.setattr(dreams, "dream_sources", stand_in)
@@ -72,12 +79,97 @@ def test_a_clip_that_fits_on_no_device_fails_alone(run, tmp_path):
     assert sorted(each["number"] for each in records(tmp_path / "out")) == list(range(10))
 
 
-def test_other_errors_of_the_device_end_the_run(run):
+def test_a_clip_that_cannot_be_dreamed_is_found_and_fails_alone_whatever_it_raises(run, tmp_path):
     def dream(jobs):
-        raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
+        if any(job.number == 3 for job in jobs):
+            raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
 
-    with pytest.raises(jax.errors.JaxRuntimeError, match="a bug"):
+    failed, sizes = run(dream)
+    assert failed == 1
+    assert sizes == [(8, 8), *[(1, 8)] * 8, (2, 8)]
+    (record,) = (each for each in records(tmp_path / "out") if "error" in each)
+    assert record["error"] == "00003-noise: JaxRuntimeError: INTERNAL: a bug"
+    assert sorted(each["number"] for each in records(tmp_path / "out")) == list(range(10))
+
+
+def test_memory_of_the_host_that_does_not_suffice_halves_the_batch(run):
+    def dream(jobs):
+        if len(jobs) > 4:
+            raise MemoryError
+
+    assert run(dream) == (0, [(8, 8), (4, 4), (4, 4), (2, 4)])
+
+
+def test_a_full_disk_ends_the_run(run):
+    def dream(jobs):
+        raise StorageError("cannot write 'rounds.npz': No space left on device")
+
+    with pytest.raises(StorageError):
         run(dream)
+
+
+def write_sounds(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        soundfile.write(folder / name, SOUND, 22050)
+
+
+def finish_all(folder):
+    """Writes the .json of all recorded clips, in place of the files that clips have."""
+    for record in records(folder):
+        (folder / f"{record['name']}.json").write_text("{}")
+
+
+def test_files_that_are_added_or_removed_are_seen_and_the_others_keep_their_numbers(run, tmp_path):
+    taken, sounds = [], tmp_path / "in"
+
+    def dream(jobs):
+        taken.extend((job.number, Path(job.path).stem) for job in jobs)
+
+    given = {"input": (str(sounds),), "num_clips": None, "seed": 1}
+    write_sounds(sounds, "b.wav", "c.wav", "d.wav")
+    assert run(dream, **given)[0] == 0
+    finish_all(tmp_path / "out")
+    write_sounds(sounds, "a.wav", "e.wav")
+    (sounds / "b.wav").unlink()
+    (tmp_path / "out" / "00002-d.json").unlink()
+    taken.clear()
+    assert run(dream, **given)[0] == 0
+    assert taken == [(2, "d"), (3, "a"), (4, "e")]
+    finish_all(tmp_path / "out")
+    taken.clear()
+    assert run(dream, **given) == (0, [])
+    # Of a file that is gone and was not dreamed, the run says so.
+    (sounds / "e.wav").unlink()
+    (tmp_path / "out" / "00004-e.json").unlink()
+    assert run(dream, **given) == (1, [])
+
+
+def test_with_num_clips_files_that_are_added_are_left_out_with_a_line(run, tmp_path, caplog):
+    sounds = tmp_path / "in"
+    given = {"input": (str(sounds),), "num_clips": 3, "seed": 1}
+    write_sounds(sounds, "b.wav")
+    run(do_nothing, **given)
+    finish_all(tmp_path / "out")
+    write_sounds(sounds, "a.wav")
+    assert run(do_nothing, **given) == (0, [])
+    assert "left out" in caplog.text and "a.wav" in caplog.text
+
+
+def test_a_clip_that_was_recorded_for_another_input_is_not_done(run, tmp_path):
+    run(do_nothing, num_clips=2)
+    finish_all(tmp_path / "out")
+    manifest = tmp_path / "out" / "manifest-000.jsonl"
+    manifest.write_text(manifest.read_text().replace('"input": "noise"', '"input": "sine"', 1))
+    taken = []
+    run(lambda jobs: taken.extend(job.number for job in jobs), num_clips=2)
+    assert taken == [0]
+
+
+def test_names_that_no_file_system_takes_are_shortened_and_printable(tmp_path):
+    job = Job(7, os.fsdecode(b"in/caf\xe9.wav"), 0, None)
+    assert job.name == "00007-caf\ufffd"
+    assert len(Job(7, f"{'ü' * 124}.wav", 0, None).name.encode()) == 206
 
 
 def test_clips_that_differ_in_data_alone_share_a_batch(run, tmp_path):
@@ -127,15 +219,13 @@ def test_a_run_resumes_with_what_is_not_done(run, tmp_path, caplog):
         run(dream, batch_size=2)
     done = {record["number"] for record in records(tmp_path / "out")}
     assert done <= {0, 1, 2, 3}
-    for record in records(tmp_path / "out"):
-        (tmp_path / "out" / f"{record['name']}.json").write_text("{}")
+    finish_all(tmp_path / "out")
     taken = []
     failed, _ = run(lambda jobs: taken.extend(job.number for job in jobs), batch_size=2)
     assert failed == 0
     assert sorted(taken) == sorted({*range(10)} - done)
     assert {record["number"] for record in records(tmp_path / "out")} == {*range(10)}
-    for record in records(tmp_path / "out"):
-        (tmp_path / "out" / f"{record['name']}.json").write_text("{}")
+    finish_all(tmp_path / "out")
     assert run(do_nothing, batch_size=2, save_every=1.0) == (0, [])
     assert "all 10 clips were done before" in caplog.text
 

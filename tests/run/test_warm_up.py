@@ -66,6 +66,6 @@ def test_programs_are_compiled_ahead_and_another_process_finds_their_traces(
 
 
 def test_where_no_traces_are_kept_nothing_is_compiled_ahead(compiled):
-    WarmUp().draws(0, 2, 1)
+    WarmUp().draws(2, 1)
     WarmUp().dreams(tiny.tiny_model(), sources())
     assert compiled == []

@@ -7,7 +7,7 @@ from etils import epath
 
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.run.writers import PendingClips, Writers
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import StorageError, UserError
 
 
 class Records(list):
@@ -80,20 +80,47 @@ def test_only_so_many_clips_wait():
     assert handed_in == [0, 1, 2, 3, 4]
 
 
+def out_of_memory():
+    raise MemoryError
+
+
 def unforeseen():
-    raise ZeroDivisionError
+    raise KeyError("tempo")
+
+
+def test_whatever_a_clip_raises_is_recorded_with_its_type_and_the_others_are_written():
+    records = Records()
+
+    def write(files):
+        if files == "3":
+            raise ZeroDivisionError
+        return {"number": int(files)}
+
+    with writers(records, write=write) as threads:
+        makers = (out_of_memory, unforeseen, lambda: "2", lambda: "3")
+        threads.add([source(number) for number in range(4)], pending(*makers))
+    assert {record["number"]: record.get("error") for record in records} == {
+        0: "00000-a: MemoryError",
+        1: "00001-a: KeyError: 'tempo'",
+        2: None,
+        3: "00003-a: ZeroDivisionError",
+    }
 
 
 def full_disk(files):
-    raise OSError(28, "No space left on device")
+    raise StorageError("cannot write 'a.wav': No space left on device")
+
+
+def interrupted():
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("later", [(), (str, str)])
 @pytest.mark.parametrize(
     ("make", "write", "error"),
-    [(unforeseen, str, ZeroDivisionError), (str, full_disk, OSError)],
+    [(interrupted, str, KeyboardInterrupt), (str, full_disk, StorageError)],
 )
-def test_an_error_that_is_not_of_a_clip_stops_the_run(make, write, error, later):
+def test_the_user_and_a_full_disk_stop_the_run(make, write, error, later):
     """It is raised where clips are handed in, at the latest where the writers are waited for."""
 
     def hand_in(records):

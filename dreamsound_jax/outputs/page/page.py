@@ -25,7 +25,7 @@ PARTS = (
 
 Value = float | int | str | bool | None
 
-_IN_FIRST_COLUMN = ("name", "picture", "error")
+_NO_COLUMNS = ("name", "picture", "error", "files")
 _LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
 
 
@@ -41,9 +41,10 @@ def index_html(
 
     Args:
       rows: a dict for each clip, in any order. `name` is the name of its files: name.wav,
-        name.json, name.npz and, unless `picture` is false, name.png. A clip that failed has
-        `error`, the reason, and no files. All other keys are columns, in the order of their first
-        appearance; a missing key is the same as None. Rows are sorted by `number`, if they have it.
+        name.json, name.npz and, unless `picture` is false, name.png; `files` is not shown. A clip
+        that failed has `error`, the reason, and no files. All other keys are columns, in the order
+        of their first appearance; a missing key is the same as None. Rows are sorted by `number`,
+        if they have it.
       title: what the page is called.
       facts: name to text; shown above the table.
 
@@ -51,7 +52,7 @@ def index_html(
       HTML, to be written as UTF-8.
     """
     rows = sorted(rows, key=_sort_key)
-    names = dict.fromkeys(key for row in rows for key in row if key not in _IN_FIRST_COLUMN)
+    names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
     columns = [_Column("clip", False), *(_column(name, rows) for name in names)]
     here = Path(__file__).parent
     filled = {part: (here / part).read_text(encoding="utf-8") for part in PARTS}

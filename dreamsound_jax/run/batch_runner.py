@@ -1,0 +1,96 @@
+"""Dreams batches, and finds out which clip is to blame where one cannot be dreamed."""
+
+import functools
+import logging
+
+import jax
+
+from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.run import dreams, ouroboroses
+from dreamsound_jax.run.batches import fill_batch
+from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.sources import Source
+from dreamsound_jax.run.warm_up import WarmUp
+from dreamsound_jax.run.writers import Writers
+from dreamsound_jax.system import devices
+from dreamsound_jax.system.errors import StorageError, describe_error
+
+log = logging.getLogger(__name__)
+
+
+class BatchRunner:
+    """Dreams batches of clips, in parts where they cannot be dreamed all at once.
+
+    Attributes:
+      size: clips in a batch; a multiple of the number of devices.
+      busy_seconds: for which the device was busy.
+    """
+
+    def __init__(self, model: Model, plan: Plan, warm_up: WarmUp):
+        """Prepares to dream by `plan`."""
+        self._model, self._plan, self._warm_up = model, plan, warm_up
+        self._dream = dreams.dream_sources
+        if plan.creates_ouroboros:
+            self._dream = ouroboroses.dream_ouroboroses
+        self.size = -(-plan.batch_size // devices.count()) * devices.count()
+        self.busy_seconds = 0.0
+
+    def dream(self, batch: list[Source], writers: Writers, *, bar, folder) -> None:
+        """Dreams a batch, and hands its clips to the writers.
+
+        A clip that cannot be dreamed is recorded with its reason, and the others are dreamed.
+
+        Raises:
+          StorageError: what an ouroboros saves cannot be written.
+        """
+        waiting = [batch] if batch else []
+        while waiting:
+            part, *waiting = waiting
+            if len(part) > self.size:
+                waiting = [part[: self.size], part[self.size :], *waiting]
+                continue
+            try:
+                pending = self._begin(part, bar=bar, folder=folder)
+            except StorageError:
+                raise
+            except Exception as error:
+                waiting = self._after_error(error, part, writers) + waiting
+            else:
+                self.busy_seconds += pending.seconds
+                writers.add(part, pending)
+
+    def _begin(self, part, *, bar, folder):
+        self._warm_up.dreams(self._model, fill_batch(part, self.size))
+        return self._dream(
+            self._model,
+            part,
+            self._plan,
+            size=self.size,
+            report=functools.partial(bar.set_postfix_str, refresh=True),
+            folder=folder,
+        )
+
+    def _after_error(self, error, part, writers):
+        """Records the clip that failed, or returns the parts that are to be tried again."""
+        full = _is_out_of_memory(error)
+        if full and self.size > devices.count():
+            self.size = max(1, self.size // devices.count() // 2) * devices.count()
+            log.warning(
+                "the device has no room for so many clips: continuing with --batch_size=%d",
+                self.size,
+            )
+            return [part]
+        if len(part) > 1:
+            return [[source] for source in part]
+        reason = describe_error(error)
+        if full:
+            reason = "the device has no room for this clip; a shorter one may fit"
+        log.debug("%s", reason, exc_info=error)
+        writers.fail(part[0].job, f"{part[0].job.name}: {reason}")
+        return []
+
+
+def _is_out_of_memory(error):
+    return isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
