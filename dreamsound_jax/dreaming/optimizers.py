@@ -1,4 +1,4 @@
-"""How steps are taken: optax's optimizers by name, and the chain that leads a gradient to them."""
+"""Optimizers by name, the settings of a gradient step, and the optax chain that takes it."""
 
 import functools
 import inspect

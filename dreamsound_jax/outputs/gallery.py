@@ -1,4 +1,4 @@
-"""Pictures that lay several dreams, sounds or curves side by side. Each is a PNG, as bytes."""
+"""Pictures of several dreams, sounds or curves, for model cards and studies: PNGs, as bytes."""
 
 from collections.abc import Mapping, Sequence
 

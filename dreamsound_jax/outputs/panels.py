@@ -1,4 +1,4 @@
-"""Panels that several pictures share. Times are in seconds, frequencies in Hz, levels in dB.
+"""Panels, colours and scales that pictures share. Times are in s, frequencies in Hz, levels in dB.
 
 Figures are made without pyplot, which keeps figures in a global list: so nothing is shown, nothing
 is left behind, and threads may draw pictures at the same time.

@@ -1,4 +1,4 @@
-"""What is wrong with options whatever the network and the clips are."""
+"""Checks options against their bounds and against each other, before a model is known."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The plan of a run: how each clip is dreamed, with what is static split from what is data."""
+"""The plan of a run: how each clip is dreamed, by which layers and objective in each round."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

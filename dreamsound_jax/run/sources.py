@@ -1,4 +1,4 @@
-"""Reads the sounds of clips: each with its random keys and the class that it dreams of."""
+"""Reads the sound of a clip, checks its length, and draws its random keys and its class."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Sets up a process for a command: JAX, its compilation cache, logging and garbage collection.
+"""Sets up a process for a command: precision, caches, logging and garbage collection.
 
 These are settings of the whole process, so only commands make them; importing the package, or
 calling it from Python, makes none.
