@@ -1,4 +1,4 @@
-"""What `dream` and `ouroboros` return."""
+"""`Dream` and `Ouroboros`, which the Python API returns: their arrays, files and display."""
 
 import base64
 from dataclasses import dataclass

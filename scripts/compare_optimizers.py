@@ -40,7 +40,7 @@ from studies.optimizers.dreamer import Dreamer
 from studies.optimizers.inputs import name_input, read_inputs, write_inputs
 from studies.optimizers.journal import Journal
 from studies.optimizers.page import Clip
-from studies.optimizers.statistics import MIN_INPUTS
+from studies.optimizers.statistics import MIN_INPUTS, SIGNIFICANT
 from studies.optimizers.steps import select_ends
 from studies.optimizers.study import Plan, Study
 from studies.report import describe_run
@@ -90,8 +90,9 @@ def main():
     plan = make_plan(options, settings, compared, paths)
     if len(sounds) < MIN_INPUTS:
         log.warning(
-            "no p-value of %d inputs is below 0.05: --input must name at least %d",
+            "no p-value of %d inputs is below %g: --input must name at least %d",
             len(sounds),
+            SIGNIFICANT,
             MIN_INPUTS,
         )
     journal = Journal(folder / "dreams.jsonl")

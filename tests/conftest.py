@@ -3,14 +3,14 @@ import gc
 import jax
 import pytest
 
-from dreamsound_jax.system import runtime
+from dreamsound_jax.system import cache, runtime
 from tests.helpers.tiny import write_checkpoint
 
 # They have no examples, and some import packages that may be missing.
 collect_ignore = ["helpers"]
 
 # A program that one worker, or an earlier run, has compiled is not compiled again.
-runtime.cache_compiled_programs()
+cache.cache_compiled_programs()
 runtime.collect_garbage_rarely()
 
 

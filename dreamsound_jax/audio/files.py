@@ -1,4 +1,7 @@
-"""Reads, decodes and encodes sound files. Paths may be local, gs:// or s3://."""
+"""Reads and encodes sound files, and mixes, resamples and scales what the network is to hear.
+
+Paths may be local, gs:// or s3://.
+"""
 
 import io
 import os

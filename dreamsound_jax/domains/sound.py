@@ -10,7 +10,7 @@ from flax import struct
 
 from dreamsound_jax.domains.domain import LevelMatch, Rendered
 from dreamsound_jax.spectral import gain
-from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.front_end import FrontEnd, mix_to_mono
 from dreamsound_jax.spectral.interpolate import nearest_indices, resize_linear, resize_nearest
 from dreamsound_jax.spectral.mel import peak_normalise
 from dreamsound_jax.spectral.transforms import Chain, apply_transforms, change_rate, fit_length
@@ -128,7 +128,7 @@ class SoundDomain:
 
     def as_heard(self, channels: jax.Array) -> jax.Array:
         """Returns the mean of the channels, at the front end's sample rate."""
-        mono = channels.mean(axis=0)
+        mono = mix_to_mono(channels)
         if self.sample_rate == self.front_end.sample_rate:
             return mono
         ratio = Fraction(self.front_end.sample_rate, self.sample_rate)

@@ -1,4 +1,4 @@
-"""Gradient ascent on one clip: gradient, optax chain, projection."""
+"""Gradient ascent on one clip: gradient, optax chain, projection, and the faults that stop it."""
 
 import functools
 from collections.abc import Callable, Sequence

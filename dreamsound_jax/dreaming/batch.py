@@ -1,4 +1,4 @@
-"""One batch of clips on the device: sounds, spectrograms, dream, and sounds again."""
+"""One batch of clips on the device: sounds, spectrograms, dream, classes, and sounds again."""
 
 import functools
 from collections.abc import Callable, Sequence

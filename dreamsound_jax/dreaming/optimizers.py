@@ -1,4 +1,4 @@
-"""How steps are taken: optax's optimizers by name, and the chain that leads a gradient to them."""
+"""Optimizers by name, the settings of a gradient step, and the optax chain that takes it."""
 
 import functools
 import inspect
@@ -98,8 +98,6 @@ def check_hyperparameters(optimizer: str, given: dict[str, float]) -> None:
                 f"--{option}={value}: the optimizer {optimizer} has no such setting; with "
                 f"--{option}, --optimizer must be one of {others}"
             )
-        if option in ("momentum", "b1", "b2") and not 0 <= value < 1:
-            raise UserError(f"--{option} must be at least 0 and under 1, and is {value}")
 
 
 class Steps(NamedTuple):

@@ -1,4 +1,4 @@
-"""The two halves of how a clip is dreamed: what a compiled program depends on, and its data."""
+"""`Program`, which a compiled dream depends on, and `ClipSettings`, the data of its clips."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamsound_jax.outputs.panels import (
+    CHANGE_COLOURS,
+    CHANGE_LABEL,
     DPI,
     DYNAMIC_RANGE_DB,
     INK,
@@ -100,7 +102,6 @@ def _draw_before_and_after(figure, panels, picture):
             db,
             title,
             seconds_per_frame=picture.scale.seconds_per_frame,
-            cmap="magma",
             vmin=lowest,
             vmax=highest,
         )
@@ -115,12 +116,11 @@ def _draw_change(figure, axes, picture):
         picture.change_db,
         picture.change_label,
         seconds_per_frame=picture.scale.seconds_per_frame,
-        cmap="RdBu_r",
+        cmap=CHANGE_COLOURS,
         vmin=-most,
         vmax=most,
     )
-    label = "quieter  ←  change (dB)  →  louder"
-    _draw_colour_bar(figure, image, axes, extend="both", label=label)
+    _draw_colour_bar(figure, image, axes, extend="both", label=CHANGE_LABEL)
 
 
 def _draw_colour_bar(figure, image, axes, **options):

@@ -1,10 +1,12 @@
-"""Pictures that lay several dreams, sounds or curves side by side. Each is a PNG, as bytes."""
+"""Pictures of several dreams, sounds or curves, for model cards and studies: PNGs, as bytes."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dreamsound_jax.outputs.panels import (
+    CHANGE_COLOURS,
+    CHANGE_LABEL,
     DYNAMIC_RANGE_DB,
     INK,
     SpectrogramScale,
@@ -39,8 +41,8 @@ def draw_layers(
     panels = figure.subplots(2, len(dreams) + 1)
     before = next(iter(dreams.values()))[0]
     highest = max(max(before.max(), after.max()) for before, after, _ in dreams.values())
-    levels = {"cmap": "magma", "vmin": highest - DYNAMIC_RANGE_DB, "vmax": highest}
-    changes = {"cmap": "RdBu_r", "vmin": -_CHANGE_DB, "vmax": _CHANGE_DB}
+    levels = {"vmin": highest - DYNAMIC_RANGE_DB, "vmax": highest}
+    changes = {"cmap": CHANGE_COLOURS, "vmin": -_CHANGE_DB, "vmax": _CHANGE_DB}
     frame = {"seconds_per_frame": scale.seconds_per_frame}
     draw_spectrogram(panels[0, 0], before, "input", **frame, **levels)
     panels[1, 0].axis("off")
@@ -52,8 +54,7 @@ def draw_layers(
     label_frequencies(panels[0], scale.band_centres)
     label_frequencies(panels[1, 1:], scale.band_centres)
     figure.colorbar(level, ax=panels[0], aspect=30, label="level (dB)")
-    label = "quieter  ←  change (dB)  →  louder"
-    figure.colorbar(moved, ax=panels[1], aspect=30, extend="both", label=label)
+    figure.colorbar(moved, ax=panels[1], aspect=30, extend="both", label=CHANGE_LABEL)
     return encode_png(figure)
 
 
@@ -76,7 +77,6 @@ def draw_sounds(
                 mel_db - mel_db.max(),
                 name,
                 seconds_per_frame=scale.seconds_per_frame,
-                cmap="magma",
                 vmin=-DYNAMIC_RANGE_DB,
                 vmax=0,
             )

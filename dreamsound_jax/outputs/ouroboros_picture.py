@@ -65,7 +65,6 @@ def _draw_whole_sound(figure, picture):
         picture.mel_db - np.nanmax(picture.mel_db),
         "The whole sound: the input, and what each round adds",
         seconds_per_frame=picture.seconds / picture.mel_db.shape[1],
-        cmap="magma",
         vmin=-DYNAMIC_RANGE_DB,
         vmax=0,
     )

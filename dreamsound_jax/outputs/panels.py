@@ -1,4 +1,4 @@
-"""Panels that several pictures share. Times are in seconds, frequencies in Hz, levels in dB.
+"""Panels, colours and scales that pictures share. Times are in s, frequencies in Hz, levels in dB.
 
 Figures are made without pyplot, which keeps figures in a global list: so nothing is shown, nothing
 is left behind, and threads may draw pictures at the same time.
@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # The import takes half a second, and is of no use before a c
 DPI = 100
 INK = "#1f3b5c"
 MAX_COLUMNS = 1200  # No panel has more pixels in a row.
+LEVEL_COLOURS = "magma"
+CHANGE_COLOURS = "RdBu_r"  # White where nothing changed.
+CHANGE_LABEL = "quieter  ←  change (dB)  →  louder"
 DYNAMIC_RANGE_DB = 80  # Colours end so far below the loudest cell, where the analysis ends, too.
 
 
@@ -56,7 +59,14 @@ def encode_png(figure: Figure) -> bytes:
 
 
 def draw_spectrogram(
-    axes: Axes, db: np.ndarray, title: str, *, seconds_per_frame: float, **colours
+    axes: Axes,
+    db: np.ndarray,
+    title: str,
+    *,
+    seconds_per_frame: float,
+    vmin: float,
+    vmax: float,
+    cmap: str = LEVEL_COLOURS,
 ) -> AxesImage:
     """Draws a spectrogram, each frame around its time and each band around its number.
 
@@ -65,7 +75,8 @@ def draw_spectrogram(
       db: (bands, frames) in dB.
       title: the title of the panel.
       seconds_per_frame: the time from one frame to the next.
-      **colours: `cmap`, `vmin` and `vmax` of `imshow`.
+      vmin, vmax: the values in dB where the colours end.
+      cmap: `LEVEL_COLOURS` or `CHANGE_COLOURS`.
     """
     bands, frames = db.shape
     left, right = -seconds_per_frame / 2, (frames - 0.5) * seconds_per_frame
@@ -76,7 +87,9 @@ def draw_spectrogram(
         extent=(left, right, -0.5, bands - 0.5),
         origin="lower",
         aspect="auto",
-        **colours,
+        cmap=cmap,
+        vmin=vmin,
+        vmax=vmax,
     )
 
 

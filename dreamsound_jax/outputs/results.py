@@ -1,4 +1,4 @@
-"""The results of a dream or an ouroboros, as the JSON, the manifest and the page state them."""
+"""What a dream or an ouroboros did, as the .json, the manifest and the page of clips state it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

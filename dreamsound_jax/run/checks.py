@@ -1,4 +1,4 @@
-"""What is wrong with options whatever the network and the clips are."""
+"""Checks options against their bounds and against each other, before a model is known."""
 
 import itertools
 import math
@@ -61,11 +61,17 @@ def check_value(name: str, value) -> None:
             raise UserError(f"--{name} must be a finite number, and is {each}")
         if metadata["choices"] and each not in metadata["choices"]:
             nearest_or_fail(f"--{name}", each, metadata["choices"])
-    lowest, highest = metadata["at_least"], metadata["at_most"]
+    _check_bounds(name, value, metadata)
+
+
+def _check_bounds(name, value, metadata):
+    lowest, highest, below = (metadata[bound] for bound in ("at_least", "at_most", "below"))
     if lowest is not None and value < lowest:
         raise UserError(f"--{name} must be at least {lowest:g}, and is {value}")
     if highest is not None and value > highest:
         raise UserError(f"--{name} must be at most {highest}, and is {value}")
+    if below is not None and value >= below:
+        raise UserError(f"--{name} must be under {below:g}, and is {value}")
 
 
 def _check_sweep(sweep):

@@ -1,4 +1,4 @@
-"""What is written of a clip that is the same for a dream and for an ouroboros."""
+"""Describes a clip for its files: what was asked, the class probabilities, the title's aim."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Dreams a batch of clips, from their sounds to their files."""
+"""Dreams a batch of clips, and makes the sound, the picture and the facts of each."""
 
 import functools
 import time

@@ -25,14 +25,19 @@ def option(
     choices: tuple[str, ...] | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
+    below: float | None = None,
 ):
-    """Returns a dataclass field with its help, role, choices and bounds as metadata."""
+    """Returns a dataclass field with its help, role, choices and bounds as metadata.
+
+    A value may reach `at_least` and `at_most`, but not `below`.
+    """
     metadata = {
         "help": help,
         "role": role,
         "choices": choices,
         "at_least": at_least,
         "at_most": at_most,
+        "below": below,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -189,10 +194,26 @@ class Options:
         role="program",
     )
     momentum: float | None = option(
-        None, "Momentum coefficient (momentum, nesterov, lars, sm3).", role="data"
+        None,
+        "Momentum coefficient (momentum, nesterov, lars, sm3).",
+        role="data",
+        at_least=0.0,
+        below=1.0,
     )
-    b1: float | None = option(None, "Adam family: decay rate of the first moment.", role="data")
-    b2: float | None = option(None, "Adam family: decay rate of the second moment.", role="data")
+    b1: float | None = option(
+        None,
+        "Adam family: decay rate of the first moment.",
+        role="data",
+        at_least=0.0,
+        below=1.0,
+    )
+    b2: float | None = option(
+        None,
+        "Adam family: decay rate of the second moment.",
+        role="data",
+        at_least=0.0,
+        below=1.0,
+    )
     eps: float | None = option(
         None,
         "Adam family: a small constant added to the denominator of a step.",

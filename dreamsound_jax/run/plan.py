@@ -1,4 +1,4 @@
-"""The plan of a run: how each clip is dreamed, with what is static split from what is data."""
+"""The plan of a run: how each clip is dreamed, by which layers and objective in each round."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -119,9 +119,14 @@ class ClipPlan:
         if self.given_objective is not None:
             return self.given_objective
         chosen = self.layers_of_round(number)
-        names = self.card.architecture.stage_of(chosen[0]) if self.iterates else chosen
+        names = self._computed_layers(number)
         weights = [1 / len(chosen) if name in chosen else 0.0 for name in names]
         return Objective(tuple(self._term(w, name, target) for w, name in zip(weights, names)))
+
+    def _computed_layers(self, number):
+        """Returns the layers that a round's program computes; which of them count is data."""
+        chosen = self.layers_of_round(number)
+        return self.card.architecture.stage_of(chosen[0]) if self.iterates else chosen
 
     def _term(self, weight, name, target):
         if name == self.card.architecture.class_layer:
@@ -139,6 +144,14 @@ class ClipPlan:
             num_iterations=self.num_iterations,
             optimizers=(self.optimizer,),
         )
+
+    def programs(self) -> list[Program]:
+        """Returns the distinct programs of all rounds, in their order; that of a single dream."""
+        if not self.iterates or self.given_objective is not None:
+            return [self.program()]
+        rounds = range(min(self.ouroboros.length, len(self.layers)))
+        first_rounds = {self._computed_layers(number): number for number in reversed(rounds)}
+        return [self.program(number) for number in sorted(first_rounds.values())]
 
     def objective_data(self, target: int | None, number: int = 0) -> ObjectiveData:
         """Returns the weights and the data of a round's objective."""

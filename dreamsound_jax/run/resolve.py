@@ -1,4 +1,4 @@
-"""From options to a plan: everything is checked once, and what is static is split from data.
+"""From options and a card to a plan: names of layers and classes are looked up, once.
 
 Nothing that runs after `resolve` sees the options.
 """

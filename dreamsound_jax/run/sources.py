@@ -1,4 +1,4 @@
-"""Reads the sounds of clips: each with its random keys and the class that it dreams of."""
+"""Reads the sound of a clip, checks its length, and draws its random keys and its class."""
 
 from typing import NamedTuple
 
@@ -153,10 +153,12 @@ def draw_targets(jobs: list[Job]) -> dict[str, str]:
 
 
 def _check_length(source):
+    """Raises UserError if the pyramid of a round is too deep for the clip."""
     front_end, architecture = source.plan.card.front_end, source.plan.card.architecture
     shape = (front_end.n_mels, front_end.frame_count(source.sound.size))
     try:
-        source.plan.program().level_shapes(shape, architecture)
+        for program in source.plan.programs():
+            program.level_shapes(shape, architecture)
     except UserError as error:
         seconds = source.sound.size / front_end.sample_rate
         raise UserError(f"{source.job.path} ({seconds:.2f} s): {error}") from None

@@ -1,4 +1,7 @@
-"""The front end of a network: how a sound becomes the spectrogram that the network is shown."""
+"""The front end of a network: how a sound becomes the spectrogram that the network is shown.
+
+On the host, `audio.files.normalise_recording` makes what the network hears of a recording.
+"""
 
 import math
 from dataclasses import dataclass
@@ -130,6 +133,11 @@ class FrontEnd:
     def destandardise(self, spectrogram: jax.Array) -> jax.Array:
         """Converts standard deviations of the training spectrograms to dB."""
         return spectrogram * self.std + self.mean
+
+
+def mix_to_mono(channels: jax.Array) -> jax.Array:
+    """Returns the mean of (channels, samples), which the network hears: (samples,)."""
+    return channels.mean(axis=0)
 
 
 def _check_number(name, value, *, positive=False):

@@ -9,7 +9,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.front_end import FrontEnd, mix_to_mono
 from dreamsound_jax.spectral.interpolate import interpolate
 from dreamsound_jax.spectral.stft import istft, stft
 
@@ -114,7 +114,7 @@ def _split_heard(channels, sample_rate, highest):
     """
     samples = channels.shape[1]
     low = np.fft.rfftfreq(samples, 1 / sample_rate) <= highest
-    mono = channels.mean(axis=0, keepdims=True)
+    mono = mix_to_mono(channels)[None]
     heard = jnp.fft.irfft(jnp.where(low, jnp.fft.rfft(mono), 0), samples)
     return heard, channels - heard
 

@@ -1,4 +1,4 @@
-"""What a dream did to a sound, as numbers: its distance, its spectrum, its silences.
+"""What a dream did to a sound, as numbers for the studies: its distance, spectrum and silences.
 
 Sounds are (samples,) at 22,050 Hz. The measures have their own analysis, so that they mean the same
 whatever network dreams.

@@ -1,10 +1,14 @@
-"""The folders of caches."""
+"""The folders of caches, and how much is kept in the one of compiled programs."""
 
 import contextlib
 import os
 from pathlib import Path
 
+import jax
+
 COMPILATION_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+# Bytes of compiled programs that are kept in our own folder; those used least recently are dropped.
+LARGEST_CACHE = 2**30
 
 
 def user_cache_folder() -> Path:
@@ -21,6 +25,25 @@ def compilation_cache_folder() -> str:
 def traces_folder() -> str:
     """Returns the folder of traced programs: in this user's cache, which others cannot write to."""
     return str(user_cache_folder() / "traces")
+
+
+def cache_compiled_programs() -> None:
+    """Makes JAX keep what it compiles in the compilation cache folder, and look there first."""
+    jax.config.update("jax_compilation_cache_dir", compilation_cache_folder())
+    bound_compilation_cache()
+    # Programs that take no time to compile take even less to read.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def bound_compilation_cache() -> None:
+    """Bounds the size of our own folder; a folder that the user has chosen is the user's to clean.
+
+    JAX could bound it, too, but reads two files for each entry whenever it writes one, and writes
+    none any more once a killed process has left an entry without its time.
+    """
+    if not os.environ.get(COMPILATION_CACHE_VARIABLE):
+        drop_files_used_least_recently(Path(compilation_cache_folder()), largest=LARGEST_CACHE)
 
 
 def drop_files_used_least_recently(folder: Path, *, largest: int) -> None:

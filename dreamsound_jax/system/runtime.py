@@ -1,4 +1,4 @@
-"""Sets up a process for a command: JAX, its compilation cache, logging and garbage collection.
+"""Sets up a process for a command: precision, caches, logging and garbage collection.
 
 These are settings of the whole process, so only commands make them; importing the package, or
 calling it from Python, makes none.
@@ -7,23 +7,15 @@ calling it from Python, makes none.
 import atexit
 import gc
 import logging
-import os
 import sys
-from pathlib import Path
 
 import fsspec.config
 import jax
 from absl import logging as absl_logging
 from tqdm import tqdm
 
-from dreamsound_jax.system.cache import (
-    COMPILATION_CACHE_VARIABLE,
-    compilation_cache_folder,
-    drop_files_used_least_recently,
-)
+from dreamsound_jax.system.cache import cache_compiled_programs
 
-# Bytes of compiled programs that are kept in our own folder; those used least recently are dropped.
-LARGEST_CACHE = 2**30
 # The names under which fsspec knows cloud stores.
 STORES = ("s3", "gs", "gcs")
 
@@ -52,21 +44,6 @@ def collect_garbage_rarely() -> None:
     """
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
-
-
-def cache_compiled_programs() -> None:
-    """Makes JAX keep what it compiles in the compilation cache folder, and look there first.
-
-    The size of our own folder is bounded; a folder that the user has chosen is the user's to clean.
-    JAX could bound it, too, but reads two files for each entry whenever it writes one, and writes
-    none any more once a killed process has left an entry without its time.
-    """
-    jax.config.update("jax_compilation_cache_dir", compilation_cache_folder())
-    if not os.environ.get(COMPILATION_CACHE_VARIABLE):
-        drop_files_used_least_recently(Path(compilation_cache_folder()), largest=LARGEST_CACHE)
-    # Programs that take no time to compile take even less to read.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 def list_stores_anew() -> None:

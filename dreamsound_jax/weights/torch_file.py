@@ -96,8 +96,8 @@ class StoredTensor:
 def open_state_dict(path: str | os.PathLike) -> Iterator[dict[str, StoredTensor]]:
     """Opens a PyTorch file, and gives {name: StoredTensor} as a context manager.
 
-    All checksums are verified first. A state dict inside of {"state_dict": ...} is found, and a
-    prefix "module." that all names share is removed.
+    All checksums are verified first. A state dict inside of {"state_dict": ...} is found. Names are
+    as they are stored.
 
     Args:
       path: a file that `torch.save(model.state_dict(), path)` of PyTorch 1.6 or newer wrote.

@@ -214,6 +214,4 @@ def _extract_state_dict(path, content):
         raise UserError(
             f"{path} is not a state dict: its entries {names} are not tensors; {advice}"
         )
-    if all(name.startswith("module.") for name in views):  # torch.nn.DataParallel adds this.
-        views = {name.removeprefix("module."): view for name, view in views.items()}
     return views

@@ -1,4 +1,7 @@
-"""Converts the state dict of a PyTorch VGG19 to the weights of this project's VGG19."""
+"""Converts the state dict of a PyTorch VGG19 to the weights of this project's VGG19.
+
+The names, shapes and axes of PyTorch are known here; `torch_file.py` reads any state dict.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -41,7 +44,8 @@ def convert_state_dict(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Converts a state dict with torchvision's names, layer by layer.
 
-    Kernels of convolutions are transposed from OIHW to HWIO, and those of linear layers from
+    A prefix "module." that all names share is removed: `torch.nn.DataParallel` adds it. Kernels of
+    convolutions are transposed from OIHW to HWIO, and those of linear layers from
     (out, in) to (in, out). The input of `linear1` is reordered from PyTorch's channel-height-width
     to height-width-channel. Batch norms are folded into the convolutions before them.
 
@@ -58,6 +62,7 @@ def convert_state_dict(
     Raises:
       UserError: names are missing or unexpected, or shapes differ. The message lists all of them.
     """
+    tensors = _remove_shared_prefix(tensors)
     has_batch_norm = any(name.endswith("running_mean") for name in tensors)
     names = BATCH_NORM_TORCH_NAMES if has_batch_norm else TORCH_NAMES
     _check_names_and_shapes(tensors, _list_expected_shapes(names, shapes, has_batch_norm))
@@ -66,6 +71,12 @@ def convert_state_dict(
         (layer, _convert_layer(tensors, names[layer], layer, shape, has_batch_norm, dtype))
         for layer, shape in kernel_shapes
     )
+
+
+def _remove_shared_prefix(tensors, prefix="module."):
+    if not all(name.startswith(prefix) for name in tensors):
+        return tensors
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def _list_kernel_shapes(shapes):

@@ -1,4 +1,4 @@
-"""Dreams as they are written into files."""
+"""Writes a dream as a WAV file, as dreamsound does, and reads it back to be measured."""
 
 import numpy as np
 

@@ -41,7 +41,9 @@ GM = read_card(shipped("checkpoints") / "gm")
             "--momentum=0.5: the optimizer sgd has no such setting; with --momentum, --optimizer "
             "must be one of momentum, nesterov, lars, sm3",
         ),
-        ({"optimizer": "adam", "b1": 1.0}, "--b1 must be at least 0 and under 1, and is 1.0"),
+        ({"optimizer": "momentum", "momentum": 1.0}, "--momentum must be under 1, and is 1.0"),
+        ({"optimizer": "adam", "b1": 1.0}, "--b1 must be under 1, and is 1.0"),
+        ({"sweep": {"b2": (0.9, 1.5)}, "optimizer": "adam"}, "--b2 must be under 1, and is 1.5"),
         ({"lr": float("nan")}, "--lr must be a finite number, and is nan"),
         ({"gain_range": float("inf")}, "--gain_range must be a finite number, and is inf"),
         ({"domain": "sond"}, "no --domain 'sond' (did you mean sound?); choose from: sound, mel"),
@@ -99,7 +101,8 @@ BOUNDED = [
 
 def test_bounds_hold_for_values_from_python_and_in_a_sweep():
     # A hyperparameter needs an optimizer that takes it.
-    others = {"eps": {"optimizer": "adam"}, "weight_decay": {"optimizer": "adamw"}}
+    others = dict.fromkeys(("b1", "b2", "eps", "weight_decay"), {"optimizer": "adamw"})
+    others["momentum"] = {"optimizer": "momentum"}
     assert len(BOUNDED) > 15
     for name, bound, outside in BOUNDED:
         given = tiny.options(**others.get(name, {}))

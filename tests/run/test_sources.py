@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import jax
@@ -62,6 +63,20 @@ def test_what_is_too_short_or_too_long_is_found_when_a_clip_is_read(changes, mes
     with pytest.raises(UserError) as error:
         read(card=GM, **changes)
     assert str(error.value).startswith(message)
+
+
+def test_the_pyramid_must_suit_every_round_whatever_the_order_of_the_layers():
+    names = GM.architecture.layers
+    given = {"create_ouroboros": True, "layers_to_use": ("iterate",), "pyramid_size": 4}
+    plan = tiny.plan(GM, **given, clip_length=51200, ouroboros_length=len(names))
+    (job,) = list_jobs(["noise"], plan)
+    for layers, first in ((names, "output"), (names[::-1], "mp5")):
+        clip = dataclasses.replace(job.plan, layers=layers)
+        with pytest.raises(UserError, match=f"layer {first} needs at least 32 mel bands"):
+            read_source(job._replace(plan=clip))
+    shallow = dataclasses.replace(job.plan.ouroboros, length=1)
+    clip = dataclasses.replace(job.plan, layers=names[::-1], ouroboros=shallow)
+    assert read_source(job._replace(plan=clip)).sound.size == 51200
 
 
 def test_a_pyramid_that_is_too_deep_for_one_clip_may_suit_another(tmp_path):

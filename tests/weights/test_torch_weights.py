@@ -37,6 +37,17 @@ def test_axes_are_transposed_and_linear1_reads_height_width_channel():
     np.testing.assert_array_equal(converted["output"]["bias"], arrays["classifier.6.bias"])
 
 
+def test_the_prefix_of_a_parallel_model_is_removed_if_all_names_have_it():
+    arrays = vgg19_arrays(SHAPES)
+    parallel = {f"module.{name}": array for name, array in arrays.items()}
+    converted = dict(convert_state_dict(parallel, SHAPES))
+    for layer, expected in convert_state_dict(arrays, SHAPES):
+        np.testing.assert_equal(converted[layer], expected)
+    parallel["features.0.weight"] = parallel.pop("module.features.0.weight")
+    with pytest.raises(UserError, match=r"unexpected: .*module\.features\.0\.bias"):
+        convert_state_dict(parallel, SHAPES)
+
+
 def test_all_tensors_that_do_not_fit_are_named_at_once():
     arrays = vgg19_arrays(SHAPES)
     del arrays["features.2.bias"], arrays["classifier.6.weight"]

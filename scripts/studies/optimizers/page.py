@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from studies.optimizers.tables import Table
+from studies.optimizers.statistics import SIGNIFICANT
+from studies.optimizers.tables import INTERVAL, Table
 from studies.report import format_number
 
 
@@ -58,6 +59,8 @@ def make_page(
     """
     parts = {
         "title": _escape(title),
+        "significant": f"{SIGNIFICANT:g}",
+        "interval": INTERVAL,
         "facts": _join(_format_fact(*fact) for fact in facts.items()),
         "tables": _join(_format_table(table, table is tables[0]) for table in tables),
         "pictures": _join(_format_picture(*picture) for picture in pictures.items()),

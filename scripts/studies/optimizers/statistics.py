@@ -17,6 +17,7 @@ from dreamsound_jax.system.errors import UserError
 from studies.optimizers.steps import select_ends
 
 SIGNIFICANT = 0.05
+INTERVAL_LEVEL = 0.95
 RESAMPLES = 2000
 MIN_INPUTS = 6  # With fewer inputs a p-value is at least 2 / 2**5 = 0.0625.
 GROUP = ["setting", "optimizer"]
@@ -48,8 +49,9 @@ def summarise(
       "inputs", "dreams", "failed" (how many dreams failed), "lr" (NaN if it differs between
       settings), "p", "is_baseline", "wins"; medians over inputs of "gain", of "ratio" (the gain
       over the baseline's) and of `OUTCOMES`; "gain_low", "gain_high", "ratio_low" and
-      "ratio_high", the ends of 95% intervals; and "frechet", "cost" and "memory", the last two
-      over the baseline's. "p" is corrected for the number of rows (Benjamini and Hochberg).
+      "ratio_high", the ends of intervals of `INTERVAL_LEVEL`; and "frechet", "cost" and "memory",
+      the last two over the baseline's. "p" is corrected for the number of rows (Benjamini and
+      Hochberg).
 
     Raises:
       UserError: A setting has no test dreams of the baseline.
@@ -103,16 +105,22 @@ def rank_optimizers(table: pd.DataFrame, baseline: str) -> list[str]:
 
 
 def bootstrap_median(values: pd.Series) -> tuple[float, float]:
-    """Returns the ends of the 95% interval of the median; NaN with fewer than 2 values.
+    """Returns the ends of the interval of the median; NaN with fewer than 2 values.
 
-    It is a percentile bootstrap with a fixed seed, so that all optimizers are resampled alike.
+    It has the level `INTERVAL_LEVEL`. It is a percentile bootstrap with a fixed seed, so that all
+    optimizers are resampled alike.
     """
     known = values.dropna().to_numpy()
     if known.size < 2:
         return np.nan, np.nan
     rng = np.random.default_rng(0)
     found = stats.bootstrap(
-        (known,), np.median, method="percentile", n_resamples=RESAMPLES, rng=rng
+        (known,),
+        np.median,
+        confidence_level=INTERVAL_LEVEL,
+        method="percentile",
+        n_resamples=RESAMPLES,
+        rng=rng,
     )
     return found.confidence_interval
 

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from studies.optimizers.statistics import INTERVAL_LEVEL
 from studies.report import UNKNOWN, escape_markdown, format_number, markdown_table
 
+INTERVAL = f"{INTERVAL_LEVEL:.0%} interval"
 NO_PAIR = f"{UNKNOWN} → {UNKNOWN}"
 
 
@@ -33,7 +35,7 @@ def make_tables(summary: pd.DataFrame) -> list[Table]:
 def format_markdown(summary: pd.DataFrame) -> str:
     """Formats a summary as Markdown: the baseline in italics, winners in bold.
 
-    A winner gains more than the baseline with p < 0.05, corrected.
+    A winner gains more than the baseline with a corrected p below `SIGNIFICANT`.
     """
     return "\n\n".join(map(_format_table, make_tables(summary)))
 
@@ -55,8 +57,8 @@ def _format_row(row):
     return {
         "optimizer": row.optimizer,
         "learning rate": format_number(row.lr),
-        "gain (95% interval)": _format_interval(row.gain, row.gain_low, row.gain_high),
-        "× baseline (95% interval)": _format_interval(row.ratio, row.ratio_low, row.ratio_high),
+        f"gain ({INTERVAL})": _format_interval(row.gain, row.gain_low, row.gain_high),
+        f"× baseline ({INTERVAL})": _format_interval(row.ratio, row.ratio_low, row.ratio_high),
         "p (corrected)": "< 0.001" if row.p < 0.001 else format_number(round(row.p, 3)),
         "moved (dB)": format_number(row.moved_db),
         "log-spectral distance (dB)": format_number(row.distance_db),
