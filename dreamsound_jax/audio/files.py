@@ -4,6 +4,7 @@ Paths may be local, gs:// or s3://.
 """
 
 import io
+import logging
 import os
 import re
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from dreamsound_jax.audio.find import READABLE, UNREADABLE, describe_missing
 from dreamsound_jax.audio.loudness import check_finite
 from dreamsound_jax.system.errors import UserError, reason_of
 
+# Products of the powers of louder sounds would overflow in float32.
+_LOUDEST = 2.0**24
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
 _CHUNK_FRAMES = 2**20  # A file is decoded in chunks of this many frames.
 
@@ -26,6 +29,9 @@ _LOGGED_SIZES = re.compile(r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \
 _UNKNOWN_SIZE = 0x7FFF0000
 _UNKNOWN_FRAMES = 2**62  # The number of frames of a FLAC stream of unknown length is larger.
 _UNRECOGNISED_FORMAT = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
+
+
+log = logging.getLogger(__name__)
 
 
 class Recording(NamedTuple):
@@ -54,6 +60,14 @@ def read_recording(path: str) -> Recording:
     recording = _decode_file(path, _read_bytes(path))
     if not np.isfinite(recording.channels).all():
         raise UserError(f"{path!r} must be finite, but has samples that are NaN or infinite")
+    peak = np.abs(recording.channels).max()
+    if peak > _LOUDEST:
+        # By a power of two, which changes no digit of a sample.
+        _, exponent = np.frexp(peak)
+        log.warning(
+            "%r has a peak of %.3g, and is read %.3g times as quiet", path, peak, 2.0**exponent
+        )
+        recording = recording._replace(channels=np.ldexp(recording.channels, -exponent))
     return recording
 
 

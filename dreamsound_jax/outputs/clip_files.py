@@ -13,7 +13,7 @@ from etils import epath
 
 from dreamsound_jax.audio.rendering import RenderedSound
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
-from dreamsound_jax.system.storage import encode_json, write_whole
+from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def title_clip(request: ClipRequest, *, kind: str, aim: str | None = None) -> st
       kind: "Dream" or "Ouroboros".
       aim: what was dreamed towards, such as "towards organ"; None without a class.
     """
-    name, layers = Path(request.input).name, " + ".join(request.layers)
+    name, layers = printable_name(Path(request.input).name), " + ".join(request.layers)
     return f"{kind} of {name} by {layers} of {request.model}{f', {aim}' if aim else ''}"
 
 

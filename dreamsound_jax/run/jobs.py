@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dreamsound_jax.run.plan import ClipPlan, Plan
+from dreamsound_jax.system.storage import printable_name
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +35,8 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the clip's files, without a suffix, such as 00000-noise."""
-        return f"{self.number:05d}-{_printable_stem(self.path)}"
-
-
-def _printable_stem(path):
-    """Returns the stem of a file's name as text that any file system can have in a name.
-
-    A name may hold bytes that are no UTF-8, or be as long as a name can be.
-    """
-    stem = os.fsencode(Path(path).stem)[:_LONGEST_STEM].decode(errors="replace")
-    try:
-        os.fsencode(stem)
-    except UnicodeEncodeError:  # In the locale POSIX, Python writes names in ASCII.
-        return stem.encode("ascii", "replace").decode().replace("?", "_")
-    return stem
+        stem = os.fsencode(Path(self.path).stem)[:_LONGEST_STEM]
+        return f"{self.number:05d}-{printable_name(stem)}"
 
 
 def merge_inputs(

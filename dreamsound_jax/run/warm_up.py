@@ -1,4 +1,4 @@
-"""Compiles programs before they are called, so that a run starts sooner.
+"""Compiles programs before they are called, and lets go of them when they are many.
 
 Programs are traced one after the other, in the order in which they will be called, and compiled in
 threads meanwhile. With nothing compiled before, `dreamsound --seed=1` took 12.0 s, and 13.0 s
@@ -25,18 +25,25 @@ from dreamsound_jax.dreaming.program import ClipSettings
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run.batches import stack_settings
 from dreamsound_jax.run.sources import Source
-from dreamsound_jax.system.programs import are_kept
+from dreamsound_jax.system.programs import are_kept, let_go
 
 # Modules that take a second to import, and are needed only once a clip has been dreamed.
 IMPORTED_LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
 
 
+# Batches of a new length or layer need programs of their own, of some 60 MB. When so many kinds of
+# batches have been dreamed, all programs are let go. To read one kind again from the cache took
+# 0.5 s (`--num_iterations=1` by gm, 2 cores of a shared AMD EPYC, CPU only, 2026-11-26).
+MOST_KINDS = 8
+
+
 class WarmUp:
-    """Compiles the programs of a run ahead."""
+    """Compiles the programs of a run ahead, and bounds the memory that they take."""
 
     def __init__(self):
         """Begins nothing yet."""
         self._begun: set = set()
+        self._imports = False
 
     def draws(self, batch_size: int, pyramid_size: int) -> None:
         """Compiles what draws random numbers, while the network is read."""
@@ -54,12 +61,16 @@ class WarmUp:
         kind = (len(sources), sources[0].shape, sources[0].plan.static)
         if kind in self._begun:
             return
+        if len(self._begun) == MOST_KINDS:
+            let_go()
+            self._begun.clear()
+        self._begun.add(kind)
         if are_kept():
             _compile_dreams(model, sources)
-        if not self._begun:
+        if not self._imports:
             # Not sooner: imports hold up tracing, and a warm start took 1.15 times as long.
             threading.Thread(target=_import_late, daemon=True).start()
-        self._begun.add(kind)
+            self._imports = True
 
 
 def _compile_dreams(model, sources):

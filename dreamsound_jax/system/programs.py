@@ -9,17 +9,21 @@ of the packages that trace, JAX's options, and the shapes and constants that are
 Traces are kept on a single CPU device. Elsewhere a start is a small part of a run, and a trace for
 several devices depends on which they are.
 
-A file is read as data: its digest is checked, the structure of the result is read from JSON, and a
-program with custom calls is refused, which could call functions of the process.
+A file is read as data, and only where nobody but this user can have written it: its digest is
+checked, the structure of the result is read from JSON, and a program with custom calls is refused,
+which could call functions of the process.
 """
 
 import contextlib
 import functools
+import gc
 import hashlib
 import importlib.metadata
 import json
 import logging
+import os
 import platform
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +62,17 @@ def keep_in(folder: str) -> Iterator[None]:
 def are_kept() -> bool:
     """Whether traces are kept here and now."""
     return _store is not None and (jax.default_backend(), jax.device_count()) == ("cpu", 1)
+
+
+def let_go() -> None:
+    """Lets go of all compiled programs of this process, and the memory they take.
+
+    Those that are called again are read from the caches on the disk.
+    """
+    if _store is not None:
+        _store.let_go()
+    jax.clear_caches()
+    gc.collect()
 
 
 class kept:  # noqa: N801 (a decorator)
@@ -128,6 +143,11 @@ class Store:
             for file in files[MOST_KEPT:]:
                 file.unlink(missing_ok=True)
 
+    def let_go(self) -> None:
+        """Lets go of all programs; those that are running end first."""
+        with self._lock:
+            self._programs.clear()
+
     def program(self, function: kept, arguments, static: dict) -> Program:
         """Returns the program of a function for arguments of these shapes."""
         leaves, structure = jax.tree.flatten(arguments)
@@ -135,22 +155,22 @@ class Store:
         key = function, structure, shapes, tuple(sorted(static.items()))
         with self._lock:
             if key not in self._programs:
-                exported, result = self._trace(function, structure, shapes, static)
-                name = function.__name__
-                self._programs[key] = Program(exported, result, name, self._compilers)
+                self._programs[key] = self._make(function, structure, shapes, static)
             return self._programs[key]
 
-    def _trace(self, function, structure, shapes, static):
-        """Returns (the trace, the structure of its result): as it was kept, or made anew."""
-        digest = _digest(function, structure, shapes, static)
-        if digest is None:
-            return _export(function, structure, shapes, static)
+    def _make(self, function, structure, shapes, static):
+        """Returns the program of a trace as it was kept, or made anew."""
+        name, digest = function.__name__, _digest(function, structure, shapes, static)
         file = self._folder / f"{digest}.trace"
-        found = _read(file, structure, shapes)
-        if found is None:
-            found = _export(function, structure, shapes, static)
+        found = digest and _read(file, structure, shapes)
+        if found:
+            # What is damaged in a way that only JAX's compiler notices is made anew, too.
+            with contextlib.suppress(Exception):
+                return Program(*found, name, self._compilers)
+        found = _export(function, structure, shapes, static)
+        if digest:
             self._write(file, *found, structure)
-        return found
+        return Program(*found, name, self._compilers)
 
     def _write(self, file, exported, result, structure):
         tree = encode_tree(result, like=structure)
@@ -159,7 +179,8 @@ class Store:
         content = exported.serialize()
         header = {"digest": hashlib.sha256(content).hexdigest(), "result": tree}
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
             write_whole(str(file), json.dumps(header).encode() + b"\n" + content, shared=True)
         except Exception as error:  # each file system has its own family of errors
             self._writable = False
@@ -182,6 +203,8 @@ def _export(function, structure, shapes, static):
 def _read(file, structure, shapes):
     """Returns what `_export` returned, or None if it is not there, damaged or not trusted."""
     try:
+        if not _is_ours(file):
+            return None
         header, _, content = file.read_bytes().partition(b"\n")
         header = json.loads(header)
         if hashlib.sha256(content).hexdigest() != header["digest"] or b"custom_call" in content:
@@ -197,6 +220,15 @@ def _read(file, structure, shapes):
         return exported, result
     except Exception:  # whatever is wrong with it, it can be made again
         return None
+
+
+def _is_ours(file):
+    """Whether this user alone can have written a file, which is not a link."""
+    if not hasattr(os, "getuid"):  # Windows has other rules, and folders of users are their own.
+        return True
+    of_file, of_folder = file.lstat(), file.parent.stat()
+    own = of_file.st_uid == of_folder.st_uid == os.getuid()
+    return own and stat.S_ISREG(of_file.st_mode) and not of_folder.st_mode & 0o022
 
 
 def _named(name, function):

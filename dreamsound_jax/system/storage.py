@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,24 @@ _OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 def is_cloud(path: os.PathLike | str) -> bool:
     """Returns whether a path lies in a cloud store, such as gs:// or s3://."""
     return _SCHEME_END in os.fspath(path)
+
+
+def printable_name(name: str | bytes) -> str:
+    r"""Returns the name of a file as text that can be printed and be the name of a file.
+
+    Bytes that are no UTF-8 become the replacement character. In the locale POSIX, where Python
+    writes names in ASCII, all that is not ASCII becomes an underscore.
+
+    Example:
+      >>> printable_name(b"caf\xe9.wav") == "caf\ufffd.wav"
+      True
+    """
+    text = os.fsencode(name).decode(errors="replace")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return re.sub(r"[^\x00-\x7f]", "_", text)
+    return text
 
 
 def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -> None:

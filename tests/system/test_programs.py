@@ -190,6 +190,44 @@ def unsafe_parts(path):
             yield from {word.arg for word in node.keywords} & {"allow_pickle"}
 
 
+def test_a_program_that_only_the_compiler_finds_damaged_is_traced_anew(tmp_path):
+    run(tmp_path)
+    (file,) = tmp_path.iterdir()
+    _, _, content = file.read_bytes().partition(b"\n")
+    module = content.index(b"ML\xefR")  # the magic number of MLIR's bytecode
+    plant(file, content[: module + 100] + bytes(200) + content[module + 300 :])
+    run(tmp_path)
+    assert traced == [2, 2]
+
+
+def test_what_others_may_have_written_is_not_run(tmp_path, monkeypatch):
+    folder = tmp_path / "traces"
+    run(folder)
+    folder.chmod(0o770)
+    run(folder)
+    assert (traced, folder.stat().st_mode & 0o777) == ([2, 2], 0o700)
+    run(folder)
+    assert traced == [2, 2]
+    (file,) = folder.iterdir()
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    run(folder)
+    assert traced == [2, 2, 2]
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    run(folder)
+    assert traced == [2, 2, 2, 2]
+
+
+def test_programs_that_are_let_go_are_found_again(tmp_path):
+    with programs.keep_in(str(tmp_path)):
+        scaled(pair(), np.float32(0.5), times=2)
+        programs.let_go()
+        result = scaled(pair(), np.float32(0.5), times=2)
+    np.testing.assert_array_equal(result.scaled, np.arange(3) * 2 + 0.5)
+    assert traced == [2]
+
+
 def test_nothing_is_unpickled_or_evaluated_but_by_the_restricted_reader_of_torch_files():
     found = {}
     for path in PACKAGE.rglob("*.py"):
