@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 import soxr
-from etils import epath
 
 from dreamsound_jax.audio.find import READABLE, UNREADABLE, describe_missing
 from dreamsound_jax.audio.loudness import check_finite
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import path_of
 
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
@@ -124,7 +124,7 @@ def decode_sound(data: bytes) -> Recording:
 
 
 def _read_bytes(path):
-    place = epath.Path(path)
+    place = path_of(path)
     try:
         if place.is_dir():
             raise UserError(f"{path!r} must be a sound file, but is a folder")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from etils import epath
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import is_cloud
+from dreamsound_jax.system.storage import is_cloud, path_of
 
 GENERATED = ("noise", "sine")
 READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf")
@@ -70,7 +70,7 @@ def _find_input(name):
         return [name]
     # The name stays a string: a path would turn './noise', which is a file, into 'noise'.
     name = os.path.expanduser(name)
-    path = epath.Path(name)
+    path = path_of(name)
     try:
         if name and path.is_dir():
             return _list_folder(name, path)

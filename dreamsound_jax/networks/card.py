@@ -3,12 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 
-from etils import epath
-
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
+from dreamsound_jax.system.storage import path_of
 
 # Cards without an entry "architecture" are of VGG19s, and state its size in these entries.
 VGG19 = "vgg19"
@@ -139,4 +138,4 @@ def read_entries(folder) -> dict:
 
 
 def _card_path(folder):
-    return epath.Path(folder) / "card.json"
+    return path_of(folder) / "card.json"

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from etils import epath
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
@@ -14,7 +13,7 @@ from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
-from dreamsound_jax.system.storage import is_cloud, local_copy
+from dreamsound_jax.system.storage import is_cloud, local_copy, path_of
 
 
 class Model(NamedTuple):
@@ -45,7 +44,7 @@ def load_model(name: str = "gm", *, checkpoint=None, dtype=jnp.float32) -> Model
     if not is_cloud(folder):
         # Orbax takes no relative path.
         folder = os.path.abspath(os.path.expanduser(folder))
-    folder = epath.Path(folder)
+    folder = path_of(folder)
     card = read_card(folder)
     if not (folder / "weights").exists():
         where = f"; {card.weights_from}" if card.weights_from else ""

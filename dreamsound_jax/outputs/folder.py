@@ -90,7 +90,7 @@ def wait_for_run(
 
 def _read_params(output_dir):
     """Reads the params.json of a folder; None if there is none."""
-    path = epath.Path(output_dir) / "params.json"
+    path = storage.path_of(output_dir) / "params.json"
     try:
         if not path.exists():
             return None
@@ -130,10 +130,12 @@ def make_folder(output_dir: str | None) -> epath.Path:
     try:
         if output_dir is None:
             return _make_numbered_folder(epath.Path("outputs"))
-        folder = epath.Path(output_dir)
+        folder = storage.path_of(output_dir)
         if not storage.is_cloud(folder):  # A store has no folders, and s3fs would make a bucket.
             folder.mkdir(parents=True, exist_ok=True)
         return folder
+    except UserError:
+        raise
     except Exception as error:  # Each cloud client has its own family of errors.
         place = output_dir or "outputs"
         raise UserError(f"cannot make the output folder {place!r}: {reason_of(error)}") from error

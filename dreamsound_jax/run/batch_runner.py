@@ -29,6 +29,7 @@ class BatchRunner:
     def __init__(self, model: Model, plan: Plan, warm_up: WarmUp):
         """Prepares to dream by `plan`."""
         self._model, self._plan, self._warm_up = model, plan, warm_up
+        warm_up.expect(plan)
         self._dream = dreams.dream_sources
         if plan.creates_ouroboros:
             self._dream = ouroboroses.dream_ouroboroses

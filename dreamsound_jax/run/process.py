@@ -75,7 +75,7 @@ class ProcessRun:
         remaining = [job for job in jobs if job.number not in done]
         begins = not self._resumes or list(inputs) != list(earlier_inputs or inputs)
         if jobs and not remaining and not begins:
-            log.info("%s: all %d clips were done before", self._folder, len(jobs))
+            log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
             return 0
         batches, first = self._read_batches(remaining), []
         # Other processes wait for what the first one writes.

@@ -24,6 +24,7 @@ from dreamsound_jax.dreaming.ouroboros import begin_clips, close_clips
 from dreamsound_jax.dreaming.program import ClipSettings
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run.batches import stack_settings
+from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.system.programs import are_kept, let_go
 
@@ -31,8 +32,8 @@ from dreamsound_jax.system.programs import are_kept, let_go
 IMPORTED_LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
 
 
-# Batches of a new length or layer need programs of their own, of some 60 MB. When so many kinds of
-# batches have been dreamed, all programs are let go. To read one kind again from the cache took
+# Clips of a new length need programs of their own, of some 60 MB. When batches of so many kinds
+# have been dreamed, all programs are let go. To read those of one kind again from the cache took
 # 0.5 s (`--num_iterations=1` by gm, 2 cores of a shared AMD EPYC, CPU only, 2026-11-26).
 MOST_KINDS = 8
 
@@ -43,6 +44,7 @@ class WarmUp:
     def __init__(self):
         """Begins nothing yet."""
         self._begun: set = set()
+        self._most_kinds = MOST_KINDS
         self._imports = False
 
     def draws(self, batch_size: int, pyramid_size: int) -> None:
@@ -53,6 +55,10 @@ class WarmUp:
         rolls = [keys.rolls] * batch_size
         draw_rolls.compile_ahead(rolls, numbers, numbers.astype(int), size=pyramid_size)
 
+    def expect(self, plan: Plan) -> None:
+        """Makes room for the programs of all clips of one length, to which a sweep returns."""
+        self._most_kinds = max(MOST_KINDS, len({clip.static for clip in plan.clips}) + 1)
+
     def dreams(self, model: Model, sources: list[Source]) -> None:
         """Compiles the dreams of a full batch, if they are the first of their kind.
 
@@ -61,7 +67,7 @@ class WarmUp:
         kind = (len(sources), sources[0].shape, sources[0].plan.static)
         if kind in self._begun:
             return
-        if len(self._begun) == MOST_KINDS:
+        if len(self._begun) == self._most_kinds:
             let_go()
             self._begun.clear()
         self._begun.add(kind)

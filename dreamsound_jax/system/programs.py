@@ -15,6 +15,7 @@ which could call functions of the process.
 """
 
 import contextlib
+import ctypes
 import functools
 import gc
 import hashlib
@@ -73,6 +74,17 @@ def let_go() -> None:
         _store.let_go()
     jax.clear_caches()
     gc.collect()
+    _give_memory_back()
+
+
+def _give_memory_back():
+    """Makes glibc give back what was freed: between pieces in use it keeps it.
+
+    After 50 lengths, a process had 0.8 GB with this and 1.5 GB without (gm, `--num_iterations=1`,
+    2 cores of a shared AMD EPYC, CPU only, 2026-11-26).
+    """
+    with contextlib.suppress(OSError, AttributeError):  # Other systems have other libraries.
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 class kept:  # noqa: N801 (a decorator)

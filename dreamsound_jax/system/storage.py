@@ -17,6 +17,7 @@ from etils import epath
 from dreamsound_jax.system.errors import StorageError, UserError, reason_of
 
 _SCHEME_END = "://"
+_SCHEMES = ("gs", "s3")
 # What file systems say of a name that they cannot have.
 _OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
@@ -24,6 +25,18 @@ _OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 def is_cloud(path: os.PathLike | str) -> bool:
     """Returns whether a path lies in a cloud store, such as gs:// or s3://."""
     return _SCHEME_END in os.fspath(path)
+
+
+def path_of(name: os.PathLike | str) -> epath.Path:
+    """Returns the path of a local file or folder, or of one in a store.
+
+    Raises:
+      UserError: the name begins like an address of another kind, such as https://.
+    """
+    text = os.fspath(name)
+    if not is_cloud(text) or text.split(_SCHEME_END)[0] in _SCHEMES:
+        return epath.Path(name)
+    raise UserError(f"{text!r} must be a local path, or begin with gs:// or s3://")
 
 
 def printable_name(name: str | bytes) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 
 import jax
 import numpy as np
@@ -114,6 +115,34 @@ def test_bad_inputs_are_named_and_the_others_done(run, tmp_path, caplog):
     assert wav.name.endswith("-ok.wav")
     assert not list((tmp_path / "out").glob(".*"))
     assert sum("error" in each for each in records_of(tmp_path / "out")) == len(bad) - 1
+
+
+@pytest.mark.parametrize("create_ouroboros", [False, True])
+def test_sounds_that_are_very_loud_or_oddly_named_are_dreamed_and_come_out_right(
+    create_ouroboros, run, tmp_path, caplog
+):
+    """Also the others, whatever is wrong with an address beside them."""
+    sound = tone(seconds=SAMPLES / RATE).astype(np.float32)
+    names = ("loud.wav", os.fsdecode(b"caf\xe9.wav"), f"{'L' * 250}.wav", "wait\x85.wav")
+    for name, scale in zip(names, (2.0**66, 1, 1, 1)):
+        soundfile.write("x.wav", sound * np.float32(scale), 22050, subtype="FLOAT")
+        os.rename("x.wav", name)
+    given = {"input": (*names, "https://example.com/a.wav"), "create_ouroboros": create_ouroboros}
+    given |= {"ouroboros_length": 1, "domain": "sound", "plots": True}
+    assert run(**given) == 1
+    assert "'https://example.com/a.wav' must be a local path, or begin with gs://" in caplog.text
+    done = sorted(record["name"] for record in records_of(tmp_path / "out"))
+    assert done == ["00000-loud", "00001-caf\ufffd", f"00002-{'L' * 200}", "00003-wait\x85"]
+    first, *others = (soundfile.read(tmp_path / "out" / f"{name}.wav")[0] for name in done)
+    assert np.abs(first).max() > 0.1
+    for other in others:  # They differ by their random draws.
+        np.testing.assert_allclose(other, first, atol=0.01)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "00001-caf" in page
+    # The same command finds them all.
+    caplog.clear()
+    assert run(**given) == 1
+    assert "all clips were done before (4)" in caplog.text
 
 
 def test_a_network_that_does_not_respond_stops_the_clip_and_writes_nothing(run, tmp_path, caplog):

@@ -1,6 +1,8 @@
 import jax
+import numpy as np
 import pytest
 
+from dreamsound_jax.run import warm_up as warm_up_module
 from dreamsound_jax.run.batches import fill_batch
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.sources import read_source
@@ -33,6 +35,10 @@ def sources(**changes):
     return fill_batch([read_source(list_jobs(["noise"], plan)[0])], 2)
 
 
+def lengthen(clips, samples):
+    return [clip._replace(sound=np.pad(clip.sound, (0, samples))) for clip in clips]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -63,6 +69,26 @@ def test_programs_are_compiled_ahead_and_another_process_finds_their_traces(
     with programs.keep_in(str(tmp_path)):
         WarmUp().dreams(tiny.tiny_model(), clips)
     assert len(compiled) == 2 * len(list(tmp_path.iterdir()))
+
+
+def test_programs_are_let_go_when_there_are_many_but_not_those_of_a_sweep(monkeypatch):
+    let_go = []
+    monkeypatch.setattr(warm_up_module, "let_go", lambda: let_go.append(1))
+    monkeypatch.setattr(warm_up_module, "MOST_KINDS", 3)
+    model, warm_up = tiny.tiny_model(), WarmUp()
+    lengths = [sources(), *(lengthen(sources(), more) for more in (500, 1000, 1500, 2000, 2500))]
+    for number, clips in enumerate(lengths):
+        for _ in range(2):
+            warm_up.dreams(model, clips)
+        assert len(let_go) == number // 3
+    let_go.clear()
+    layers = tuple((f"relu{stage}_1",) for stage in range(1, 6))
+    plan = tiny.plan(sweep={"layers_to_use": layers}, pyramid_size=1, clip_length=6000)
+    warm_up = WarmUp()
+    warm_up.expect(plan)
+    for job in list_jobs(["noise", "noise"], plan):
+        warm_up.dreams(model, [read_source(job)])
+    assert let_go == []
 
 
 def test_where_no_traces_are_kept_nothing_is_compiled_ahead(compiled):

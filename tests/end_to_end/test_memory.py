@@ -1,0 +1,38 @@
+"""What a run takes of memory, however many clips of however many lengths it has."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.helpers.commands import QUICK, finish, start
+
+MEGABYTES = 4096 / 2**20
+
+
+def memory_of(process):
+    """Returns the megabytes of a process that are in memory."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * MEGABYTES
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system has no /proc")
+def test_memory_is_flat_after_the_first_ten_of_sixty_lengths(tiny_checkpoint, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 40000)
+    (tmp_path / "in").mkdir()
+    for number in range(60):
+        soundfile.write(tmp_path / f"in/{number:02d}.wav", noise[: 6000 + 500 * number], 22050)
+    flags = (f"--checkpoint={tiny_checkpoint}", *QUICK, "--seed=1", "--input=in")
+    process = start(*flags, "--output_dir=out", cwd=tmp_path)
+    most = np.zeros(61)
+    while process.poll() is None:
+        done = len(list((tmp_path / "out").glob("*.json")))
+        with_one_left = min(done, 60)
+        most[with_one_left] = max(most[with_one_left], memory_of(process))
+        time.sleep(0.02)
+    code, printed = finish(process)
+    assert code == 0, printed
+    print("MB after each clip:", most.round().tolist())
+    assert most[50:].max() < 1.1 * most[10:20].max()
