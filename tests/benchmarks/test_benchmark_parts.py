@@ -15,6 +15,7 @@ SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=1", "--layers=relu1_1"]
 SMALL += ["--clip_length=6400", "--pyramid_size=1", "--num_iterations=1"]
 
 
+@pytest.mark.slow
 def test_every_stage_has_its_time(context):
     table = stages.measure(context)
     names = [row[0] for row in table.rows]
@@ -30,6 +31,7 @@ def test_every_stage_has_its_time(context):
     assert sum(row[3] == "not counted" for row in table.rows) == 3
 
 
+@pytest.mark.slow
 def test_convolutions_are_those_up_to_the_first_layer(context):
     small = context._replace(width=1 / 16, layers=("relu2_1", "relu5_4"))
     table = convolution.measure(small)
@@ -40,6 +42,7 @@ def test_convolutions_are_those_up_to_the_first_layer(context):
         assert row[6].median == pytest.approx(row[5].median / row[4].median)
 
 
+@pytest.mark.slow
 def test_inversion_is_compared_in_speed_and_quality(context):
     pytest.importorskip("librosa")
     table = inversion.measure(context, batch_sizes=(1, 2))

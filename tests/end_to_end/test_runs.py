@@ -76,7 +76,7 @@ def kill_when(process, reached):
 
 def test_a_run_that_is_killed_ends_whole(tiny_checkpoint, tmp_path):
     """At random moments; in the end all files are those of a run that was not killed."""
-    count = 40 + 40 * KILLS
+    count = 20 + 20 * KILLS
     flags = (f"--checkpoint={tiny_checkpoint}", f"--num_clips={count}", "--batch_size=4", *QUICK)
     out, moments = tmp_path / "out", random.Random(KILLS)
 
@@ -85,7 +85,7 @@ def test_a_run_that_is_killed_ends_whole(tiny_checkpoint, tmp_path):
 
     for kill in range(KILLS):
         # What is left for each kill; a few more are done before it strikes.
-        wanted = finished() + moments.randrange(max(1, (count - 30 - finished()) // (KILLS - kill)))
+        wanted = finished() + moments.randrange(max(1, (count - 15 - finished()) // (KILLS - kill)))
         process = start(*flags, "--output_dir=out", cwd=tmp_path)
         kill_when(process, lambda wanted=wanted: finished() > wanted)
     done = len({each["number"] for each in records_of(out)})

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import soundfile
 
 from studies.ouroboros import changes, page, runs
@@ -27,6 +28,7 @@ def make_courses():
     return courses
 
 
+@pytest.mark.slow
 def test_every_spoiled_sound_has_a_higher_index_than_its_harmless_changes():
     measured = changes.measure_changes([str(DATA / "misc_crow.flac"), str(DATA / "loop_amen.flac")])
     assert len(measured) == 2 * 10

@@ -115,6 +115,7 @@ def test_each_step_is_measured_at_the_original_scale(domain):
     np.testing.assert_array_equal(ends.steps.objective, dreamed.steps.objective[:, [0, -1]])
 
 
+@pytest.mark.slow
 def test_an_optimizer_dreams_the_same_in_a_program_of_several():
     """Each clip has its own optimizer and flags, whatever else the program contains."""
     model = tiny.tiny_model()
