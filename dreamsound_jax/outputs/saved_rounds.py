@@ -109,7 +109,13 @@ class SavedRounds:
                 if _digest(self._path(f"{first:06d}").read_bytes()) != digest:
                     raise ValueError(f"the file from round {first + 1} on is damaged")
         except Exception as error:  # Whatever is wrong with a file, rounds can be made again.
-            log.warning("%s starts again: of its saved rounds, %s", self._name, reason_of(error))
+            reason = (
+                "a file is missing" if isinstance(error, FileNotFoundError) else reason_of(error)
+            )
+            log.warning(
+                "batch %s starts again, because its saved rounds cannot be used: %s",
+                *(self._name, reason),
+            )
             self.remove()
             return state
         self._digests = digests

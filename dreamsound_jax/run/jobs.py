@@ -58,6 +58,9 @@ def merge_inputs(
       ['in/b.wav', 'in/c.wav', 'in/a.wav']
     """
     new = list((Counter(found) - Counter(earlier)).elements())
+    gone = list((Counter(earlier) - Counter(found)).elements())
+    if gone:
+        log.info("gone since the run began: %s", ", ".join(gone))
     if not new:
         return list(earlier)
     if num_clips is not None:

@@ -5,6 +5,7 @@ calling it from Python, makes none.
 """
 
 import atexit
+import contextlib
 import gc
 import logging
 import sys
@@ -55,6 +56,28 @@ def list_stores_anew() -> None:
         fsspec.config.conf.setdefault(store, {})["use_listings_cache"] = False
 
 
+class _Forgiving:
+    """Standard error, whose writing never fails: no run ends because nobody reads what it says."""
+
+    def __init__(self, stream):
+        """Wraps `stream`, which is None if the process was started without standard error."""
+        self._stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Writes a text, if it can be written."""
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes what was written, if it can be."""
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.flush()
+
+
 class _LinesAboveBar(logging.Handler):
     """Writes one plain line per message to stderr, above a progress bar."""
 
@@ -64,6 +87,8 @@ class _LinesAboveBar(logging.Handler):
 
 def log_plainly() -> None:
     """Shows this package's log as plain lines, and silences what libraries log as well as raise."""
+    if not isinstance(sys.stderr, _Forgiving):
+        sys.stderr = _Forgiving(sys.stderr)
     log = logging.getLogger("dreamsound_jax")
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = [_LinesAboveBar()], False

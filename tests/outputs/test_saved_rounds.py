@@ -106,7 +106,7 @@ def test_a_batch_whose_files_are_not_whole_begins_again_with_a_line(folder, dama
     list_unfinished_batches(folder)
     beginning = state(0)
     assert SavedRounds(folder, CLIPS).restore(beginning) is beginning
-    assert caplog.text.count("00007 starts again: ") == 1
+    assert caplog.text.count("batch 00007 starts again, because its saved rounds") == 1
     assert list_unfinished_batches(folder) == [] and not list((folder / "unfinished").iterdir())
 
 

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PREPARE = """
 import logging
 import fsspec.config, jax
@@ -32,3 +34,22 @@ def test_only_a_command_changes_the_process(monkeypatch, tmp_path):
         f"{tmp_path}/dreamsound_jax/programs -1",
         "[False, False]",
     ]
+
+
+UNREAD = """
+import logging
+from tqdm import tqdm
+from dreamsound_jax.system import runtime
+
+runtime.log_plainly()
+for number in tqdm(range(3), mininterval=0):
+    logging.getLogger("dreamsound_jax").info("x" * 100_000)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("standard_error", ["2>&-", "2>/dev/full", "2> >(head -c 1 >/dev/null)"])
+def test_no_run_ends_because_nobody_reads_what_it_says(standard_error):
+    command = ["bash", "-c", f'"$0" -c "$1" {standard_error}', sys.executable, UNREAD]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n")
