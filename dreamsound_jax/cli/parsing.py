@@ -24,6 +24,14 @@ INDENT = " " * 6
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, by kill or by the system; it ends as it does for Ctrl-C."""
+
+
+def _terminate(number, frame):
+    raise Terminated
+
+
 def run(
     action: Callable[[], int | None], *, name: str, usage: str, stopped: str, module=None
 ) -> None:
@@ -35,18 +43,22 @@ def run(
       action: returns the exit code, or None for 0.
       name: of the command.
       usage: the first part of its help.
-      stopped: the end of the line that is printed when the user stops it.
+      stopped: the end of the line that is printed when the user stops it, unless what
+        `action` was doing says more.
       module: the module that defines the command's own flags; by default the script.
     """
 
     def main(argv):
         del argv
+        signal.signal(signal.SIGTERM, _terminate)
         try:
             return action()
         except UserError as error:
             return complain(error, code=2)
-        except KeyboardInterrupt:
-            return complain(f"stopped; {stopped}", code=130)
+        except Terminated as stop:
+            return complain(f"stopped; {str(stop) or stopped}", code=143)
+        except KeyboardInterrupt as stop:
+            return complain(f"stopped; {str(stop) or stopped}", code=130)
 
     def parser(argv):
         try:

@@ -1,14 +1,15 @@
 """Dreams batches, and finds out which clip is to blame where one cannot be dreamed."""
 
-import functools
 import logging
 
 import jax
+from etils import epath
 
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run import dreams, ouroboroses
 from dreamsound_jax.run.batches import fill_batch
 from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import Writers
@@ -36,7 +37,9 @@ class BatchRunner:
         self.size = -(-plan.batch_size // devices.count()) * devices.count()
         self.busy_seconds = 0.0
 
-    def dream(self, batch: list[Source], writers: Writers, *, bar, folder) -> None:
+    def dream(
+        self, batch: list[Source], writers: Writers, progress: Progress, *, folder: epath.Path
+    ) -> None:
         """Dreams a batch, and hands its clips to the writers.
 
         A clip that cannot be dreamed is recorded with its reason, and the others are dreamed.
@@ -51,23 +54,28 @@ class BatchRunner:
                 waiting = [part[: self.size], part[self.size :], *waiting]
                 continue
             try:
-                pending = self._begin(part, bar=bar, folder=folder)
+                pending = self._begin(part, progress, folder)
             except StorageError:
                 raise
             except Exception as error:
-                waiting = self._after_error(error, part, writers) + waiting
+                again = self._after_error(error, part, writers)
+                waiting = again + waiting
+                if not again:
+                    progress.end(len(part))
             else:
                 self.busy_seconds += pending.seconds
+                progress.end(len(part))
                 writers.add(part, pending)
 
-    def _begin(self, part, *, bar, folder):
+    def _begin(self, part, progress, folder):
+        progress.begin(len(part))
         self._warm_up.dreams(self._model, fill_batch(part, self.size))
         return self._dream(
             self._model,
             part,
             self._plan,
             size=self.size,
-            report=functools.partial(bar.set_postfix_str, refresh=True),
+            report=progress.report,
             folder=folder,
         )
 

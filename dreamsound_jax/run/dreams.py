@@ -1,6 +1,7 @@
 """Dreams a batch of clips, and makes the sound, the picture and the facts of each."""
 
 import functools
+import math
 import time
 from collections.abc import Callable
 
@@ -53,7 +54,7 @@ def dream_sources(
       sources: clips whose sounds have one shape, and whose plans have the same static part.
       plan: of the run.
       size: of the batch.
-      report: called with a few words on the progress.
+      report: called with the share of the work that is done, and a few words on it.
       folder: not used; an ouroboros saves its rounds there.
     """
     del folder
@@ -64,11 +65,13 @@ def dream_sources(
         # The next level is traced and compiled while this one is dreamed.
         jax.block_until_ready(begun[-1:])
         begun.append(climb)
-        report(f"level {len(begun)} of {clip_plan.pyramid_size}")
+        # All levels but the last one, which has just begun, are done.
+        report(sum(work[: len(begun) - 1]), f"level {len(begun)} of {clip_plan.pyramid_size}")
 
     full = fill_batch(sources, size)
     clips, input_db = place_clips(full)
     stopwatch("analysis", input_db)
+    work = _work_of_levels(clip_plan, input_db.shape[1:])
     dreamed = dream_batch(
         model,
         clips,
@@ -85,6 +88,13 @@ def dream_sources(
         make = functools.partial(_make_files, model, source, of_clip, stopwatch.seconds, plan)
         makers.append(make)
     return PendingClips(makers, close=lambda: None, seconds=sum(stopwatch.seconds.values()))
+
+
+def _work_of_levels(plan, shape):
+    """Returns the share of each level in the work on a clip: it goes by the number of cells."""
+    levels = plan.program().level_shapes(shape, plan.card.architecture)
+    cells = [math.prod(level) for level in levels]
+    return [each / sum(cells) for each in cells]
 
 
 def _make_files(model, source, dreamed, seconds, plan):

@@ -50,7 +50,7 @@ def dream_ouroboroses(
       sources: clips whose sounds have one shape, and whose plans have the same static part.
       plan: of the run.
       size: of the batch.
-      report: called with a few words on the progress.
+      report: called with the share of the work that is done, and a few words on it.
       folder: of the run; rounds are saved there, and a stopped batch is resumed from there.
     """
     stopwatch = Stopwatch()
@@ -141,7 +141,8 @@ class RoundDreamer:
         for row, source in enumerate(self._sources):
             of_clip = Rounds(*(array[None, row] for array in rounds))
             self._ended[row] |= count_rounds(of_clip, source.plan) == 0
-        report(f"round {self.count} of {self._sources[0].plan.ouroboros.length}")
+        length = self._sources[0].plan.ouroboros.length
+        report(self.count / length, f"round {self.count} of {length}")
         if time.monotonic() - self._saved_at > self._save_every:
             self._save()
 

@@ -3,11 +3,10 @@
 import functools
 import itertools
 import logging
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-from tqdm import tqdm
 
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import write_clip
@@ -18,6 +17,7 @@ from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
 from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source, draw_targets, read_source
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import THREADS, Writers
@@ -26,6 +26,8 @@ from dreamsound_jax.system.processes import Share
 
 log = logging.getLogger(__name__)
 
+# While a run goes on, its page is written so often.
+SECONDS_BETWEEN_PAGES = 30.0
 # So many failed clips are named in the end.
 MOST_NAMED = 20
 
@@ -62,6 +64,7 @@ class ProcessRun:
         self._folder = make_folder(output_dir) if resumes else None
         self._unread: list[tuple[Job, Exception]] = []
         self._batches = BatchRunner(model, plan, warm_up)
+        self._next_page = time.monotonic() + SECONDS_BETWEEN_PAGES
 
     def dream(self, inputs: Sequence[str], *, earlier_inputs: Sequence[str] | None = None) -> int:
         """Dreams the clips of this process that are not done; returns how many failed.
@@ -117,25 +120,48 @@ class ProcessRun:
         includes = self._share.includes
         own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
-        with self._progress_bar(own, done_before) as bar:
+        # Of several processes only the first shows how far it is.
+        with Progress(own, done_before, shown=not self._share.index) as progress:
             writers = Writers(
                 functools.partial(write_clip, self._folder),
                 manifest,
                 most_waiting=2 * self._batches.size + THREADS,
-                after_clip=bar.update,
             )
-            with writers:
-                for batch in batches:
-                    self._record_unread(writers)
-                    self._batches.dream(batch, writers, bar=bar, folder=self._folder)
-                self._record_unread(writers)
+            try:
+                with writers:
+                    for batch in batches:
+                        self._record_unread(writers, progress)
+                        self._batches.dream(batch, writers, progress, folder=self._folder)
+                        self._rewrite_page(manifest)
+                    self._record_unread(writers, progress)
+            except KeyboardInterrupt as stop:
+                stop.args = (self._describe_stop(manifest, count),)
+                raise
         seconds = time.perf_counter() - started
         _summarise(writers.failed, own - done_before, seconds, self._batches.busy_seconds)
         self._end(manifest.records(), count)
         return len(writers.failed)
 
-    def _end(self, records, count):
+    def _rewrite_page(self, manifest):
+        """Writes the page with the clips that are done so far, if that was not done lately."""
+        begun = time.monotonic()
+        if begun < self._next_page:
+            return
+        self._write_page(manifest.records())
+        # With many clips, or in a store, it takes long: then it is done less often.
+        took = time.monotonic() - begun
+        self._next_page = begun + max(SECONDS_BETWEEN_PAGES, 20 * took)
+
+    def _write_page(self, records):
         write_index(self._folder, records, command=self._command, seed=self._plan.seed)
+
+    def _describe_stop(self, manifest, count):
+        done = sum("error" not in record for record in manifest.records().values())
+        folder = shlex.quote(f"--output_dir={self._folder}")
+        return f"{done} of {count} clips are done; to go on: {self._command} {folder}"
+
+    def _end(self, records, count):
+        self._write_page(records)
         if len(records) == count:
             remove_unfinished(self._folder, only_if_empty=self._share.count > 1)
 
@@ -158,18 +184,12 @@ class ProcessRun:
             else:
                 yield source
 
-    def _record_unread(self, writers):
+    def _record_unread(self, writers, progress):
         while self._unread:
             job, error = self._unread.pop(0)
             log.debug("%s", job.path, exc_info=error)
             writers.fail(job, _describe_unread(job, error))
-
-    def _progress_bar(self, total, done):
-        # Of several processes only the first shows a bar.
-        hidden = True if self._share.index else None
-        return tqdm(
-            total=total, initial=done, desc="dreaming", unit="clip", disable=hidden, leave=False
-        )
+            progress.end(1)
 
 
 def _batch_key(source: Source):

@@ -46,7 +46,6 @@ class Writers:
         manifest: Manifest,
         *,
         most_waiting: int,
-        after_clip: Callable = lambda: None,
     ):
         """Starts the threads.
 
@@ -54,9 +53,8 @@ class Writers:
           write: writes `ClipFiles`, and returns the record of the clip.
           manifest: where clips are recorded.
           most_waiting: how many clips may wait.
-          after_clip: called after each clip.
         """
-        self._write, self._manifest, self._after_clip = write, manifest, after_clip
+        self._write, self._manifest = write, manifest
         self._most_waiting, self._lock = most_waiting, threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="write")
         self._waiting: set[Future] = set()
@@ -97,7 +95,9 @@ class Writers:
         """Records a clip that failed."""
         log.error("%s", reason)
         self.failed[job.name] = reason
-        self._record({"number": job.number, "name": job.name, "input": job.path, "error": reason})
+        self._manifest.add(
+            {"number": job.number, "name": job.name, "input": job.path, "error": reason}
+        )
 
     def _finish(self, job, make):
         try:
@@ -109,12 +109,7 @@ class Writers:
             return self.fail(job, f"{job.name}: {describe_error(error)}")
         if "ended" in record:
             self.failed[job.name] = record["ended"]
-        self._record(record)
-
-    def _record(self, record):
         self._manifest.add(record)
-        with self._lock:
-            self._after_clip()
 
     def _raise_errors(self, futures):
         for future in futures:

@@ -57,9 +57,10 @@ class Progress:
     def __init__(self, *, stop_after=None):
         self.bytes, self._stop_after = [], stop_after
 
-    def __call__(self, words):
+    def __call__(self, share, words):
         self.bytes.append(sum(array.nbytes for array in jax.live_arrays()))
-        assert words == f"round {self.first + len(self.bytes)} of {ROUNDS}"
+        number = self.first + len(self.bytes)
+        assert (share, words) == (number / ROUNDS, f"round {number} of {ROUNDS}")
         if len(self.bytes) == self._stop_after:
             raise InterruptedError
 
