@@ -24,7 +24,7 @@ from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.options import FIELDS, Options, value_type
+from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
@@ -307,17 +307,8 @@ def _check_names(options, known):
 
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
-    options = {name: _as_option(name, value) for name, value in options.items()}
-    asked = Options(**{"seed": 0, **options})
-    plan = resolve(asked, model.card).clips[0]
+    plan = resolve(Options(**{"seed": 0, **options}), model.card).clips[0]
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
-
-
-def _as_option(name, value):
-    """Returns a list, or the only item of one, as the tuple that `Options` has."""
-    if value_type(name) is tuple:
-        return (value,) if isinstance(value, str) else tuple(value)
-    return value
 
 
 def _sources(clips, sample_rate, plan) -> list[Source]:
