@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Measure
-from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare
+from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare, name_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -41,8 +41,15 @@ class LayerTerm:
     layer: str
 
     def measure(self, card: Card) -> Measure:
-        """Returns the measure; UserError if the network has no such layer."""
-        return MeanSquare(nearest_or_fail("layer", self.layer, card.architecture.layers))
+        """Returns the measure; UserError if the network has no such layer, or it is of classes."""
+        architecture = card.architecture
+        name = nearest_or_fail("layer", self.layer, architecture.layers)
+        if name == architecture.class_layer:
+            raise UserError(
+                f"layer {name} has a number for each class: use probability(CLASS) to dream of one "
+                "class, or custom(FUNCTION, LAYERS) for another function of the numbers"
+            )
+        return MeanSquare(name)
 
     def data(self, card: Card) -> Any:
         """Returns ()."""
@@ -77,7 +84,7 @@ class ProbabilityTerm:
 class FunctionTerm:
     """A function of activations; see `custom`."""
 
-    function: Callable
+    function: Callable[[Mapping[str, jax.Array]], Any]
     layers: tuple[str, ...]
 
     def measure(self, card: Card) -> Measure:
@@ -95,7 +102,7 @@ class FunctionTerm:
 
     def label(self, card: Card) -> str:
         """Returns the function's name."""
-        return getattr(self.function, "__name__", "a function").replace("<lambda>", "a function")
+        return name_of(self.function)
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,8 @@ def layer(name: str) -> Objective:
 
     Args:
       name: such as "relu3_4"; a network's `architecture.layers` names all of them. A name that the
-        network does not have raises UserError when it dreams.
+        network does not have raises UserError when it dreams. So does the layer that has a number
+        for each class, whose mean square is no class: `probability` dreams of one.
 
     Example:
       >>> layer("relu3_4").terms
@@ -155,7 +163,12 @@ def layer(name: str) -> Objective:
 
 
 def layers(names: Sequence[str]) -> Objective:
-    """The mean over several layers of their mean squared activations, as in the reference."""
+    """The mean over several layers of their mean squared activations, as in the reference.
+
+    Args:
+      names: of the layers, as for `layer`. Where the flag `--layers_to_use=relu3_4,output` dreams
+        of a class, too, write `0.5 * layer("relu3_4") + 0.5 * probability("organ")`.
+    """
     return Objective(tuple((1 / len(names), LayerTerm(name)) for name in names))
 
 
@@ -179,8 +192,9 @@ def custom(
     """Any scalar function of activations.
 
     Args:
-      function: {layer: activation} of one clip -> scalar. An activation is (rows, columns,
-        channels), where rows are mel bands and columns frames; in the head it is (features,).
+      function: {layer: activation} of one clip -> scalar of a float type. An activation is (rows,
+        columns, channels), where rows are mel bands and columns frames; in the head it is
+        (features,). A function that returns anything else raises UserError when it dreams.
       layers: the names of the layers whose activations it is given.
 
     A long clip is then heard as a whole, not window by window, which takes more memory.
