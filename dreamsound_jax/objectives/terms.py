@@ -5,12 +5,15 @@
 To add a kind of term: write its measure in `measures.py`, and its term and its function here.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
+from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Measure
@@ -213,12 +216,12 @@ class ObjectiveData(NamedTuple):
       data: the data of each term.
     """
 
-    weights: jax.Array
+    weights: jax.Array | np.ndarray
     data: tuple
 
 
 def compile_objective(
-    objective: Objective, card: Card, *, dtype=np.float32
+    objective: Objective, card: Card, *, dtype: DTypeLike = np.float32
 ) -> tuple[tuple[Measure, ...], ObjectiveData]:
     """Splits an objective into its measures, which are static, and its data.
 
@@ -239,4 +242,5 @@ def compile_objective(
 
 def evaluate(measured: Sequence[jax.Array], data: ObjectiveData) -> jax.Array:
     """Returns the weighted sum of the measures of a clip, in float32 or wider."""
-    return sum(data.weights[number] * value for number, value in enumerate(measured))
+    weighted = (data.weights[number] * value for number, value in enumerate(measured))
+    return functools.reduce(operator.add, weighted)
