@@ -132,7 +132,7 @@ def dream(
 
     Raises:
       UserError: an option, the objective or the sound is not possible; or the one sound stopped,
-        since its gradient was zero or overflowed. Of several sounds, one that stopped has a `fault`.
+        since its gradient was zero or overflowed. Of several, one that stopped has a `fault`.
 
     Example:
       >>> import numpy as np
@@ -247,14 +247,14 @@ def _dream_rounds(model, sources, plan):
     rounds = []
     for number in range(plan.ouroboros.length):
         settings = settings._replace(objective=place_objectives(sources, number))
-        state, left = dream_round(
+        state, result = dream_round(
             model.network,
             state,
             settings,
             program=plan.program(number),
             round_settings=plan.ouroboros.round_settings,
         )
-        rounds.append(jax.device_get(left))
+        rounds.append(jax.device_get(result))
     return first, rounds
 
 
@@ -296,7 +296,7 @@ def _prepare(sound, sample_rate, model, objective, options):
     return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
 
 
-def _clips(sound) -> list[np.ndarray]:
+def _clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
     """Returns the clips of what was given."""
     clips = [np.asarray(clip, np.float32) for clip in (sound if _is_several(sound) else [sound])]
     if len({clip.shape for clip in clips}) != 1:
@@ -334,7 +334,7 @@ def _plan(options: dict[str, Any], objective: Objective | None, model: Model) ->
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
 
 
-def _sources(clips, sample_rate, plan) -> list[Source]:
+def _sources(clips: list[np.ndarray], sample_rate: int, plan: ClipPlan) -> list[Source]:
     sources = []
     for number, clip in enumerate(clips):
         recording = Recording(np.atleast_2d(clip).T, sample_rate)
