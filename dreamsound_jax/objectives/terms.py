@@ -44,13 +44,13 @@ class LayerTerm:
     layer: str
 
     def measure(self, card: Card) -> Measure:
-        """Returns the measure; UserError if the network has no such layer, or it is of classes."""
+        """Returns the measure; UserError if there is no such layer, or it gives the logits."""
         architecture = card.architecture
         name = nearest_or_fail("layer", self.layer, architecture.layers)
         if name == architecture.class_layer:
             raise UserError(
-                f"layer {name} has a number for each class: use probability(CLASS) to dream of one "
-                "class, or custom(FUNCTION, LAYERS) for another function of the numbers"
+                f"layer {name} gives the logits of all classes, and their mean square stands for "
+                "no class: use probability(CLASS) to raise the probability of a class"
             )
         return MeanSquare(name)
 
@@ -155,8 +155,8 @@ def layer(name: str) -> Objective:
 
     Args:
       name: such as "relu3_4"; a network's `architecture.layers` names all of them. A name that the
-        network does not have raises UserError when it dreams. So does the layer that has a number
-        for each class, whose mean square is no class: `probability` dreams of one.
+        network does not have raises UserError when it dreams. So does the layer that gives the
+        logits of the classes, such as "output": use `probability` to raise a class.
 
     Example:
       >>> layer("relu3_4").terms
@@ -169,8 +169,8 @@ def layers(names: Sequence[str]) -> Objective:
     """The mean over several layers of their mean squared activations, as in the reference.
 
     Args:
-      names: of the layers, as for `layer`. Where the flag `--layers_to_use=relu3_4,output` dreams
-        of a class, too, write `0.5 * layer("relu3_4") + 0.5 * probability("organ")`.
+      names: of the layers, as for `layer`. For what the flag `--layers_to_use=relu3_4,output`
+        does, write `0.5 * layer("relu3_4") + 0.5 * probability("organ")`.
     """
     return Objective(tuple((1 / len(names), LayerTerm(name)) for name in names))
 

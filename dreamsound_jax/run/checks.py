@@ -57,7 +57,7 @@ def check_value(name: str, value: Any) -> None:
     if not isinstance(value, kinds) or isinstance(value, bool) and kind is not bool:
         raise UserError(f"--{name} must be of the type {kind.__name__}, and is {value!r}")
     if isinstance(value, tuple) and not all(isinstance(each, str) for each in value):
-        raise UserError(f"--{name} must have strings as its items, and is {value!r}")
+        raise UserError(f"--{name} must contain only strings, and is {value!r}")
     for each in value if isinstance(value, tuple) else (value,):
         if isinstance(each, float) and not math.isfinite(each):
             raise UserError(f"--{name} must be a finite number, and is {each}")

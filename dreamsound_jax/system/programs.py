@@ -62,7 +62,13 @@ def keep_in(folder: str) -> Iterator[None]:
 
 def are_kept() -> bool:
     """Whether traces are kept here and now."""
-    return _store is not None and (jax.default_backend(), jax.device_count()) == ("cpu", 1)
+    return _store_in_use() is not None
+
+
+def _store_in_use() -> "Store | None":
+    """Returns the store; None where traces are not kept."""
+    on_one_cpu = (jax.default_backend(), jax.device_count()) == ("cpu", 1)
+    return _store if on_one_cpu else None
 
 
 def let_go() -> None:
@@ -101,13 +107,10 @@ class KeptFunction:
         return getattr(self._jitted, name)
 
     def __call__(self, *arguments: Any, **static: Any) -> Any:
-        if (
-            _store is None
-            or not are_kept()
-            or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments))
-        ):
+        store = _store_in_use()
+        if store is None or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)):
             return self._jitted(*arguments, **static)
-        return _store.program(self, arguments, static).run(arguments)
+        return store.program(self, arguments, static).run(arguments)
 
     def compile_ahead(self, *arguments: Any, **static: Any) -> Any:
         """Traces a program now, and compiles it while other things are done.
@@ -119,9 +122,8 @@ class KeptFunction:
         Returns:
           The result as `jax.ShapeDtypeStruct`s; None where traces are not kept.
         """
-        if _store is None or not are_kept():
-            return None
-        return _store.program(self, arguments, static).result_shape
+        store = _store_in_use()
+        return store.program(self, arguments, static).result_shape if store else None
 
 
 def keep_traces(jitted: Callable) -> KeptFunction:

@@ -18,6 +18,8 @@ def use_one_sound(mono: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
 def use_several_sounds(clips: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]) -> None:
     """A list of sounds, or an array with an axis of clips, gives a list of results."""
     sound, rate = ds.load_sound("loop.wav")
+    read = [ds.load_sound(name)[0] for name in ("loop.wav", "song.wav")]
     assert_type(ds.dream([sound, sound], rate), list[ds.Dream])
+    assert_type(ds.dream(read, rate), list[ds.Dream])
     assert_type(ds.dream(clips, rate), list[ds.Dream])
     assert_type(ds.ouroboros((sound, sound), rate), list[ds.Ouroboros])
