@@ -24,11 +24,19 @@ from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.options import FIELDS, Options, value_type
+from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+Sound = np.ndarray[tuple[int] | tuple[int, int], np.dtype[Any]]
+"""One sound: (samples,) or (channels, samples)."""
+
+SeveralSounds = (
+    list[np.ndarray] | tuple[np.ndarray, ...] | np.ndarray[tuple[int, int, int], np.dtype[Any]]
+)
+"""Sounds of one shape, or one array (clips, channels, samples)."""
 
 OUROBOROS_OPTIONS = (
     *(name for name in FIELDS if name.startswith("ouroboros_")),
@@ -54,7 +62,7 @@ def list_models() -> list[str]:
     return model_names()
 
 
-def load_sound(path: str) -> tuple[np.ndarray, int]:
+def load_sound(path: str) -> tuple[Sound, int]:
     """Reads a sound file.
 
     Args:
@@ -78,7 +86,7 @@ def load_sound(path: str) -> tuple[np.ndarray, int]:
 
 @overload
 def dream(
-    sound: np.ndarray,
+    sound: Sound,
     sample_rate: int,
     model: Model | None = None,
     *,
@@ -89,7 +97,7 @@ def dream(
 
 @overload
 def dream(
-    sound: list[np.ndarray],
+    sound: SeveralSounds,
     sample_rate: int,
     model: Model | None = None,
     *,
@@ -98,12 +106,19 @@ def dream(
 ) -> list[Dream]: ...
 
 
-def dream(sound, sample_rate, model=None, *, objective=None, **options):
+def dream(
+    sound: Sound | SeveralSounds,
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> Dream | list[Dream]:
     """Dreams on a sound, or on several of one length in one compiled program.
 
     Args:
-      sound: (samples,) of a mono sound, or (channels, samples); or several clips of one shape, as a
-        list of such arrays or as one array (clips, channels, samples).
+      sound: one sound, (samples,) or (channels, samples); or several of one shape, as a list or
+        tuple of such arrays or as one array (clips, channels, samples).
       sample_rate: of the sound, in Hz.
       model: the network and its card; by default `load_model("gm")`.
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
@@ -112,11 +127,12 @@ def dream(sound, sample_rate, model=None, *, objective=None, **options):
         `num_iterations`, `domain`, `pyramid_size`, `optimizer` and `seed` (0 by default).
 
     Returns:
-      A `Dream`; of several clips a list of them.
+      A `Dream` of one sound. A list of them, one for each sound, if `sound` is a list or a tuple,
+      even of one sound, or has an axis of clips.
 
     Raises:
-      UserError: an option, the objective or the sound is not possible; or the only clip stopped,
-        since its gradient was zero or overflowed. Of several clips, one that stopped has a `fault`.
+      UserError: an option, the objective or the sound is not possible; or the one sound stopped,
+        since its gradient was zero or overflowed. Of several, one that stopped has a `fault`.
 
     Example:
       >>> import numpy as np
@@ -163,7 +179,7 @@ def _dream_of(source, given, given_rate, dreamed):
 
 @overload
 def ouroboros(
-    sound: np.ndarray,
+    sound: Sound,
     sample_rate: int,
     model: Model | None = None,
     *,
@@ -174,7 +190,7 @@ def ouroboros(
 
 @overload
 def ouroboros(
-    sound: list[np.ndarray],
+    sound: SeveralSounds,
     sample_rate: int,
     model: Model | None = None,
     *,
@@ -183,7 +199,14 @@ def ouroboros(
 ) -> list[Ouroboros]: ...
 
 
-def ouroboros(sound, sample_rate, model=None, *, objective=None, **options):
+def ouroboros(
+    sound: Sound | SeveralSounds,
+    sample_rate: int,
+    model: Model | None = None,
+    *,
+    objective: Objective | None = None,
+    **options: Any,
+) -> Ouroboros | list[Ouroboros]:
     """Dreams on a sound, and feeds the dream back into itself, round after round.
 
     Args:
@@ -192,7 +215,7 @@ def ouroboros(sound, sample_rate, model=None, *, objective=None, **options):
         default), `ouroboros_transform`, `crossfade` and `stabilise`.
 
     Returns:
-      An `Ouroboros`; of several clips a list of them.
+      An `Ouroboros` of one sound, or a list of them, as in `dream`.
 
     Raises:
       UserError: as in `dream`.
@@ -224,14 +247,14 @@ def _dream_rounds(model, sources, plan):
     rounds = []
     for number in range(plan.ouroboros.length):
         settings = settings._replace(objective=place_objectives(sources, number))
-        state, left = dream_round(
+        state, result = dream_round(
             model.network,
             state,
             settings,
             program=plan.program(number),
             round_settings=plan.ouroboros.round_settings,
         )
-        rounds.append(jax.device_get(left))
+        rounds.append(jax.device_get(result))
     return first, rounds
 
 
@@ -273,7 +296,7 @@ def _prepare(sound, sample_rate, model, objective, options):
     return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
 
 
-def _clips(sound) -> list[np.ndarray]:
+def _clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
     """Returns the clips of what was given."""
     clips = [np.asarray(clip, np.float32) for clip in (sound if _is_several(sound) else [sound])]
     if len({clip.shape for clip in clips}) != 1:
@@ -307,20 +330,11 @@ def _check_names(options, known):
 
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
-    options = {name: _as_option(name, value) for name, value in options.items()}
-    asked = Options(**{"seed": 0, **options})
-    plan = resolve(asked, model.card).clips[0]
+    plan = resolve(Options(**{"seed": 0, **options}), model.card).clips[0]
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
 
 
-def _as_option(name, value):
-    """Returns a list, or the only item of one, as the tuple that `Options` has."""
-    if value_type(name) is tuple:
-        return (value,) if isinstance(value, str) else tuple(value)
-    return value
-
-
-def _sources(clips, sample_rate, plan) -> list[Source]:
+def _sources(clips: list[np.ndarray], sample_rate: int, plan: ClipPlan) -> list[Source]:
     sources = []
     for number, clip in enumerate(clips):
         recording = Recording(np.atleast_2d(clip).T, sample_rate)

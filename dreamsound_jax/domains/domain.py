@@ -4,10 +4,12 @@ A domain is written for one clip and is meant to be `vmap`ped. Spectrograms are 
 standardised; what the steps change, the parameters, has that shape and unit, too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple, Protocol, Self
 
 import jax
+import numpy as np
+from jax.typing import ArrayLike
 
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.transforms import Chain
@@ -35,8 +37,8 @@ class LevelMatch(NamedTuple):
       sound_db: for the spectrogram of its sound, at the level that it has.
     """
 
-    mel_db: Callable
-    sound_db: Callable
+    mel_db: Callable[[jax.Array], jax.Array]
+    sound_db: Callable[[jax.Array], jax.Array]
 
 
 class Domain(Protocol):
@@ -59,15 +61,21 @@ class Domain(Protocol):
         """Returns the parameters that the first level begins with."""
         ...
 
-    def to_level(self, parameters: jax.Array, shapes, level: int, detail_factor) -> jax.Array:
+    def to_level(
+        self,
+        parameters: jax.Array,
+        shapes: Sequence[tuple[int, int]],
+        level: int,
+        detail_factor: ArrayLike,
+    ) -> jax.Array:
         """Brings the parameters of the level before to the shape of `level`."""
         ...
 
-    def observe(self, shape: tuple[int, int]) -> Callable[[jax.Array], jax.Array]:
+    def observe(self, shape: tuple[int, ...]) -> Callable[[jax.Array], jax.Array]:
         """Returns a function from parameters to what the network sees at the shape of a level."""
         ...
 
-    def observe_whole(self, parameters: jax.Array, detail_factor) -> jax.Array:
+    def observe_whole(self, parameters: jax.Array, detail_factor: ArrayLike) -> jax.Array:
         """Returns what the network would see of the whole clip, with parameters of any level."""
         ...
 
@@ -75,7 +83,7 @@ class Domain(Protocol):
         """Returns `observed`, with the part of its gradient that the domain can follow."""
         ...
 
-    def bound(self) -> jax.Array | float:
+    def bound(self) -> jax.Array | np.ndarray | float:
         """Returns the largest absolute value that a parameter may take."""
         ...
 

@@ -1,10 +1,13 @@
 """The domain "mel", the reference's: steps change the spectrogram, which is inverted in the end."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.typing import ArrayLike
 
 from dreamsound_jax.domains.domain import LevelMatch, Rendered
 from dreamsound_jax.spectral.front_end import FrontEnd
@@ -39,19 +42,25 @@ class MelDomain:
         """Returns the spectrogram of the input."""
         return self.spectrogram
 
-    def to_level(self, parameters: jax.Array, shapes, level: int, detail_factor) -> jax.Array:
+    def to_level(
+        self,
+        parameters: jax.Array,
+        shapes: Sequence[tuple[int, int]],
+        level: int,
+        detail_factor: ArrayLike,
+    ) -> jax.Array:
         """Resizes the spectrogram, and restores the detail that the smaller level had lost."""
         resized = resize_nearest(parameters, shapes[level])
         if level == 0:
             return resized
         return resized + detail_factor * self._lost_detail(shapes[level], shapes[level - 1])
 
-    def observe(self, shape: tuple[int, int]):
+    def observe(self, shape: tuple[int, ...]) -> Callable[[jax.Array], jax.Array]:
         """Returns the identity: the network sees the parameters."""
         del shape
         return lambda parameters: parameters
 
-    def observe_whole(self, parameters: jax.Array, detail_factor) -> jax.Array:
+    def observe_whole(self, parameters: jax.Array, detail_factor: ArrayLike) -> jax.Array:
         """Returns the spectrogram of the whole clip, with the detail that the level lacks."""
         shape = self.spectrogram.shape
         lost = self._lost_detail(shape, parameters.shape)
@@ -113,10 +122,12 @@ class MelDomain:
             )
             mel_db = self.front_end.analyse(sound)
         key = jax.random.fold_in(self.key, 1)
-        return self.replace(spectrogram=self.front_end.standardise(mel_db), key=key)
+        return replace(self, spectrogram=self.front_end.standardise(mel_db), key=key)
 
 
-def mel_domains(front_end: FrontEnd, sounds, spectrograms, keys) -> MelDomain:
+def mel_domains(
+    front_end: FrontEnd, sounds: jax.Array, spectrograms: jax.Array, keys: Sequence[jax.Array]
+) -> MelDomain:
     """Returns a batch of clips as one `MelDomain`; arrays have a leading axis of clips.
 
     Args:

@@ -1,5 +1,7 @@
 """The domain "sound": steps change a time-frequency gain on the sound, and its phase is kept."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -7,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.typing import ArrayLike
 
 from dreamsound_jax.domains.domain import LevelMatch, Rendered
 from dreamsound_jax.spectral import gain
@@ -35,7 +38,7 @@ class SoundDomain:
     spectrogram: jax.Array
     sound: jax.Array
     original: jax.Array
-    gain_range: jax.Array
+    gain_range: jax.Array | np.ndarray
     front_end: FrontEnd = struct.field(pytree_node=False)
     sample_rate: int = struct.field(pytree_node=False)
 
@@ -46,12 +49,18 @@ class SoundDomain:
         """Returns no gain."""
         return jnp.zeros_like(self.spectrogram)
 
-    def to_level(self, parameters: jax.Array, shapes, level: int, detail_factor) -> jax.Array:
+    def to_level(
+        self,
+        parameters: jax.Array,
+        shapes: Sequence[tuple[int, int]],
+        level: int,
+        detail_factor: ArrayLike,
+    ) -> jax.Array:
         """Resizes the gain. The sound itself has kept its detail."""
         del detail_factor
         return resize_linear(parameters, shapes[level])
 
-    def observe(self, shape: tuple[int, int]):
+    def observe(self, shape: tuple[int, ...]) -> Callable[[jax.Array], jax.Array]:
         """Returns a function from a gain to the spectrogram of the sound with it, resized."""
         play = gain.gain_player(self.sound, self.front_end)
         # A coarse level takes some of the frames only: the others are not analysed at all.
@@ -63,7 +72,7 @@ class SoundDomain:
 
         return observe
 
-    def observe_whole(self, parameters: jax.Array, detail_factor) -> jax.Array:
+    def observe_whole(self, parameters: jax.Array, detail_factor: ArrayLike) -> jax.Array:
         """Returns the spectrogram of the whole sound with a gain of any level."""
         del detail_factor
         return self.observe(self.spectrogram.shape)(parameters)
@@ -78,7 +87,7 @@ class SoundDomain:
         power_db = 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * (std * observed))
         return observed - (power_db - jax.lax.stop_gradient(power_db)) / std
 
-    def bound(self) -> jax.Array:
+    def bound(self) -> jax.Array | np.ndarray:
         """Returns the gain range in standard deviations."""
         return self.gain_range / self.front_end.std
 
@@ -141,7 +150,7 @@ class SoundDomain:
             original = gain.match_rms(self.original, self._transform(original, chain))
         sound = peak_normalise(self.as_heard(original))
         spectrogram = self.front_end.standardise(self.front_end.analyse(sound))
-        return self.replace(spectrogram=spectrogram, sound=sound, original=original)
+        return replace(self, spectrogram=spectrogram, sound=sound, original=original)
 
     def _transform(self, channels, chain):
         samples = channels.shape[1]
@@ -159,7 +168,13 @@ class SoundDomain:
 
 
 def sound_domains(
-    front_end: FrontEnd, sounds, spectrograms, originals, *, gain_range, sample_rate: int
+    front_end: FrontEnd,
+    sounds: jax.Array,
+    spectrograms: jax.Array,
+    originals: ArrayLike,
+    *,
+    gain_range: ArrayLike | Sequence[float],
+    sample_rate: int,
 ) -> SoundDomain:
     """Returns a batch of clips as one `SoundDomain`; arrays have a leading axis of clips.
 

@@ -59,14 +59,14 @@ def describe_fault(climb: Climb, layers: Sequence[str]) -> str | None:
 
 
 def ascend(
-    objective: Callable,
+    objective: Callable[[jax.Array], jax.Array],
     parameters: jax.Array,
     transform: optax.GradientTransformation,
     *,
     steps: int,
-    observe: Callable = lambda parameters: parameters,
-    bound,
-    initial_state: Callable = lambda fresh: fresh,
+    observe: Callable[[jax.Array], jax.Array] = lambda parameters: parameters,
+    bound: jax.Array | np.ndarray | float,
+    initial_state: Callable[[Any], Any] = lambda fresh: fresh,
     keep_path: bool = False,
 ) -> tuple[Ascent, Climb]:
     """Takes steps of gradient ascent; a clip whose gradient fails stays where it is.
@@ -98,7 +98,15 @@ def ascend(
     return jax.lax.scan(step, start, length=steps)
 
 
-def ascent_step(objective, ascent: Ascent, transform, *, observe, bound, steps):
+def ascent_step(
+    objective: Callable[[jax.Array], jax.Array],
+    ascent: Ascent,
+    transform: optax.GradientTransformation,
+    *,
+    observe: Callable[[jax.Array], jax.Array],
+    bound: jax.Array | np.ndarray | float,
+    steps: int,
+) -> tuple[jax.Array, Ascent]:
     """Takes one step: returns the objective before it, and the next `Ascent`."""
     project = functools.partial(optax.projections.projection_box, lower=-bound, upper=bound)
     observed = observe(ascent.parameters)
@@ -121,7 +129,7 @@ def ascent_step(objective, ascent: Ascent, transform, *, observe, bound, steps):
     return -loss, jax.tree.map(functools.partial(jnp.where, moves), moved, stayed)
 
 
-def diagnose(loss, gradient, updates) -> jax.Array:
+def diagnose(loss: jax.Array, gradient: jax.Array, updates: jax.Array) -> jax.Array:
     """Returns HEALTHY, or what is wrong: a flat gradient, or something that is not finite."""
     flat = jnp.where((gradient != gradient[0, 0]).any(), HEALTHY, ZERO_GRADIENT)
     finite = jnp.isfinite(loss) & (jnp.isfinite(gradient) & jnp.isfinite(updates)).all()

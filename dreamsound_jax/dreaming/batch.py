@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,13 @@ from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.dream import dream_clips
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
+from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.measures import Logits
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.interpolate import repeat_time
-from dreamsound_jax.system.devices import over_clips, share_out
-from dreamsound_jax.system.programs import kept
+from dreamsound_jax.system.devices import over_clips, shard_over_clips
+from dreamsound_jax.system.programs import keep_traces
 
 # So many clips are inverted at once on a CPU: 1.3 times as fast as 16 at once on two cores.
 RENDERED_AT_ONCE = 4
@@ -50,8 +51,8 @@ def dream_batch(
     *,
     input_db: jax.Array,
     program: Program,
-    after_level: Callable = lambda climb: None,
-    after_stage: Callable = lambda stage, result: None,
+    after_level: Callable[[Climb], None] = lambda climb: None,
+    after_stage: Callable[[str, Any], None] = lambda stage, result: None,
 ) -> DreamedBatch:
     """Dreams clips of one shape, and hears what came of them. Nothing leaves the device.
 
@@ -104,21 +105,22 @@ def make_clips(
       The clips, a domain whose leaves have a leading axis of clips, and their mel dB (clips, mel
       bands, frames).
     """
-    sounds = share_out(sounds)
-    mel_db = analyse_clips(sounds, front_end=front_end)
+    placed = shard_over_clips(sounds)
+    mel_db = analyse_clips(placed, front_end=front_end)
     spectrograms = front_end.standardise(mel_db)
+    clips: Domain
     if domain == "mel":
-        clips = mel_domains(front_end, sounds, spectrograms, phase_keys)
+        clips = mel_domains(front_end, placed, spectrograms, phase_keys)
     else:
         clips = sound_domains(
             front_end,
-            sounds,
+            placed,
             spectrograms,
             originals,
             gain_range=gain_ranges,
             sample_rate=sample_rate,
         )
-    return share_out((clips, mel_db))
+    return shard_over_clips((clips, mel_db))
 
 
 def class_probabilities(model: Model, mel_db: jax.Array) -> jax.Array:
@@ -126,9 +128,9 @@ def class_probabilities(model: Model, mel_db: jax.Array) -> jax.Array:
     return classify(model.network, model.card.front_end.standardise(mel_db))
 
 
-@kept
+@keep_traces
 @jax.jit
-def classify(network, spectrograms):
+def classify(network: Network, spectrograms: jax.Array) -> jax.Array:
     """Returns class probabilities (clips, classes) of standardised (clips, mel bands, frames).
 
     A spectrogram too short for the network is heard as if it were repeated.
@@ -146,16 +148,16 @@ def classify(network, spectrograms):
     return architecture.probabilities(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
 
 
-@kept
+@keep_traces
 @functools.partial(jax.jit, static_argnames="front_end")
-def analyse_clips(sounds, *, front_end: FrontEnd):
+def analyse_clips(sounds: jax.Array, *, front_end: FrontEnd) -> jax.Array:
     """Converts sounds (clips, samples) to mel spectrograms (clips, mel bands, frames) in dB."""
     return over_clips(front_end.analyse)(sounds)
 
 
-@kept
+@keep_traces
 @jax.jit
-def render_clips(clips, parameters) -> Rendered:
+def render_clips(clips: Domain, parameters: jax.Array) -> Rendered:
     """Renders a batch; `clips` and `parameters` have a leading axis of clips."""
 
     def render(clip, parameters):
@@ -164,9 +166,11 @@ def render_clips(clips, parameters) -> Rendered:
     return over_clips(render, at_once=RENDERED_AT_ONCE)(clips, parameters)
 
 
-@kept
+@keep_traces
 @functools.partial(jax.jit, static_argnames="size")
-def draw_rolls(keys, ratios, rolls, *, size):
+def draw_rolls(
+    keys: Sequence[jax.Array], ratios: jax.Array, rolls: jax.Array, *, size: int
+) -> jax.Array:
     """Applies `pyramid.draw_rolls` to each of a list of keys: (clips, levels)."""
 
     def draw(key, ratio, roll):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,10 @@ from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.terms import evaluate
 from dreamsound_jax.spectral.interpolate import repeat_time, repeats_needed, roll_time
 from dreamsound_jax.system.devices import over_clips
-from dreamsound_jax.system.programs import kept
+from dreamsound_jax.system.programs import keep_traces
+
+Reached = tuple[jax.Array, Any]
+"""What a level ends with: the parameters, and the state of the optimizer."""
 
 
 def dream_clips(
@@ -24,7 +28,7 @@ def dream_clips(
     settings: ClipSettings,
     *,
     program: Program,
-    after_level: Callable = lambda climb: None,
+    after_level: Callable[[Climb], None] = lambda climb: None,
 ) -> tuple[jax.Array, Climb]:
     """Dreams a batch of clips, by one compiled program for each level of the pyramid.
 
@@ -44,25 +48,35 @@ def dream_clips(
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
     program.level_shapes(clips.spectrogram.shape[1:], network.architecture)
-    reached, climbs = None, []
+    reached: Reached | None = None
+    climbs = []
     for level in range(program.pyramid_size):
         reached, climb = dream_level_of_clips(
             network, reached, clips, settings, program=program, level=level
         )
         climbs.append(climb._replace(path=None))
         after_level(climb)
+    assert reached is not None, "a pyramid has at least one level"
     return reached[0], stack_levels(climbs)
 
 
-@kept
+@keep_traces
 @functools.partial(jax.jit, static_argnames=("program", "level"))
-def dream_level_of_clips(network, reached, clips, settings, *, program: Program, level: int):
+def dream_level_of_clips(
+    network: Network,
+    reached: Reached | None,
+    clips: Domain,
+    settings: ClipSettings,
+    *,
+    program: Program,
+    level: int,
+) -> tuple[Reached, Climb]:
     """Applies `dream_level` to a batch: arguments and results have a leading axis of clips."""
     dream_one = functools.partial(dream_level, program=program, level=level)
     return over_clips(dream_one, shared=1)(network, reached, clips, settings)
 
 
-@kept
+@keep_traces
 @jax.jit
 def stack_levels(climbs: list[Climb]) -> Climb:
     """Stacks the `Climb`s of levels, arrays (clips, steps), to arrays (clips, levels, steps)."""
@@ -70,8 +84,14 @@ def stack_levels(climbs: list[Climb]) -> Climb:
 
 
 def dream_level(
-    network: Network, reached, clip: Domain, settings: ClipSettings, *, program: Program, level: int
-):
+    network: Network,
+    reached: Reached | None,
+    clip: Domain,
+    settings: ClipSettings,
+    *,
+    program: Program,
+    level: int,
+) -> tuple[Reached, Climb]:
     """Dreams one level of one clip.
 
     Args:
@@ -87,7 +107,7 @@ def dream_level(
     shapes = program.level_shapes(clip.spectrogram.shape, network.architecture)
     roll = settings.rolls[level]
     network = prepare_network(network, shapes[level], program)
-    parameters, state = reached or (clip.initial(), None)
+    parameters, state = reached or (clip.initial(), ())
     end, climb = ascend(
         lambda observed: respond(
             network, clip.constrain_gradient(roll_time(observed, roll)), settings, program=program

@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 BLUR_RADIUS = 4
 BLUR_SCALES = (0.5, 1.0, 2.0)
 
 
-def smooth(*, steps: int, coefficient) -> optax.GradientTransformation:
+def smooth(*, steps: int, coefficient: ArrayLike) -> optax.GradientTransformation:
     """Blurs the gradient, less at first and more later, as the reference does.
 
     At step i of n, the standard deviation is 2 (i + 1) / n + `coefficient`, in cells; see `blur`.
@@ -27,7 +28,7 @@ def smooth(*, steps: int, coefficient) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
 
 
-def blur(image, sigma):
+def blur(image: jax.Array, sigma: jax.Array | float) -> jax.Array:
     """Returns the mean of three Gaussian blurs of (rows, columns), with reflected edges.
 
     Their kernels have 9 x 9 cells, and standard deviations of 0.5, 1 and 2 times `sigma`.

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import jax
+from jax.typing import ArrayLike
 
-from dreamsound_jax.system.programs import kept
+from dreamsound_jax.system.programs import keep_traces
 
 
 class Keys(NamedTuple):
@@ -16,9 +17,9 @@ class Keys(NamedTuple):
     phase: jax.Array
 
 
-@kept
+@keep_traces
 @jax.jit
-def draw_keys(seed, draw) -> Keys:
+def draw_keys(seed: ArrayLike, draw: ArrayLike) -> Keys:
     """Returns the keys of a clip.
 
     They depend on the seed and the number of the draw alone, so that a clip comes out the same

@@ -3,12 +3,13 @@
 import functools
 import inspect
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike, DTypeLike
 
 from dreamsound_jax.dreaming.gradients import smooth, standardise
 from dreamsound_jax.spectral.interpolate import resize_linear, roll_time
@@ -112,13 +113,13 @@ class Steps(NamedTuple):
       hyperparameters: {option of `HYPERPARAMETERS`: value}, of all that one of those takes.
     """
 
-    learning_rate: jax.Array
-    smoothing_coefficient: jax.Array
-    smooth_gradient: jax.Array
-    standardise_gradient: jax.Array
-    carry_state: jax.Array
-    which: jax.Array
-    hyperparameters: dict
+    learning_rate: ArrayLike
+    smoothing_coefficient: ArrayLike
+    smooth_gradient: ArrayLike
+    standardise_gradient: ArrayLike
+    carry_state: ArrayLike
+    which: ArrayLike
+    hyperparameters: dict[str, ArrayLike]
 
 
 def make_steps(
@@ -131,7 +132,7 @@ def make_steps(
     carry_state: bool = False,
     hyperparameters: dict[str, float] | None = None,
     optimizers: Sequence[str] = (),
-    dtype=np.float32,
+    dtype: DTypeLike = np.float32,
 ) -> Steps:
     """Returns the `Steps` of one clip.
 
@@ -160,7 +161,7 @@ def make_steps(
 
 
 def make_transform(
-    optimizers: Sequence[str], steps: Steps, *, total: int, roll=0
+    optimizers: Sequence[str], steps: Steps, *, total: int, roll: jax.Array | int = 0
 ) -> optax.GradientTransformationExtraArgs:
     """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
 
@@ -217,7 +218,9 @@ def _roll(frames):
     return optax.stateless(lambda gradient, params: roll_time(gradient, frames))
 
 
-def carry_state(state, fresh, *, carry):
+def carry_state(
+    state: tuple[Any, ...], fresh: tuple[Any, ...], *, carry: ArrayLike
+) -> tuple[Any, ...]:
     """Returns the state of a `make_transform` with which a new pyramid level begins.
 
     If `carry`, the optimizer's state is that of the level before, resized. A part with another

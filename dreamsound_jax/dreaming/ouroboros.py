@@ -1,6 +1,7 @@
 """The ouroboros: a dream is fed back into itself, round after round, without leaving the device."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,8 +15,8 @@ from dreamsound_jax.dreaming.overcooked import match_levels, overcooked_index
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.spectral.transforms import Chain
-from dreamsound_jax.system.devices import over_clips, share_out
-from dreamsound_jax.system.programs import kept
+from dreamsound_jax.system.devices import over_clips, shard_over_clips
+from dreamsound_jax.system.programs import keep_traces
 
 
 class RoundSettings(NamedTuple):
@@ -62,25 +63,27 @@ class State(NamedTuple):
     last_sound: jax.Array
 
 
-class Round(NamedTuple):
-    """What a round leaves; arrays with a leading axis of clips.
+class RoundResult(NamedTuple):
+    """What a round made of the clips; arrays with a leading axis of clips.
 
     Attributes:
       mel_db: (clips, mel bands, frames) of the dream.
       sound: (clips, channels, samples), the last dream fading into this one, or this one.
       overcooked: (clips,) the overcooked index of this dream's sound, in dB.
       moved_db: (clips,) root mean square change of `mel_db` since the last round.
-      climb: arrays (clips, levels, steps).
+      climb: arrays (clips, levels, steps); `dream_round` adds it.
     """
 
     mel_db: jax.Array
     sound: jax.Array
     overcooked: jax.Array
     moved_db: jax.Array
-    climb: Climb
+    climb: Climb | None = None
 
 
-def begin_ouroboros(clips: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_keys) -> State:
+def begin_ouroboros(
+    clips: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_keys: Sequence[jax.Array]
+) -> State:
     """Returns the state before the first round of a batch.
 
     Args:
@@ -89,7 +92,7 @@ def begin_ouroboros(clips: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_ke
       rolls: (clips, levels) of the first round.
       rolls_keys: the random key of each clip with which they were drawn.
     """
-    return begin_clips(clips, mel_db, rolls, share_out(jnp.stack(rolls_keys)))
+    return begin_clips(clips, mel_db, rolls, shard_over_clips(jnp.stack(rolls_keys)))
 
 
 def dream_round(
@@ -99,7 +102,7 @@ def dream_round(
     *,
     program: Program,
     round_settings: RoundSettings,
-) -> tuple[State, Round]:
+) -> tuple[State, RoundResult]:
     """Dreams one round of a batch. Nothing leaves the device.
 
     Args:
@@ -110,22 +113,22 @@ def dream_round(
       round_settings: what the end of the round depends on.
 
     Returns:
-      The state with which the next round begins, and what this one leaves.
+      The state with which the next round begins, and the result of this one.
     """
     settings = settings._replace(rolls=state.rolls)
     parameters, climb = dream_clips(network, state.clip, settings, program=program)
-    state, left = close_clips(state, parameters, settings=round_settings)
-    return state, left._replace(climb=climb)
+    state, result = close_clips(state, parameters, settings=round_settings)
+    return state, result._replace(climb=climb)
 
 
-@kept
+@keep_traces
 @jax.jit
-def begin_clips(clips, mel_db, rolls, rolls_keys):
+def begin_clips(clips: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_keys: jax.Array) -> State:
     """Applies `begin_clip` to a batch."""
     return over_clips(begin_clip)(clips, mel_db, rolls, rolls_keys)
 
 
-def begin_clip(clip: Domain, mel_db, rolls, rolls_key) -> State:
+def begin_clip(clip: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_key: jax.Array) -> State:
     """Returns the state of one clip before its first round."""
     sound = clip.input_sound()
     input_db = clip.front_end.level_db(clip.as_heard(sound))
@@ -133,26 +136,29 @@ def begin_clip(clip: Domain, mel_db, rolls, rolls_key) -> State:
     return State(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound)
 
 
-@kept
+@keep_traces
 @functools.partial(jax.jit, static_argnames="settings")
-def close_clips(state, parameters, *, settings: RoundSettings):
+def close_clips(
+    state: State, parameters: jax.Array, *, settings: RoundSettings
+) -> tuple[State, RoundResult]:
     """Applies `close_round` to a batch."""
     return over_clips(functools.partial(close_round, settings=settings))(state, parameters)
 
 
-def close_round(state: State, parameters, *, settings: RoundSettings) -> tuple[State, Round]:
-    """Ends a round of one clip: returns the next state, and the `Round` without its climb."""
+def close_round(
+    state: State, parameters: jax.Array, *, settings: RoundSettings
+) -> tuple[State, RoundResult]:
+    """Ends a round of one clip: returns the next state, and the result without its climb."""
     first, clip = state.number == 0, state.clip
     rendered = clip.render(parameters, _match_first_dream(state) if settings.stabilise else None)
     sound_db = clip.front_end.level_db(clip.as_heard(rendered.sound))
     fade = jnp.linspace(0, 1, rendered.sound.shape[1], dtype=rendered.sound.dtype)
     faded = state.last_sound + fade * (rendered.sound - state.last_sound)
-    left = Round(
+    result = RoundResult(
         mel_db=rendered.mel_db,
         sound=faded if settings.crossfade else rendered.sound,
         overcooked=overcooked_index(sound_db, state.input_db),
         moved_db=jnp.sqrt(jnp.mean(jnp.square(rendered.mel_db - state.last_db))),
-        climb=None,
     )
     rolls_key = jax.random.fold_in(state.rolls_key, 1)
     next_state = State(
@@ -171,7 +177,7 @@ def close_round(state: State, parameters, *, settings: RoundSettings) -> tuple[S
         reference_sound_db=jnp.where(first, sound_db, state.reference_sound_db),
         last_sound=rendered.sound,
     )
-    return next_state, left
+    return next_state, result
 
 
 def _match_first_dream(state):

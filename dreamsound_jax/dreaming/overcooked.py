@@ -5,13 +5,14 @@ quiet ones drain to silence. The sound *overcooks*. Each function takes one clip
 `vmap`ped; spectrograms are (mel bands, frames) in dB.
 """
 
+import jax
 import jax.numpy as jnp
 
 # Levels further below the loudest cell of the input count as equal.
 AUDIBLE_DB = 60.0
 
 
-def overcooked_index(mel_db, input_db):
+def overcooked_index(mel_db: jax.Array, input_db: jax.Array) -> jax.Array:
     """How far the levels in each mel band are from those of the input, wherever in time: in dB.
 
     In each band, the 2-Wasserstein distance between the two distributions of levels; over bands,
@@ -30,7 +31,7 @@ def overcooked_index(mel_db, input_db):
     return jnp.mean(jnp.square(squared)) ** 0.25
 
 
-def match_levels(mel_db, reference_db):
+def match_levels(mel_db: jax.Array, reference_db: jax.Array) -> jax.Array:
     """Gives each mel band the levels that it has in `reference_db`, and keeps their order.
 
     The loudest frame of a band becomes as loud as the loudest of the reference, and so on down:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.optimizers import Steps
@@ -40,7 +41,7 @@ class Program:
         return tuple(dict.fromkeys(name for measure in self.measures for name in measure.layers))
 
     def level_shapes(
-        self, shape: tuple[int, int], architecture: Architecture
+        self, shape: tuple[int, ...], architecture: Architecture
     ) -> list[tuple[int, int]]:
         """Returns the shapes of the pyramid's levels for a clip of `shape`.
 
@@ -64,6 +65,6 @@ class ClipSettings(NamedTuple):
     """
 
     steps: Steps
-    detail_factor: jax.Array
-    rolls: jax.Array
+    detail_factor: jax.Array | np.ndarray
+    rolls: jax.Array | np.ndarray
     objective: ObjectiveData

@@ -11,7 +11,7 @@ from dreamsound_jax.system.errors import UserError
 SMALLEST_SIDE = 8
 
 
-def level_shapes(shape: tuple[int, int], *, size: int, ratio: float) -> list[tuple[int, int]]:
+def level_shapes(shape: tuple[int, ...], *, size: int, ratio: float) -> list[tuple[int, int]]:
     """Returns the shape of each level: round(side * ratio ** (level - size + 1)), half to even.
 
     Args:
@@ -30,7 +30,8 @@ def level_shapes(shape: tuple[int, int], *, size: int, ratio: float) -> list[tup
       [(32, 64), (64, 128), (128, 256)]
     """
     scales = [ratio ** (level - size + 1) for level in range(size)]
-    shapes = [tuple(round(side * scale) for side in shape) for scale in scales]
+    bands, frames = shape
+    shapes = [(round(bands * scale), round(frames * scale)) for scale in scales]
     smallest = min(shapes, key=min)
     if min(smallest) < SMALLEST_SIDE:
         raise UserError(
@@ -58,7 +59,9 @@ def _too_deep(smallest):
     )
 
 
-def draw_rolls(key: jax.Array, *, size: int, ratio, roll) -> jax.Array:
+def draw_rolls(
+    key: jax.Array, *, size: int, ratio: jax.Array | float, roll: jax.Array | float
+) -> jax.Array:
     """Draws how many frames each level is rolled in time.
 
     The roll of a level is uniform in [0, round(roll * ratio ** (level - size + 1))).

@@ -1,6 +1,7 @@
 """The card of a model: what dreaming needs to know of a network."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, fields
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
@@ -69,7 +70,7 @@ class Card:
         return entries | {"architecture": {"name": self.family, **self.size}}
 
 
-def read_card(folder) -> Card:
+def read_card(folder: str | os.PathLike[str]) -> Card:
     """Reads the card in a checkpoint folder.
 
     Raises:
@@ -78,7 +79,7 @@ def read_card(folder) -> Card:
     return card_from_entries(read_entries(folder), source=_card_path(folder))
 
 
-def card_from_entries(entries: dict, *, source) -> Card:
+def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
     """Returns the card that JSON entries state.
 
     Raises:
@@ -117,7 +118,7 @@ def _front_end(entries):
     return FrontEnd(**given)
 
 
-def read_entries(folder) -> dict:
+def read_entries(folder: str | os.PathLike[str]) -> dict:
     """Reads all that the card in a checkpoint folder states, in JSON types.
 
     Raises:

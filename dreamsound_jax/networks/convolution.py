@@ -1,11 +1,13 @@
 """The 3 x 3 convolution, chosen for the device: on CPU one of `networks/cpu`, elsewhere XLA's."""
 
 import jax
+import numpy as np
 
 from dreamsound_jax.networks.cpu import convolution as cpu
+from dreamsound_jax.networks.cpu.convolution import Forms
 
 
-def convolve(x, kernel, forms=None):
+def convolve(x: jax.Array, kernel: jax.Array, forms: Forms | None = None) -> jax.Array:
     """Convolves (cross-correlates) with a 3 x 3 kernel, stride 1, zero padding ("same").
 
     Args:
@@ -21,7 +23,7 @@ def convolve(x, kernel, forms=None):
     return cpu.by_xla(x, kernel)
 
 
-def prepare_kernel(kernel):
+def prepare_kernel(kernel: jax.Array | np.ndarray) -> Forms | None:
     """Returns the kernel in the forms that `convolve` is fastest with here; None if it needs none.
 
     Together the forms are nine times as large as the kernel.
@@ -29,7 +31,7 @@ def prepare_kernel(kernel):
     return cpu.make_forms(kernel) if _on_cpu() else None
 
 
-def tie_tolerance(x):
+def tie_tolerance(x: jax.Array) -> jax.Array | int:
     """How far apart cells that should be equal may come out of `convolve`: broadcasts against `x`.
 
     It is 0 except on CPU, where Winograd's transforms round.

@@ -1,11 +1,13 @@
 """Loads a model: a folder with `card.json` and `weights` (orbax)."""
 
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
@@ -23,7 +25,12 @@ class Model(NamedTuple):
     network: Network
 
 
-def load_model(name: str = "gm", *, checkpoint=None, dtype=jnp.float32) -> Model:
+def load_model(
+    name: str = "gm",
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    dtype: DTypeLike = jnp.float32,
+) -> Model:
     """Loads a model by its name, or from any checkpoint folder.
 
     Args:
@@ -53,13 +60,15 @@ def load_model(name: str = "gm", *, checkpoint=None, dtype=jnp.float32) -> Model
     return Model(card, build_network(card, weights, dtype=dtype))
 
 
-def build_network(card: Card, weights, *, dtype=jnp.float32) -> Network:
+def build_network(
+    card: Card, weights: Mapping[str, Any], *, dtype: DTypeLike = jnp.float32
+) -> Network:
     """Returns the network that a card describes, with `weights` as `weight_shapes` shapes them."""
     build = ARCHITECTURES[card.family].build
     return build(weights, len(card.classes), dtype=dtype, **card.size)
 
 
-def weight_shapes(card: Card):
+def weight_shapes(card: Card) -> dict[str, Any]:
     """Returns the weights of the network that a card describes, as `jax.ShapeDtypeStruct`s."""
     return ARCHITECTURES[card.family].weight_shapes(len(card.classes), **card.size)
 

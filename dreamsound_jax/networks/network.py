@@ -1,5 +1,6 @@
 """What dreaming needs of a network: an immutable value that states the geometry of its layers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol, Self
@@ -49,7 +50,7 @@ class Architecture:
         """Returns the layer with this name."""
         return next(layer for stage in self.stages for layer in stage if layer.name == name)
 
-    def deepest(self, names) -> Layer:
+    def deepest(self, names: Iterable[str]) -> Layer:
         """Returns the deepest of the layers with these names."""
         return self.layer(max(names, key=self.layers.index))
 

@@ -9,7 +9,7 @@ import numpy as np
 from dreamsound_jax.networks.convolution import tie_tolerance
 
 
-def max_pool(x):
+def max_pool(x: jax.Array) -> jax.Array:
     """2 x 2 maximum, stride 2, an odd last row or column left out: (batch, h, w, c) halved.
 
     Of equal cells the first, row by row, gets the whole gradient, as in PyTorch: a spectrogram has
@@ -48,7 +48,7 @@ def _gradient_to_first(first, gradient):
 _largest.defvjp(_largest_and_first, _gradient_to_first)
 
 
-def adaptive_average_pool(x, size: int):
+def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:
     """Means over size x size cells, by PyTorch's rule: (batch, h, w, c) -> (batch, size, size, c).
 
     Cell i covers rows floor(i h / size) to ceil((i + 1) h / size), so cells overlap, and a map of

@@ -4,10 +4,13 @@ Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image 
 configuration E, as torchvision lays it out (adaptive pooling to 7 x 7 before the head).
 """
 
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.convolution import convolve, prepare_kernel
 from dreamsound_jax.networks.pooling import adaptive_average_pool, max_pool
@@ -38,7 +41,7 @@ LAYERS = sum((_stage_layers(stage) for stage in CONVOLUTIONS), ()) + HEAD
 """The 45 layers, shallow to deep: conv1_1, relu1_1, ... mp5, avgpool, linear1, ... output."""
 
 
-def deepest(layers):
+def deepest(layers: Iterable[str]) -> str:
     """Returns the one of `layers`, names from LAYERS, that comes last in the network."""
     return max(layers, key=LAYERS.index)
 
@@ -46,25 +49,29 @@ def deepest(layers):
 class Convolution(nnx.Module):
     """A 3 x 3 convolution with bias; `kernel` is (3, 3, channels in, channels out)."""
 
-    def __init__(self, channels_in, channels_out, *, dtype, rngs):
+    def __init__(
+        self, channels_in: int, channels_out: int, *, dtype: DTypeLike, rngs: nnx.Rngs
+    ) -> None:
         shape = (3, 3, channels_in, channels_out)
         self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape, dtype))
         self.bias = nnx.Param(jnp.zeros(channels_out, dtype))
         self.forms = nnx.Cache(None)
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         return convolve(x, self.kernel[...], self.forms.get_value()) + self.bias[...]
 
 
 class Linear(nnx.Module):
     """A fully connected layer; `kernel` is (features in, features out)."""
 
-    def __init__(self, features_in, features_out, *, dtype, rngs):
+    def __init__(
+        self, features_in: int, features_out: int, *, dtype: DTypeLike, rngs: nnx.Rngs
+    ) -> None:
         shape = (features_in, features_out)
         self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape, dtype))
         self.bias = nnx.Param(jnp.zeros(features_out, dtype))
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         return x @ self.kernel[...] + self.bias[...]
 
 
@@ -79,7 +86,15 @@ class VGG19(nnx.Module):
       rngs: `nnx.Rngs` for the initial weights and, in training, for dropout.
     """
 
-    def __init__(self, num_classes, *, width=1.0, hidden=None, dtype=jnp.float32, rngs):
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        width: float = 1.0,
+        hidden: int | None = None,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ) -> None:
         channels = 1
         for name in CONV_LAYERS:
             wider = round(CHANNELS[int(name[4])] * width)
@@ -92,7 +107,9 @@ class VGG19(nnx.Module):
         self.dropout1 = nnx.Dropout(DROPOUT, rngs=rngs)
         self.dropout2 = nnx.Dropout(DROPOUT, rngs=rngs)
 
-    def __call__(self, spectrogram, layers=("output",), *, pools=True):
+    def __call__(
+        self, spectrogram: jax.Array, layers: tuple[str, ...] = ("output",), *, pools: bool = True
+    ) -> dict[str, jax.Array]:
         """Computes the activations of `layers`, and nothing deeper.
 
         Args:
@@ -105,10 +122,18 @@ class VGG19(nnx.Module):
           features) from `linear1` on. `conv*` are true pre-activations: the reference's in-place
           ReLU overwrote them with what follows.
         """
-        x = spectrogram[..., None].astype(self.conv1_1.kernel[...].dtype)
+        first = getattr(self, CONV_LAYERS[0])
+        x = spectrogram[..., None].astype(first.kernel[...].dtype)
         return self.continue_from(x, layers, pools=pools)
 
-    def continue_from(self, x, layers, *, after=None, pools=True):
+    def continue_from(
+        self,
+        x: jax.Array,
+        layers: tuple[str, ...],
+        *,
+        after: str | None = None,
+        pools: bool = True,
+    ) -> dict[str, jax.Array]:
         """Computes the activations of `layers` from `x`, the activation of the layer `after`.
 
         With `after` None, `x` is the input. `pools` as in `__call__`.
@@ -121,7 +146,7 @@ class VGG19(nnx.Module):
                 activations[name] = x
         return activations
 
-    def prepare_kernels(self):
+    def prepare_kernels(self) -> None:
         """Keeps each convolution's kernel in the forms that are fastest on this device.
 
         They are made anew only here, so the kernels must not change afterwards.
@@ -131,7 +156,7 @@ class VGG19(nnx.Module):
             forms = prepare_kernel(np.asarray(convolution.kernel[...]))
             convolution.forms = nnx.Cache(jax.device_put(forms))
 
-    def apply_layer(self, name, x):
+    def apply_layer(self, name: str, x: jax.Array) -> jax.Array:
         """Applies one layer by its name; subclasses that train add to it here."""
         if name.startswith("relu"):
             return jax.nn.relu(x)

@@ -1,12 +1,15 @@
 """VGG19 as a network to dream with: an immutable value, and the geometry of its layers."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx, struct
+from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.network import Architecture, Layer
 from dreamsound_jax.networks.pooling import cell_weights
@@ -41,8 +44,8 @@ def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) 
         reach, stride = reach + stride, 2 * stride
         stages.append((*layers, Layer(f"mp{stage}", channels, (stride, stride), reach)))
     head = [channels] + [hidden] * 6 + [num_classes]
-    layers = (Layer(name, size, (stride, stride), None) for name, size in zip(HEAD, head))
-    return Architecture((*stages, tuple(layers)), CLASS_LAYER)
+    last = (Layer(name, size, (stride, stride), None) for name, size in zip(HEAD, head))
+    return Architecture((*stages, tuple(last)), CLASS_LAYER)
 
 
 @struct.dataclass
@@ -85,8 +88,8 @@ class VGG19Network:
         if not needs_linear1 or "avgpool" in layers or math.prod(cells) >= POOLED**2:
             return self
         kernel = _pool_in_kernel(self.weights["linear1"]["kernel"][...], *cells)
-        smaller = nnx.State({"linear1": {"kernel": nnx.Param(kernel)}})
-        return self.replace(weights=nnx.merge_state(self.weights, smaller), pools=False)
+        smaller: nnx.State = nnx.State({"linear1": {"kernel": nnx.Param(kernel)}})
+        return replace(self, weights=nnx.merge_state(self.weights, smaller), pools=False)
 
 
 def _pool_in_kernel(kernel, rows, columns):
@@ -101,12 +104,14 @@ def _first_clip(activations):
     return {layer: values[0] for layer, values in activations.items()}
 
 
-def weight_shapes(num_classes: int, **size):
+def weight_shapes(num_classes: int, **size: Any) -> dict[str, Any]:
     """Returns {layer: {"kernel", "bias"}} of a VGG19, as `jax.ShapeDtypeStruct`s."""
     return nnx.to_pure_dict(nnx.state(_skeleton(num_classes, size), nnx.Param))
 
 
-def build_network(weights, num_classes: int, *, dtype=jnp.float32, **size) -> VGG19Network:
+def build_network(
+    weights: Mapping[str, Any], num_classes: int, *, dtype: DTypeLike = jnp.float32, **size: Any
+) -> VGG19Network:
     """Returns the network of these weights.
 
     Args:

@@ -15,7 +15,7 @@ they are computed again.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -41,19 +41,20 @@ class Part(NamedTuple):
 
 
 class Measure(Protocol):
-    """A scalar measure of activations; hashable, so that a compiled program can depend on it.
+    """A scalar measure of activations; hashable, so that a compiled program can depend on it."""
 
-    Attributes:
-      layers: whose activations it reads.
-      sums_over_windows: whether it reads one layer, and the measure of a clip is the sum of those
-        of its parts.
-    """
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose activations it reads."""
+        ...
 
-    layers: tuple[str, ...]
-    sums_over_windows: bool
+    @property
+    def sums_over_windows(self) -> bool:
+        """Whether it reads one layer, and a clip's measure is the sum of those of its parts."""
+        ...
 
     def __call__(
-        self, activations: dict[str, jax.Array], data: Any, part: Part | None = None
+        self, activations: Mapping[str, jax.Array], data: Any, part: Part | None = None
     ) -> jax.Array:
         """Measures {layer: (rows, columns, channels) or (features,)} of a clip, or of a part."""
         ...
@@ -114,6 +115,7 @@ def _layers_of(measures):
 def cut_windows(frames: int, layer: Layer, *, owned: int) -> Cut:
     """Cuts so many frames for activations of a layer, where the windows can be joined."""
     grid = layer.stride[1]
+    assert layer.reach is not None, f"windows of {layer.name} cannot be joined"
     cells, odd = divmod(frames, grid)
     halo = -(-layer.reach // grid)
     count = max(1, -(-(cells - 2 * halo) * grid // owned))

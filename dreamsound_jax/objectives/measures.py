@@ -3,14 +3,15 @@
 Clips whose objectives have the same measures share a compiled program, whatever their data are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from dreamsound_jax.networks.windows import Part
+from dreamsound_jax.system.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class MeanSquare:
         """The layer that is read."""
         return (self.layer,)
 
-    def __call__(self, activations, data=(), part: Part | None = None) -> jax.Array:
+    def __call__(
+        self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
+    ) -> jax.Array:
         """Measures a whole clip, or the share of it that a part contributes."""
         values = activations[self.layer]
         squares = jnp.square(_at_least_float32(values))
@@ -53,7 +56,9 @@ class LogProbability:
         """The layer that gives a number for each class."""
         return (self.layer,)
 
-    def __call__(self, activations, data, part: Part | None = None) -> jax.Array:
+    def __call__(
+        self, activations: Mapping[str, jax.Array], data: Any, part: Part | None = None
+    ) -> jax.Array:
         """Measures a clip."""
         logits = _at_least_float32(activations[self.layer])
         to_log = jax.nn.log_sigmoid if self.multi_label else jax.nn.log_softmax
@@ -72,7 +77,9 @@ class Logits:
         """The layer that gives a number for each class."""
         return (self.layer,)
 
-    def __call__(self, activations, data=(), part: Part | None = None) -> jax.Array:
+    def __call__(
+        self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
+    ) -> jax.Array:
         """Measures a clip."""
         return activations[self.layer]
 
@@ -81,14 +88,33 @@ class Logits:
 class Function:
     """Any function of {layer: activation of the whole clip} of `layers`; its data are ()."""
 
-    function: Callable
+    function: Callable[[Mapping[str, jax.Array]], Any]
     layers: tuple[str, ...]
     sums_over_windows: ClassVar[bool] = False
 
-    def __call__(self, activations, data=(), part: Part | None = None) -> jax.Array:
-        """Measures a clip."""
+    def __call__(
+        self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
+    ) -> jax.Array:
+        """Measures a clip; UserError if the function does not return a real number."""
         given = {name: activations[name] for name in self.layers}
-        return _at_least_float32(self.function(given))
+        return _at_least_float32(_check_scalar(self.function(given), name_of(self.function)))
+
+
+def name_of(function: Callable) -> str:
+    """Returns the name of a function; "a function" if it has none."""
+    return getattr(function, "__name__", "a function").replace("<lambda>", "a function")
+
+
+def _check_scalar(value, name):
+    """Returns what a function of activations returned; UserError if it has no gradient."""
+    must = f"the objective {name} must return a scalar of a float type"
+    try:
+        value = jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise UserError(f"{must}, got {value!r}") from None
+    if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        raise UserError(f"{must}, got an array of shape {value.shape} and type {value.dtype}")
+    return value
 
 
 def _at_least_float32(values):

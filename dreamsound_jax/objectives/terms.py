@@ -5,16 +5,19 @@
 To add a kind of term: write its measure in `measures.py`, and its term and its function here.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
+from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Measure
-from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare
+from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare, name_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -41,8 +44,15 @@ class LayerTerm:
     layer: str
 
     def measure(self, card: Card) -> Measure:
-        """Returns the measure; UserError if the network has no such layer."""
-        return MeanSquare(nearest_or_fail("layer", self.layer, card.architecture.layers))
+        """Returns the measure; UserError if there is no such layer, or it gives the logits."""
+        architecture = card.architecture
+        name = nearest_or_fail("layer", self.layer, architecture.layers)
+        if name == architecture.class_layer:
+            raise UserError(
+                f"layer {name} gives the logits of all classes, and their mean square stands for "
+                "no class: use probability(CLASS) to raise the probability of a class"
+            )
+        return MeanSquare(name)
 
     def data(self, card: Card) -> Any:
         """Returns ()."""
@@ -77,7 +87,7 @@ class ProbabilityTerm:
 class FunctionTerm:
     """A function of activations; see `custom`."""
 
-    function: Callable
+    function: Callable[[Mapping[str, jax.Array]], Any]
     layers: tuple[str, ...]
 
     def measure(self, card: Card) -> Measure:
@@ -95,7 +105,7 @@ class FunctionTerm:
 
     def label(self, card: Card) -> str:
         """Returns the function's name."""
-        return getattr(self.function, "__name__", "a function").replace("<lambda>", "a function")
+        return name_of(self.function)
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,8 @@ def layer(name: str) -> Objective:
 
     Args:
       name: such as "relu3_4"; a network's `architecture.layers` names all of them. A name that the
-        network does not have raises UserError when it dreams.
+        network does not have raises UserError when it dreams. So does the layer that gives the
+        logits of the classes, such as "output": use `probability` to raise a class.
 
     Example:
       >>> layer("relu3_4").terms
@@ -155,7 +166,12 @@ def layer(name: str) -> Objective:
 
 
 def layers(names: Sequence[str]) -> Objective:
-    """The mean over several layers of their mean squared activations, as in the reference."""
+    """The mean over several layers of their mean squared activations, as in the reference.
+
+    Args:
+      names: of the layers, as for `layer`. For what the flag `--layers_to_use=relu3_4,output`
+        does, write `0.5 * layer("relu3_4") + 0.5 * probability("organ")`.
+    """
     return Objective(tuple((1 / len(names), LayerTerm(name)) for name in names))
 
 
@@ -179,8 +195,9 @@ def custom(
     """Any scalar function of activations.
 
     Args:
-      function: {layer: activation} of one clip -> scalar. An activation is (rows, columns,
-        channels), where rows are mel bands and columns frames; in the head it is (features,).
+      function: {layer: activation} of one clip -> scalar of a float type. An activation is (rows,
+        columns, channels), where rows are mel bands and columns frames; in the head it is
+        (features,). A function that returns anything else raises UserError when it dreams.
       layers: the names of the layers whose activations it is given.
 
     A long clip is then heard as a whole, not window by window, which takes more memory.
@@ -199,12 +216,12 @@ class ObjectiveData(NamedTuple):
       data: the data of each term.
     """
 
-    weights: jax.Array
+    weights: jax.Array | np.ndarray
     data: tuple
 
 
 def compile_objective(
-    objective: Objective, card: Card, *, dtype=np.float32
+    objective: Objective, card: Card, *, dtype: DTypeLike = np.float32
 ) -> tuple[tuple[Measure, ...], ObjectiveData]:
     """Splits an objective into its measures, which are static, and its data.
 
@@ -225,4 +242,5 @@ def compile_objective(
 
 def evaluate(measured: Sequence[jax.Array], data: ObjectiveData) -> jax.Array:
     """Returns the weighted sum of the measures of a clip, in float32 or wider."""
-    return sum(data.weights[number] * value for number, value in enumerate(measured))
+    weighted = (data.weights[number] * value for number, value in enumerate(measured))
+    return functools.reduce(operator.add, weighted)

@@ -10,7 +10,7 @@ from dreamsound_jax.dreaming.batch import draw_rolls, make_clips
 from dreamsound_jax.dreaming.program import ClipSettings
 from dreamsound_jax.objectives.terms import ObjectiveData
 from dreamsound_jax.run.sources import Source
-from dreamsound_jax.system.devices import share_out
+from dreamsound_jax.system.devices import shard_over_clips
 
 
 def fill_batch(sources: list[Source], size: int) -> list[Source]:
@@ -45,7 +45,7 @@ def place_settings(sources: list[Source]) -> ClipSettings:
         np.array([plan.pyramid_roll for plan in plans]),
         size=plans[0].pyramid_size,
     )
-    return share_out(stack_settings(sources, rolls))
+    return shard_over_clips(stack_settings(sources, rolls))
 
 
 def stack_settings(sources: list[Source], rolls: Any) -> ClipSettings:
@@ -61,7 +61,7 @@ def stack_settings(sources: list[Source], rolls: Any) -> ClipSettings:
 
 def place_objectives(sources: list[Source], number: int) -> ObjectiveData:
     """Returns the data of the clips' objectives in a round of an ouroboros."""
-    return share_out(_stack_objectives(sources, number))
+    return shard_over_clips(_stack_objectives(sources, number))
 
 
 def _stack_objectives(sources, number=0):

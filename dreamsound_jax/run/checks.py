@@ -50,13 +50,15 @@ def _check_values(options):
             check_value(name, value)
 
 
-def check_value(name: str, value) -> None:
+def check_value(name: str, value: Any) -> None:
     """Raises UserError for a value that its option cannot have."""
     metadata, kind = FIELDS[name].metadata, value_type(name)
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or isinstance(value, bool) and kind is not bool:
         raise UserError(f"--{name} must be of the type {kind.__name__}, and is {value!r}")
-    for each in value if isinstance(value, (tuple, list)) else (value,):
+    if isinstance(value, tuple) and not all(isinstance(each, str) for each in value):
+        raise UserError(f"--{name} must contain only strings, and is {value!r}")
+    for each in value if isinstance(value, tuple) else (value,):
         if isinstance(each, float) and not math.isfinite(each):
             raise UserError(f"--{name} must be a finite number, and is {each}")
         if metadata["choices"] and each not in metadata["choices"]:
@@ -75,9 +77,11 @@ def _check_bounds(name, value, metadata):
 
 
 def _check_sweep(sweep):
+    if not isinstance(sweep, Mapping):
+        raise UserError(f"--sweep must map options to their values, and is {sweep!r}")
     for name, values in sweep.items():
         nearest_or_fail("flag to --sweep", name, SWEEPABLE)
-        if not values:
+        if not isinstance(values, tuple) or not values:
             raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
 
 

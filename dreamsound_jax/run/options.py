@@ -18,7 +18,7 @@ DEFAULT_LAYER = "relu5_4"
 
 
 def option(
-    default,
+    default: Any,
     help: str,
     *,
     role: Role,
@@ -26,7 +26,7 @@ def option(
     at_least: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
-):
+) -> Any:
     """Returns a dataclass field with its help, role, choices and bounds as metadata.
 
     A value may reach `at_least` and `at_most`, but not `below`.
@@ -48,9 +48,12 @@ def option(
 class Options:
     """What is asked of a run. Every field is a flag of the same name.
 
+    A field of type tuple also takes a list, or a string in place of a tuple of one string; each
+    option in `sweep` takes its values in the same way.
+
     Example:
-      >>> Options(layers_to_use=("relu3_4",), lr=0.04).num_iterations
-      10
+      >>> Options(layers_to_use="relu3_4", lr=0.04).layers_to_use
+      ('relu3_4',)
     """
 
     # What to dream on.
@@ -331,6 +334,30 @@ class Options:
         role="program",
         choices=("safe", "none"),
     )
+
+    def __post_init__(self):
+        """Makes tuples of the strings and lists that are given in their place."""
+        for name in FIELDS:
+            if value_type(name) is tuple:
+                object.__setattr__(self, name, _as_tuple(getattr(self, name)))
+        if isinstance(self.sweep, Mapping):
+            swept = {name: _swept_values(name, values) for name, values in self.sweep.items()}
+            object.__setattr__(self, "sweep", swept)
+
+
+def _as_tuple(value: Any) -> Any:
+    """Returns a string as a tuple of one, a list as a tuple, and any other value as it is."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _swept_values(name: str, values: Any) -> Any:
+    """Returns the values of a swept option as a tuple; values of some options are tuples, too."""
+    values = _as_tuple(values)
+    if isinstance(values, tuple) and name in FIELDS and value_type(name) is tuple:
+        return tuple(map(_as_tuple, values))
+    return values
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Options)}

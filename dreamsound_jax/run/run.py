@@ -61,7 +61,7 @@ def run(
     _warn_of_unused_class(plan, model.card)
     for _, message in missing:
         log.error("%s", message)
-    model = Model(model.card, devices.everywhere(model.network))
+    model = Model(model.card, devices.replicate(model.network))
     earlier_inputs = (earlier or {}).get("inputs")
     if earlier_inputs:
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)

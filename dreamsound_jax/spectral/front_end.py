@@ -5,7 +5,7 @@ On the host, `audio.files.normalise_recording` makes what the network hears of a
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import jax
 import numpy as np
@@ -50,11 +50,11 @@ class FrontEnd:
     mean: float = 0.0
     std: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raises UserError for a constant that makes no sense."""
         for name in ("sample_rate", "n_fft", "hop", "n_mels"):
             value = getattr(self, name)
-            if not (isinstance(value, Integral) and value > 0):
+            if not (isinstance(value, int | np.integer) and value > 0):
                 raise UserError(f"{name} must be a whole number above 0, got {value!r}")
         for name in ("f_min", "mean", "amin", "top_db", "std"):
             _check_number(name, getattr(self, name), positive=name in ("amin", "top_db", "std"))
@@ -97,7 +97,7 @@ class FrontEnd:
         """Returns how many samples `invert` gives for so many frames."""
         return stft.sample_count(frames, n_fft=self.n_fft, hop=self.hop)
 
-    def analyse(self, sound: jax.Array, *, frames=slice(None)) -> jax.Array:
+    def analyse(self, sound: jax.Array, *, frames: slice | np.ndarray = slice(None)) -> jax.Array:
         """Returns the mel dB (mel bands, frames) of a sound, scaled to a peak of 1 first.
 
         Args:
@@ -106,7 +106,7 @@ class FrontEnd:
         """
         return self.level_db(mel.peak_normalise(sound), frames=frames)
 
-    def level_db(self, sound: jax.Array, *, frames=slice(None)) -> jax.Array:
+    def level_db(self, sound: jax.Array, *, frames: slice | np.ndarray = slice(None)) -> jax.Array:
         """Returns the mel dB (mel bands, frames) of a sound at the level that it has."""
         spectrum = stft.stft(sound, n_fft=self.n_fft, hop=self.hop, frames=frames)
         power = mel.mel_power(spectrum, self.bands.filters)

@@ -5,7 +5,9 @@ one clip, works in its own float dtype, and is meant to be `vmap`ped.
 """
 
 import functools
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +16,9 @@ from dreamsound_jax.spectral.interpolate import interpolate
 from dreamsound_jax.spectral.stft import istft, stft
 
 
-def limit_gain(gain_db, headroom, *, gain_range):
+def limit_gain(
+    gain_db: jax.Array, headroom: jax.Array, *, gain_range: jax.Array | float
+) -> jax.Array:
     """Limits a gain to +-`gain_range` dB, and keeps silence silent.
 
     A cell is raised by no more than it stands above the floor of the spectrogram: what is inaudible
@@ -28,7 +32,7 @@ def limit_gain(gain_db, headroom, *, gain_range):
     return jnp.clip(gain_db, -gain_range, jnp.minimum(gain_range, headroom))
 
 
-def gain_player(sound, front_end: FrontEnd):
+def gain_player(sound: jax.Array, front_end: FrontEnd) -> Callable[[jax.Array], jax.Array]:
     """Returns a function from a gain (mel bands, frames) in dB to `sound` with that gain.
 
     For many gains on one sound (samples,) at the front end's sample rate: the sound is analysed
@@ -47,7 +51,9 @@ def gain_player(sound, front_end: FrontEnd):
     return play
 
 
-def apply_gain(sound, gain_db, *, sample_rate: int, front_end: FrontEnd):
+def apply_gain(
+    sound: jax.Array, gain_db: jax.Array, *, sample_rate: int, front_end: FrontEnd
+) -> jax.Array:
     """Applies a gain that was made on the front end's grid to a sound of any sample rate.
 
     Args:
@@ -76,13 +82,15 @@ def frame_size(front_end: FrontEnd, sample_rate: int) -> int:
     return max(2, round(front_end.n_fft * sample_rate / front_end.sample_rate))
 
 
-def match_rms(original, sound):
+def match_rms(original: jax.Array, sound: jax.Array) -> jax.Array:
     """Scales `sound` to the root mean square of `original`; arrays (channels, samples)."""
     power, wanted = (jnp.mean(jnp.square(channels)) for channels in (sound, original))
     return sound * jnp.sqrt(wanted / jnp.where(power > 0, power, 1))
 
 
-def restore_unheard_level(original, sound, *, sample_rate: int, highest: float):
+def restore_unheard_level(
+    original: jax.Array, sound: jax.Array, *, sample_rate: int, highest: float
+) -> jax.Array:
     """Returns `sound` with its unheard part as loud, relative to the rest, as in `original`.
 
     The network does not hear what lies above its highest frequency, nor how channels differ. That
@@ -119,7 +127,7 @@ def _split_heard(channels, sample_rate, highest):
     return heard, channels - heard
 
 
-def db_to_amplitude(db):
+def db_to_amplitude(db: jax.Array) -> jax.Array:
     """Converts a gain in dB to the factor on the amplitude."""
     return jnp.exp(np.log(10) / 20 * db)
 

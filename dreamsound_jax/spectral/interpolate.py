@@ -5,11 +5,12 @@ Spectrograms are (mel bands, frames).
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def resize_nearest(image, shape: tuple[int, int]):
+def resize_nearest(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Resizes (height, width) to `shape`, each cell from its nearest, by PyTorch's rule."""
     rows, columns = (nearest_indices(side, out) for side, out in zip(image.shape, shape))
     return image[rows][:, columns]
@@ -20,7 +21,7 @@ def nearest_indices(side: int, out: int) -> np.ndarray:
     return np.arange(out) * side // out
 
 
-def resize_linear(image, shape: tuple[int, ...]):
+def resize_linear(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Resizes an array to a larger shape by linear interpolation; it is flat beyond the rim.
 
     As `jax.image.resize`, whose matrix of all frames by all frames takes gigabytes and minutes.
@@ -31,7 +32,7 @@ def resize_linear(image, shape: tuple[int, ...]):
     return image
 
 
-def interpolate(image, positions, *, axis: int):
+def interpolate(image: jax.Array, positions: np.ndarray, *, axis: int) -> jax.Array:
     """Interpolates linearly between the cells of an array along an axis.
 
     Args:
@@ -48,7 +49,7 @@ def interpolate(image, positions, *, axis: int):
     return (1 - share) * take(before) + share * take(np.minimum(before + 1, last))
 
 
-def repeat_time(image, *, at_least: int):
+def repeat_time(image: jax.Array, *, at_least: int) -> jax.Array:
     """Repeats (..., mel bands, frames) whole along time until it has `at_least` frames.
 
     The reference fails where a short clip vanishes in the poolings before a layer.
@@ -62,6 +63,6 @@ def repeats_needed(frames: int, *, at_least: int) -> int:
     return -(-at_least // frames)
 
 
-def roll_time(image, frames):
+def roll_time(image: jax.Array, frames: jax.Array | int) -> jax.Array:
     """Rolls (mel bands, frames) along time by `frames`, which may be traced."""
     return jnp.roll(image, frames, axis=1)

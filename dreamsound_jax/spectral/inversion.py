@@ -13,7 +13,7 @@ GRIFFIN_LIM_ITERATIONS = 32
 MOMENTUM = 0.99
 
 
-def mel_db_to_magnitude(mel_db, filters):
+def mel_db_to_magnitude(mel_db: jax.Array, filters: np.ndarray) -> jax.Array:
     """Magnitudes (bins, frames) whose mel bands are near `mel_db`, by non-negative least squares.
 
     Args:
@@ -29,7 +29,7 @@ def mel_db_to_magnitude(mel_db, filters):
     return jnp.sqrt(power)
 
 
-def griffin_lim(key, magnitude, *, n_fft: int, hop: int):
+def griffin_lim(key: jax.Array, magnitude: jax.Array, *, n_fft: int, hop: int) -> jax.Array:
     """A sound whose STFT has about the given magnitude, from a random phase.
 
     Args:

@@ -9,6 +9,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from dreamsound_jax.spectral.stft import stft
 
@@ -21,7 +22,7 @@ HIGH_HZ = 6000.0
 _SMALLEST_POWER = 1e-10
 
 
-def log_spectral_distance(sound, other):
+def log_spectral_distance(sound: ArrayLike, other: ArrayLike) -> float:
     """The log-spectral distance between two sounds in dB, whatever their levels.
 
     The root mean square difference of their log spectra over bins, averaged over frames (Gray and
@@ -35,7 +36,7 @@ def log_spectral_distance(sound, other):
     return float(jnp.sqrt(jnp.square(difference).mean(axis=0)).mean())
 
 
-def spectral_flatness(sound):
+def spectral_flatness(sound: ArrayLike) -> float:
     """How noise-like the spectrum is, averaged over frames: 0 (a few tones) to 1 (white noise).
 
     The geometric over the arithmetic mean of the power, weighted by the power of the frames.
@@ -46,25 +47,25 @@ def spectral_flatness(sound):
     return float((flatness * arithmetic).sum() / arithmetic.sum())
 
 
-def frame_levels_db(sound):
+def frame_levels_db(sound: ArrayLike) -> jax.Array:
     """The level of each frame, (frames,), in dB relative to the loudest one; at least -100."""
     power = _power(sound).mean(axis=0)
     return 10 * jnp.log10(jnp.maximum(power / power.max(), _SMALLEST_POWER))
 
 
-def silent_share(sound):
+def silent_share(sound: ArrayLike) -> float:
     """The share of frames more than 50 dB below the loudest one."""
     return float((frame_levels_db(sound) < NEAR_SILENCE_DB).mean())
 
 
-def high_share(sound):
+def high_share(sound: ArrayLike) -> float:
     """The share of the energy that lies above 6 kHz."""
     power = _power(sound)
     high = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE) > HIGH_HZ
     return float(power[high].sum() / power.sum())
 
 
-def frechet_distance(activations, others):
+def frechet_distance(activations: np.ndarray, others: np.ndarray) -> float:
     """The Fréchet distance between two sets of activations (examples, features).
 
     Each set is taken for a sample of a normal distribution.

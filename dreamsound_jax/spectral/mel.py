@@ -3,10 +3,12 @@
 Each function takes one clip, works in the clip's own float dtype, and is meant to be `vmap`ped.
 """
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 
-def mel_power(spectrum, filters):
+def mel_power(spectrum: jax.Array, filters: np.ndarray) -> jax.Array:
     """Power in mel bands, (n_mels, frames), of an STFT (bins, frames).
 
     `filters` is (n_mels, bins), as `mel_bands` gives it.
@@ -15,7 +17,7 @@ def mel_power(spectrum, filters):
     return jnp.asarray(filters, power.dtype) @ power
 
 
-def power_to_db(power, *, amin: float, top_db: float):
+def power_to_db(power: jax.Array, *, amin: float, top_db: float) -> jax.Array:
     """10 log10 of power, at least `amin`, and at most `top_db` dB below its own maximum.
 
     As `librosa.power_to_db` with ref 1.
@@ -24,12 +26,12 @@ def power_to_db(power, *, amin: float, top_db: float):
     return jnp.maximum(db, db.max() - top_db)
 
 
-def db_to_power(db):
+def db_to_power(db: jax.Array) -> jax.Array:
     """The inverse of `power_to_db`."""
     return 10 ** (db / 10)
 
 
-def peak_normalise(sound):
+def peak_normalise(sound: jax.Array) -> jax.Array:
     """Scales (samples,) to a largest absolute value of 1; silence stays silent."""
     peak = jnp.abs(sound).max()
     return sound / jnp.where(peak > 0, peak, 1)

@@ -5,10 +5,12 @@ Frames are centred, with zeros beyond the ends of the sound, under a periodic Ha
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 # Each sum of the exact Fourier transform is taken in so many parts: see `_exact_rfft`.
 PARTS = 4
@@ -24,7 +26,14 @@ def sample_count(frames: int, *, n_fft: int, hop: int) -> int:
     return (frames - 1) * hop + n_fft - 2 * (n_fft // 2)
 
 
-def stft(sound, *, n_fft: int, hop: int, frames=slice(None), exact: bool = True):
+def stft(
+    sound: jax.Array,
+    *,
+    n_fft: int,
+    hop: int,
+    frames: slice | np.ndarray = slice(None),
+    exact: bool = True,
+) -> jax.Array:
     """Short-time Fourier transform: (samples,) -> (1 + n_fft // 2, frames), complex.
 
     Args:
@@ -40,7 +49,7 @@ def stft(sound, *, n_fft: int, hop: int, frames=slice(None), exact: bool = True)
     return (_exact_rfft(windowed) if exact else jnp.fft.rfft(windowed)).T
 
 
-def istft(spectrum, *, n_fft: int, hop: int, samples: int | None = None):
+def istft(spectrum: jax.Array, *, n_fft: int, hop: int, samples: int | None = None) -> jax.Array:
     """Least-squares inverse of `stft`: (bins, frames) -> (samples,).
 
     Args:
@@ -55,7 +64,9 @@ def istft(spectrum, *, n_fft: int, hop: int, samples: int | None = None):
     return invert(spectrum.T)
 
 
-def make_inverse(frames: int, dtype, *, n_fft: int, hop: int, samples: int | None = None):
+def make_inverse(
+    frames: int, dtype: DTypeLike, *, n_fft: int, hop: int, samples: int | None = None
+) -> Callable[[jax.Array], jax.Array]:
     """Returns a function from spectra (frames, bins) to samples (samples,), by least squares."""
     window = hann(n_fft, dtype)
     samples = samples or sample_count(frames, n_fft=n_fft, hop=hop)
@@ -66,12 +77,12 @@ def make_inverse(frames: int, dtype, *, n_fft: int, hop: int, samples: int | Non
     )
 
 
-def hann(n_fft: int, dtype):
+def hann(n_fft: int, dtype: DTypeLike) -> jax.Array:
     """Returns the periodic Hann window (n_fft,)."""
     return jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft), dtype)
 
 
-def frame(sound, n_fft: int, hop: int):
+def frame(sound: jax.Array, n_fft: int, hop: int) -> jax.Array:
     """Cuts (samples,) into frames (frames, n_fft): blocks of `hop`, beside those that follow."""
     half, blocks_per_frame = n_fft // 2, -(-n_fft // hop)
     count = frame_count(sound.size, n_fft=n_fft, hop=hop)

@@ -7,7 +7,7 @@ and `front_end`; everything except the sound is static. To add one: write it, gi
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ _SILENCE_AFTER = 1024
 _LARGEST_DENOMINATOR = 10_000
 
 
-def time_stretch(sound, rate, **_):
+def time_stretch(sound: jax.Array, rate: float, **_: Any) -> jax.Array:
     """Plays (samples,) at `rate` times its speed at the same pitch: round(samples / rate).
 
     A phase vocoder, as `librosa.effects.time_stretch`: Flanagan and Golden, "Phase Vocoder", 1966.
@@ -42,7 +42,7 @@ def time_stretch(sound, rate, **_):
     return istft(spectrum, n_fft=N_FFT, hop=HOP, samples=longest)[:samples]
 
 
-def phase_vocoder(spectrum, rate):
+def phase_vocoder(spectrum: jax.Array, rate: float) -> jax.Array:
     """(bins, frames) -> (bins, frames / rate): magnitudes are interpolated, phases accumulated.
 
     From frame to frame a phase advances by as much as it does in `spectrum`.
@@ -58,7 +58,7 @@ def phase_vocoder(spectrum, rate):
     return magnitudes * _unit_phasors(jax.lax.cumprod(phases, axis=1))
 
 
-def resample(sound, offset, **_):
+def resample(sound: jax.Array, offset: float, **_: Any) -> jax.Array:
     """Resamples (samples,) from 22,050 to 22,050 + `offset` Hz, to be played at the old rate.
 
     Larger offsets make it slower and lower. A sound of another sample rate changes by the same
@@ -67,7 +67,7 @@ def resample(sound, offset, **_):
     return change_rate(sound, Fraction(REFERENCE_RATE + round(offset), REFERENCE_RATE))
 
 
-def change_rate(sound, ratio: Fraction | float):
+def change_rate(sound: jax.Array, ratio: Fraction | float) -> jax.Array:
     """Resamples (samples,) to round(samples * ratio), band-limited, with silence beyond the ends.
 
     `ratio` is that of the new to the old sample rate.
@@ -80,18 +80,20 @@ def change_rate(sound, ratio: Fraction | float):
     return float(ratio) * jnp.fft.irfft(kept, new)[: round(sound.size * ratio)]
 
 
-def pitch_shift(sound, semitones, **_):
+def pitch_shift(sound: jax.Array, semitones: float, **_: Any) -> jax.Array:
     """Raises the pitch of (samples,), at the same speed, as `librosa.effects.pitch_shift`."""
     rate = 2 ** (-semitones / 12)
     return fit_length(change_rate(time_stretch(sound, rate), rate), sound.size)
 
 
-def time_roll(sound, seconds, *, sample_rate, **_):
+def time_roll(sound: jax.Array, seconds: float, *, sample_rate: int, **_: Any) -> jax.Array:
     """Shifts (samples,) in time; what leaves at the end comes in at the beginning."""
     return jnp.roll(sound, round(seconds * sample_rate))
 
 
-def mel_shift(sound, bands, *, sample_rate, front_end):
+def mel_shift(
+    sound: jax.Array, bands: float, *, sample_rate: int, front_end: FrontEnd
+) -> jax.Array:
     """Moves all frequencies of (samples,) up by so many mel bands of the front end.
 
     Each bin takes the bin that lies `bands` below, and its phase advances faster by the difference:
@@ -131,7 +133,7 @@ def _unit_phasors(values):
 class Transform(NamedTuple):
     """A transform: its function, the option with its amount, and the amounts that make sense."""
 
-    function: Callable
+    function: Callable[..., jax.Array]
     option: str
     lowest: float
     highest: float
@@ -156,8 +158,13 @@ def check_amounts(chain: Chain) -> None:
 
 
 def apply_transforms(
-    sound, chain: Chain, *, sample_rate: int, front_end: FrontEnd, samples: tuple[int, int]
-):
+    sound: jax.Array,
+    chain: Chain,
+    *,
+    sample_rate: int,
+    front_end: FrontEnd,
+    samples: tuple[int, int],
+) -> jax.Array:
     """Applies one transform after the other, then keeps about as many samples as before.
 
     Of a sound that became longer the end is kept, as in the reference; one that became shorter is
@@ -178,7 +185,7 @@ def apply_transforms(
     return kept if kept.size >= at_least else jnp.tile(kept, -(-at_least // kept.size))[-at_least:]
 
 
-def fit_length(sound, samples: int):
+def fit_length(sound: jax.Array, samples: int) -> jax.Array:
     """Cuts (samples,) at `samples`, or pads it with silence to that length."""
     return jnp.pad(sound, (0, max(0, samples - sound.size)))[:samples]
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -42,20 +43,20 @@ def over_clips(function: Callable, *, shared: int = 0, at_once: int | None = Non
             return of_share(*arguments)
         specs = [PartitionSpec()] * shared + [CLIPS] * (len(arguments) - shared)
         # Random keys and constants are the same on all devices, which shard_map cannot check.
-        share_out = jax.shard_map(
+        sharded = jax.shard_map(
             of_share, mesh=_mesh(), in_specs=tuple(specs), out_specs=CLIPS, check_vma=False
         )
-        return share_out(*arguments)
+        return sharded(*arguments)
 
     return of_batch
 
 
-def share_out(arrays):
+def shard_over_clips(arrays: Any) -> Any:
     """Puts arrays (clips, ...) on the devices of this process, a share of the clips on each."""
     return _put(arrays, CLIPS)
 
 
-def everywhere(arrays):
+def replicate(arrays: Any) -> Any:
     """Puts arrays on each device of this process, whole."""
     return _put(arrays, PartitionSpec())
 

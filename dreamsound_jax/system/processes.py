@@ -24,8 +24,9 @@ class Share(NamedTuple):
       [1, 4]
     """
 
-    index: int = 0
-    count: int = 1
+    # A share has no use for the methods of a tuple with these names.
+    index: int = 0  # type: ignore[assignment]
+    count: int = 1  # type: ignore[assignment]
 
     def includes(self, number: int) -> bool:
         """Whether a clip with this number belongs to the share."""

@@ -26,7 +26,7 @@ import os
 import platform
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,13 @@ def keep_in(folder: str) -> Iterator[None]:
 
 def are_kept() -> bool:
     """Whether traces are kept here and now."""
-    return _store is not None and (jax.default_backend(), jax.device_count()) == ("cpu", 1)
+    return _store_in_use() is not None
+
+
+def _store_in_use() -> "Store | None":
+    """Returns the store; None where traces are not kept."""
+    on_one_cpu = (jax.default_backend(), jax.device_count()) == ("cpu", 1)
+    return _store if on_one_cpu else None
 
 
 def let_go() -> None:
@@ -87,27 +93,26 @@ def _give_memory_back():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-class kept:  # noqa: N801 (a decorator)
-    """Decorates a function of `jax.jit` whose traces are kept; static arguments are keyword-only.
+class KeptFunction:
+    """A function of `jax.jit` whose traces are kept; static arguments are keyword-only.
 
     Where none are kept, and inside other programs, it is that function.
     """
 
-    def __init__(self, jitted):
+    def __init__(self, jitted: Callable) -> None:
         self._jitted = jitted
         functools.update_wrapper(self, jitted)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._jitted, name)
 
-    def __call__(self, *arguments, **static):
-        if not are_kept() or any(
-            isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)
-        ):
+    def __call__(self, *arguments: Any, **static: Any) -> Any:
+        store = _store_in_use()
+        if store is None or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)):
             return self._jitted(*arguments, **static)
-        return _store.program(self, arguments, static).run(arguments)
+        return store.program(self, arguments, static).run(arguments)
 
-    def compile_ahead(self, *arguments, **static) -> Any:
+    def compile_ahead(self, *arguments: Any, **static: Any) -> Any:
         """Traces a program now, and compiles it while other things are done.
 
         Args:
@@ -117,13 +122,25 @@ class kept:  # noqa: N801 (a decorator)
         Returns:
           The result as `jax.ShapeDtypeStruct`s; None where traces are not kept.
         """
-        return _store.program(self, arguments, static).result_shape if are_kept() else None
+        store = _store_in_use()
+        return store.program(self, arguments, static).result_shape if store else None
 
 
-class Program:
+def keep_traces(jitted: Callable) -> KeptFunction:
+    """Decorates a function of `jax.jit`, so that a later process need not trace it again."""
+    return KeptFunction(jitted)
+
+
+class CompiledProgram:
     """A traced program that is compiled, or being compiled."""
 
-    def __init__(self, exported, structure, name, compilers):
+    def __init__(
+        self,
+        exported: export.Exported,
+        structure: jax.tree_util.PyTreeDef,
+        name: str,
+        compilers: ThreadPoolExecutor,
+    ) -> None:
         """Begins to compile."""
         self._structure = structure
         shapes = [_shape_of(aval) for aval in exported.in_avals]
@@ -131,7 +148,7 @@ class Program:
         self._compiled = compilers.submit(lowered.compile)
         self.result_shape = jax.tree.unflatten(structure, map(_shape_of, exported.out_avals))
 
-    def run(self, arguments):
+    def run(self, arguments: tuple) -> Any:
         """Calls the program, after it has been compiled."""
         leaves = self._compiled.result()(jax.tree.leaves(arguments))
         return jax.tree.unflatten(self._structure, leaves)
@@ -140,11 +157,11 @@ class Program:
 class Store:
     """The programs of this process, and the traces in a folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         """Uses `folder`, which need not exist yet."""
         self._compilers = ThreadPoolExecutor(COMPILERS, thread_name_prefix="compile")
         self._folder, self._writable = folder, True
-        self._programs: dict[tuple, Program] = {}
+        self._programs: dict[tuple, CompiledProgram] = {}
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -160,7 +177,7 @@ class Store:
         with self._lock:
             self._programs.clear()
 
-    def program(self, function: kept, arguments, static: dict) -> Program:
+    def program(self, function: KeptFunction, arguments: tuple, static: dict) -> CompiledProgram:
         """Returns the program of a function for arguments of these shapes."""
         leaves, structure = jax.tree.flatten(arguments)
         shapes = tuple(map(_shape, leaves))
@@ -178,11 +195,11 @@ class Store:
         if found:
             # What is damaged in a way that only JAX's compiler notices is made anew, too.
             with contextlib.suppress(Exception):
-                return Program(*found, name, self._compilers)
+                return CompiledProgram(*found, name, self._compilers)
         found = _export(function, structure, shapes, static)
         if digest:
             self._write(file, *found, structure)
-        return Program(*found, name, self._compilers)
+        return CompiledProgram(*found, name, self._compilers)
 
     def _write(self, file, exported, result, structure):
         tree = encode_tree(result, like=structure)

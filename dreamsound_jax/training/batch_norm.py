@@ -26,14 +26,14 @@ class VGG19BatchNorm(VGG19):
     layer `conv*` is its normalised pre-activation, as in the folded network.
     """
 
-    def __init__(self, num_classes: int, *, rngs: nnx.Rngs, **options):
+    def __init__(self, num_classes: int, *, rngs: nnx.Rngs, **options: Any) -> None:
         super().__init__(num_classes, rngs=rngs, **options)
         for name in NORMALISED_LAYERS:
             channels = getattr(self, name).bias[...].size
             setattr(self, f"norm_{name}", nnx.BatchNorm(channels, momentum=MOMENTUM, rngs=rngs))
         self.dropout1.rate = self.dropout2.rate = DROPOUT_RATE
 
-    def apply_layer(self, name, x):
+    def apply_layer(self, name: str, x: jax.Array) -> jax.Array:
         """Applies one layer by its name, and its normalisation."""
         x = super().apply_layer(name, x)
         if name not in NORMALISED_LAYERS:

@@ -92,7 +92,8 @@ def train(
     """
     _check_batch_size(examples, recipe)
     model.train()
-    graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+    graphdef, *states = nnx.split(model, nnx.Param, ...)
+    params, rest = states
     steps = len(examples) // recipe.batch_size
     optimizer = make_optimizer(recipe, steps_per_epoch=steps)
     step = _make_step(graphdef, optimizer, recipe=recipe, mean=mean, std=std)

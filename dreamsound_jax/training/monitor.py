@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from flax import nnx
 from orbax.checkpoint import v1 as ocp
 from tqdm import tqdm
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.training.batch_norm import fold_batch_norms
-from dreamsound_jax.training.loop import Monitor
+from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
+from dreamsound_jax.training.loop import Monitor, TrainState
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,10 @@ class TrainingMonitor(Monitor):
         self._evaluate = evaluate
         self._writer = _open_tensorboard(tensorboard) if tensorboard else None
         self._progress = tqdm(total=steps, desc="training", unit="step", disable=None)
-        self._recent = []
+        self._recent: list[tuple[jax.Array, jax.Array]] = []
         self._checkpointer = _open_checkpointer(folder, save_every)
 
-    def restore(self, state):
+    def restore(self, state: TrainState) -> tuple[TrainState, int]:
         """Restores the saved state.
 
         Raises:
@@ -76,7 +77,9 @@ class TrainingMonitor(Monitor):
         self._progress.update(latest.step)
         return jax.tree.unflatten(tree, self._checkpointer.load(latest.step, leaves)), latest.step
 
-    def after_step(self, done, state, loss, accuracy):
+    def after_step(
+        self, done: int, state: TrainState, loss: jax.Array, accuracy: jax.Array
+    ) -> None:
         """Reports and saves, each after a fixed number of steps.
 
         Raises:
@@ -92,8 +95,9 @@ class TrainingMonitor(Monitor):
             folder = self._checkpointer.directory
             raise UserError(f"cannot save the run in {folder}: {reason_of(error)}") from error
 
-    def after_epoch(self, epoch, model):
+    def after_epoch(self, epoch: int, model: nnx.Module) -> None:
         """Evaluates the network and reports its accuracy on each split."""
+        assert isinstance(model, VGG19BatchNorm), "only batch norms can be folded"
         accuracies = self._evaluate(fold_batch_norms(model))
         text = ", ".join(f"{split} {accuracy:.1%}" for split, accuracy in accuracies.items())
         log.info("epoch %d: accuracy on %s", epoch, text)

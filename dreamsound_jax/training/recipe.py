@@ -38,8 +38,9 @@ def parse_windows(items: Sequence[str]) -> tuple[int, ...]:
       UserError: an item has another form, or fewer frames than the network needs.
     """
     _, smallest = architecture(1).layer(CLASS_LAYER).stride
-    matches = [re.fullmatch(r"(\d+)(?:x(\d+))?", item) for item in items]
-    if not matches or not all(match and int(match[1]) >= smallest for match in matches):
+    matches = [match for item in items if (match := re.fullmatch(r"(\d+)(?:x(\d+))?", item))]
+    long_enough = all(int(match[1]) >= smallest for match in matches)
+    if not items or len(matches) < len(items) or not long_enough:
         raise UserError(
             "--windows must be a list of FRAMESxEPOCHS such as 64x5,128x2, with at least "
             f"{smallest} frames, got {','.join(items)}"

@@ -43,12 +43,12 @@ class Storage(NamedTuple):
     Attributes:
       dtype: a name in `STORAGE_DTYPES`.
       key: the member's name.
-      count: how many numbers it holds.
+      size: how many numbers it holds.
     """
 
     dtype: str
     key: str
-    count: int
+    size: int
 
 
 class TensorView(NamedTuple):
@@ -188,9 +188,9 @@ def _check_view(view, storage_size):
     largest = math.prod(max(length, 1) for length in shape[:MAX_AXES]) * itemsize
     if len(shape) > MAX_AXES or largest > sys.maxsize:
         raise ValueError("too large for an array")
-    if storage_size != storage.count * itemsize:
+    if storage_size != storage.size * itemsize:
         raise ValueError("the storage has another size")
-    if max(offset + count_spanned_numbers(shape, strides), math.prod(shape)) > storage.count:
+    if max(offset + count_spanned_numbers(shape, strides), math.prod(shape)) > storage.size:
         raise ValueError("a tensor reaches beyond its storage")
 
 

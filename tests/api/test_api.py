@@ -150,6 +150,10 @@ def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
         ({"objective": ds.layer("relu6_1")}, "no layer 'relu6_1'"),
         ({"objective": ds.probability("organ")}, "no class 'organ'"),
         ({"layers_to_use": "relu9"}, "no layer 'relu9'"),
+        (
+            {"objective": ds.custom(lambda found: found["mp1"].mean(axis=(0, 1)), ["mp1"])},
+            r"a function must return a scalar of a float type, got an array of shape \(4,\)",
+        ),
     ],
 )
 def test_what_is_not_possible_is_said_in_one_line(model, drums, changes, message):

@@ -34,7 +34,7 @@ def ouroboros_plan(**changes):
 
 @pytest.fixture(scope="module")
 def plain_rounds():
-    """Two rounds of two clips that do not fade: (their sources, [`Round`], the last `State`)."""
+    """Two rounds of two clips that do not fade: (sources, [`RoundResult`], the last `State`)."""
     sources = pieces(ouroboros_plan(crossfade=False))
     return sources, *dream_rounds(tiny_network(), sources, 2)
 

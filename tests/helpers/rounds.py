@@ -42,7 +42,7 @@ def begin(sources):
 
 
 def dream_next(network, state, settings, sources, number=0):
-    """Dreams a round as a run does: (the next `State`, `Round`)."""
+    """Dreams a round as a run does: (the next `State`, `RoundResult`)."""
     plan = sources[0].plan
     if plan.iterates:
         settings = settings._replace(objective=place_objectives(sources, number))
@@ -56,7 +56,7 @@ def dream_next(network, state, settings, sources, number=0):
 
 
 def dream_rounds(network, sources, rounds):
-    """([`Round`], the last `State`) of so many rounds."""
+    """([`RoundResult`], the last `State`) of so many rounds."""
     state, settings = begin(sources)
     left = []
     for number in range(rounds):

@@ -13,7 +13,7 @@ from dreamsound_jax.dreaming import optimizers, pyramid
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, build_network, weight_shapes
-from dreamsound_jax.objectives.terms import Objective, compile_objective, layers
+from dreamsound_jax.objectives.terms import Objective, compile_objective
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.resolve import resolve
@@ -65,6 +65,11 @@ def plan(card=CARD, **changes) -> Plan:
     return resolve(options(**changes), card)
 
 
+def objective_of(names, card=CARD) -> Objective:
+    """The objective of the flag `--layers_to_use`; where it names the layer of classes, class 0."""
+    return plan(card, layers_to_use=tuple(names)).clips[0].objective(0)
+
+
 def steps(optimizer="sgd", learning_rate=0.05, **changes):
     """The `Steps` of one clip."""
     return optimizers.make_steps(optimizer, learning_rate=learning_rate, **changes)
@@ -72,7 +77,7 @@ def steps(optimizer="sgd", learning_rate=0.05, **changes):
 
 def program(*names, objective: Objective | None = None, card=CARD, **changes) -> Program:
     """The `Program` of a dream by the layers `names`, or by an objective."""
-    measures, _ = compile_objective(objective or layers(names), card)
+    measures, _ = compile_objective(objective or objective_of(names, card), card)
     return Program(measures, **changes)
 
 
@@ -81,7 +86,7 @@ def settings(
 ) -> ClipSettings:
     """The settings of a batch of clips for a dream by the layers `names`, or by an objective."""
     how = steps(program.optimizers[0], learning_rate, optimizers=program.optimizers, **changes)
-    _, data = compile_objective(objective or layers(names), card)
+    _, data = compile_objective(objective or objective_of(names, card), card)
     repeat = functools.partial(jax.tree.map, lambda leaf: jnp.stack([jnp.asarray(leaf)] * count))
     draw = functools.partial(
         pyramid.draw_rolls, size=program.pyramid_size, ratio=program.pyramid_ratio, roll=20

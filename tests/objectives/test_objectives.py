@@ -138,6 +138,22 @@ def test_bfloat16_is_summed_in_float32(measure):
 
 
 @pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        (lambda found: found["mp5"].mean(axis=-1), "got an array of shape (1, 1) and type float32"),
+        (lambda found: found["mp5"].argmax(), "got an array of shape () and type int32"),
+        (lambda found: 1j * found["mp5"].mean(), "got an array of shape () and type complex64"),
+        (lambda found: None, "got None"),
+    ],
+)
+def test_a_custom_function_must_return_a_real_number(returned, got):
+    with pytest.raises(UserError) as caught:
+        jax.eval_shape(lambda found: value_of(custom(returned, ["mp5"]), found), ACTIVATIONS)
+    expected = f"the objective a function must return a scalar of a float type, {got}"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
     ("objective", "hint"),
     [
         (layer("relu3_5"), "no layer 'relu3_5' (did you mean relu3_"),
@@ -145,6 +161,8 @@ def test_bfloat16_is_summed_in_float32(measure):
         (custom(spread, []), "must read at least one layer"),
         (probability("clas_3"), "did you mean class_3?"),
         (probability(6), "no class 6 in model tiny"),
+        (layer("output"), "use probability(CLASS)"),
+        (layers(["relu1_1", "output"]), "use probability(CLASS)"),
         (layers([]), "has no terms"),
         (Objective(()), "has no terms"),
     ],

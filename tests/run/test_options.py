@@ -9,6 +9,7 @@ from dreamsound_jax.dreaming.optimizers import HYPERPARAMETERS
 from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.options import FIELDS, RESUMABLE_WITH_OTHER, SWEEPABLE, Options, Role
 from dreamsound_jax.spectral.transforms import TRANSFORMS
+from dreamsound_jax.system.errors import UserError
 
 
 def test_the_defaults_are_valid_in_python_and_can_be_written_to_params():
@@ -19,6 +20,34 @@ def test_the_defaults_are_valid_in_python_and_can_be_written_to_params():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Options().lr = 1.0
     assert Options().sweep is not Options().sweep
+
+
+def test_strings_and_lists_become_tuples():
+    options = Options(input="noise", layers_to_use=["iterate"], ouroboros_transform="resample")
+    assert (options.input, options.layers_to_use) == (("noise",), ("iterate",))
+    assert options.ouroboros_transform == ("resample",)
+    check_options(dataclasses.replace(options, create_ouroboros=True))
+    swept = {"optimizer": "adam", "lr": [0.1, 0.2], "layers_to_use": ["conv1_1", ["mp1", "mp2"]]}
+    assert Options(sweep=swept).sweep == {
+        "optimizer": ("adam",),
+        "lr": (0.1, 0.2),
+        "layers_to_use": (("conv1_1",), ("mp1", "mp2")),
+    }
+    assert Options().layers_to_use is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"input": 5}, "--input must be of the type tuple, and is 5"),
+        ({"layers_to_use": [3, 4]}, r"--layers_to_use must contain only strings, and is \(3, 4\)"),
+        ({"sweep": {"lr": 0.1}}, "--sweep=lr= must have values"),
+        ({"sweep": ["lr"]}, r"--sweep must map options to their values, and is \['lr'\]"),
+    ],
+)
+def test_what_is_no_tuple_of_strings_is_refused(given, message):
+    with pytest.raises(UserError, match=message):
+        check_options(Options(**given))
 
 
 def test_every_option_says_what_it_decides():

@@ -25,7 +25,7 @@ def compiled(monkeypatch):
             shapes = [programs._shape_of(aval) for aval in exported.out_avals]
             self.result_shape = jax.tree.unflatten(structure, shapes)
 
-    monkeypatch.setattr(programs, "Program", Traced)
+    monkeypatch.setattr(programs, "CompiledProgram", Traced)
     return names
 
 

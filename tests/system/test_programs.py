@@ -30,7 +30,7 @@ class Pair(NamedTuple):
 traced = []
 
 
-@programs.kept
+@programs.keep_traces
 @functools.partial(jax.jit, static_argnames="times")
 def scaled(pair, added, *, times):
     traced.append(times)

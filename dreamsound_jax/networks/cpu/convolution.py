@@ -5,6 +5,7 @@ between this file and XLA.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -39,12 +40,12 @@ class Forms(NamedTuple):
       points_back: for the gradient of `by_winograd`, or None.
     """
 
-    rows: jax.Array
-    points: jax.Array | None = None
-    points_back: jax.Array | None = None
+    rows: jax.Array | np.ndarray
+    points: jax.Array | np.ndarray | None = None
+    points_back: jax.Array | np.ndarray | None = None
 
 
-def make_forms(kernel) -> Forms:
+def make_forms(kernel: jax.Array | np.ndarray) -> Forms:
     """Returns the `Forms` of a kernel; NumPy arrays of a NumPy array, which compiles nothing."""
     rows = kernel.reshape(-1, kernel.shape[3]).T
     if not _suits_winograd(kernel):
@@ -52,7 +53,7 @@ def make_forms(kernel) -> Forms:
     return Forms(rows, *map(winograd.transform_kernel, (kernel, _flip(kernel))))
 
 
-def in_one_batch(method):
+def in_one_batch(method: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     """Decorates a function of (batch, ...), a kernel and its `Forms`: `vmap` enlarges the batch.
 
     Without it, `vmap` would add an axis. With it, the choice of a method sees the cells of all
@@ -74,7 +75,7 @@ def in_one_batch(method):
     return batched
 
 
-def convolve(x, kernel, forms=None):
+def convolve(x: jax.Array, kernel: jax.Array, forms: Forms | None = None) -> jax.Array:
     """Convolves (cross-correlates) with a 3 x 3 kernel, stride 1, zero padding ("same").
 
     Args:
@@ -98,7 +99,9 @@ def _convolve_batch(x, kernel, forms):
     return choose_method(x.shape, kernel)(x, kernel, forms)
 
 
-def choose_method(shape, kernel):
+def choose_method(
+    shape: tuple[int, ...], kernel: jax.Array | np.ndarray
+) -> Callable[[jax.Array, jax.Array, Forms], jax.Array]:
     """Returns the method for activations of a shape, or for their gradient."""
     batch, height, width, _ = shape
     # XLA:CPU has no fast path where a kernel is larger than the map.
@@ -111,7 +114,7 @@ def _suits_winograd(kernel):
     return kernel.shape[2] * kernel.shape[3] >= MANY_PAIRS and kernel.dtype in WINOGRAD_TYPES
 
 
-def tie_tolerance(x):
+def tie_tolerance(x: jax.Array) -> jax.Array | int:
     """By how much equal cells of an activation may differ: (batch, height, width, 1), or 0.
 
     It is 0 in half precision, for which Winograd's method is not used.
@@ -122,19 +125,20 @@ def tie_tolerance(x):
     return TIE_UNITS * jnp.finfo(x.dtype).eps * largest
 
 
-def by_xla(x, kernel, forms=None):
+def by_xla(x: jax.Array, kernel: jax.Array, forms: Forms | None = None) -> jax.Array:
     """Convolves as XLA does."""
     return jax.lax.conv_general_dilated(
         x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def by_winograd(x, kernel, forms):
+def by_winograd(x: jax.Array, kernel: jax.Array, forms: Forms) -> jax.Array:
     """Convolves by Winograd's method, with a quarter of the multiplications."""
+    assert forms.points is not None, "the kernel does not suit Winograd's method"
     return winograd.convolve(x, forms.points)
 
 
-def by_product(x, kernel, forms):
+def by_product(x: jax.Array, kernel: jax.Array, forms: Forms) -> jax.Array:
     """Convolves by one matrix product of the nine neighbours of each cell with the kernel.
 
     The neighbours are gathered by index: nine slices would compile for twice as long.
@@ -193,7 +197,7 @@ def _kernel_gradient(gradient, x, kernel):
 
 
 @in_one_batch
-def input_gradient(gradient, kernel, forms):
+def input_gradient(gradient: jax.Array, kernel: jax.Array, forms: Forms) -> jax.Array:
     """Returns the gradient with respect to `x`, from that with respect to the result.
 
     It is written as a convolution with the flipped kernel: in a loop, XLA:CPU keeps its fast path

@@ -9,6 +9,7 @@ as sums they run no faster, and compile for three times as long.
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -37,7 +38,7 @@ RESULT_TRANSFORM = [
 ]
 
 
-def convolve(x, kernel):
+def convolve(x: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     """Convolves (batch, height, width, channels in), zero-padded.
 
     `kernel` is what `transform_kernel` returns. In float32 the error is within 1e-4 of the largest
@@ -52,7 +53,7 @@ def convolve(x, kernel):
     return _map(_transform(RESULT_TRANSFORM, columns))[:, :height, :width]
 
 
-def transform_kernel(kernel):
+def transform_kernel(kernel: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Transforms (3, 3, channels in, channels out) to (6, 6, channels out, channels in)."""
     both = np.einsum("jb,ia->jiab", KERNEL_TRANSFORM, KERNEL_TRANSFORM).reshape(TILE**2, -1)
     points = both.astype(kernel.dtype) @ kernel.swapaxes(2, 3).reshape(both.shape[1], -1)

@@ -39,7 +39,8 @@ def find_class_folders(data_dir: str | os.PathLike, *, held_out: float, seed: in
             f"{str(data_dir)!r} must have folders with sounds for two or more classes, got "
             f"{len(classes)}: {', '.join(classes) or 'none'}"
         )
-    splits, rng = {TRAIN: [], HELD_OUT: []}, np.random.default_rng(seed)
+    splits: dict[str, list[LabelledSound]] = {TRAIN: [], HELD_OUT: []}
+    rng = np.random.default_rng(seed)
     for label, (name, sounds) in enumerate(sounds_by_class.items()):
         if len(sounds) < 2:
             raise UserError(f"class {name} must have two or more sounds to hold one out, got one")

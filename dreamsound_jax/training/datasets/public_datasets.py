@@ -43,7 +43,7 @@ def find_urbansound8k(data_dir: str | os.PathLike, *, fold: int) -> Dataset:
         raise UserError(f"--fold must be from 1 to 10, got {fold}")
     table = Path(data_dir) / "metadata" / "UrbanSound8K.csv"
     held_out = f"fold_{fold}"
-    splits = {TRAIN: [], held_out: []}
+    splits: dict[str, list[LabelledSound]] = {TRAIN: [], held_out: []}
     for row in _read_table(table, ("slice_file_name", "fold", "class"), dataset="UrbanSound8K"):
         name = f"audio/fold{row['fold']}/{row['slice_file_name']}"
         class_name = nearest_or_fail("class", row["class"], URBANSOUND8K_CLASSES)
@@ -74,7 +74,7 @@ def find_fma_small(data_dir: str | os.PathLike) -> Dataset:
     """
     table = Path(data_dir) / "fma_metadata" / "tracks.csv"
     columns = ("set.subset", "set.split", "track.genre_top")
-    splits = {split: [] for split in FMA_SPLITS.values()}
+    splits: dict[str, list[LabelledSound]] = {split: [] for split in FMA_SPLITS.values()}
     for row in _read_table(table, columns, dataset="FMA", read_header=_read_fma_header):
         track = int(row["track_id"])
         if row["set.subset"] == "small" and track not in FMA_BROKEN_TRACKS:
