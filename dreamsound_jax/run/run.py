@@ -14,6 +14,7 @@ from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.resolve import resolve
+from dreamsound_jax.run.unused import list_unused
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError
@@ -58,6 +59,8 @@ def run(
         )
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = resolve(options, model.card)
+    for message in list_unused(options):
+        log.warning("%s", message)
     _warn_of_unused_class(plan, model.card)
     for _, message in missing:
         log.error("%s", message)

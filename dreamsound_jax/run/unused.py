@@ -1,0 +1,67 @@
+"""Finds options that were given and have no effect, beside the others."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from dreamsound_jax.audio.find import GENERATED
+from dreamsound_jax.run.checks import combinations
+from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.spectral.transforms import TRANSFORMS
+
+
+class _Need(NamedTuple):
+    """What some options need to have an effect: in words, as a condition, and the options."""
+
+    words: str
+    is_met: Callable[[Options], bool]
+    names: tuple[str, ...]
+
+
+_AMOUNTS = {transform.option: name for name, transform in TRANSFORMS.items()}
+_OF_OUROBOROS = (
+    *(name for name in FIELDS if name.startswith("ouroboros_")),
+    *("crossfade", "stabilise", "stop_overcooked", "save_every"),
+)
+_NEEDS = (
+    _Need("--create_ouroboros", lambda options: options.create_ouroboros, _OF_OUROBOROS),
+    _Need("--domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
+    _Need("--replace_detail", lambda options: options.replace_detail, ("detail_factor",)),
+    _Need("--input=sine", lambda options: "sine" in options.input, ("sine_freq",)),
+    _Need(
+        f"--input={' or '.join(GENERATED)}",
+        lambda options: bool({*GENERATED} & {*options.input}),
+        ("clip_length",),
+    ),
+    *(
+        _Need(
+            f"--ouroboros_transform={name}",
+            lambda options, name=name: name in options.ouroboros_transform,
+            (option,),
+        )
+        for option, name in _AMOUNTS.items()
+    ),
+)
+
+
+def list_unused(options: Options) -> list[str]:
+    """Says which options differ from their defaults without an effect, a line each.
+
+    Example:
+      >>> list_unused(Options(ouroboros_length=20))
+      ['--ouroboros_length has no effect without --create_ouroboros']
+    """
+    points = [replace(options, sweep={}, **changes) for changes in combinations(options.sweep)]
+    found = {}
+    for need in _NEEDS:
+        if any(map(need.is_met, points)):
+            continue
+        for name in need.names:
+            if _is_given(options, name):
+                # The first need that is not met is the one to name.
+                found.setdefault(name, f"--{name} has no effect without {need.words}")
+    return list(found.values())
+
+
+def _is_given(options, name):
+    return name in options.sweep or getattr(options, name) != FIELDS[name].default
