@@ -18,6 +18,10 @@ class _Need(NamedTuple):
     names: tuple[str, ...]
 
 
+def _uses_transform(name: str) -> Callable[[Options], bool]:
+    return lambda options: name in options.ouroboros_transform
+
+
 _AMOUNTS = {transform.option: name for name, transform in TRANSFORMS.items()}
 _OF_OUROBOROS = (
     *(name for name in FIELDS if name.startswith("ouroboros_")),
@@ -36,7 +40,7 @@ _NEEDS = (
     *(
         _Need(
             f"--ouroboros_transform={name}",
-            lambda options, name=name: name in options.ouroboros_transform,
+            _uses_transform(name),
             (option,),
         )
         for option, name in _AMOUNTS.items()
@@ -52,7 +56,7 @@ def list_unused(options: Options) -> list[str]:
       ['--ouroboros_length has no effect without --create_ouroboros']
     """
     points = [replace(options, sweep={}, **changes) for changes in combinations(options.sweep)]
-    found = {}
+    found: dict[str, str] = {}
     for need in _NEEDS:
         if any(map(need.is_met, points)):
             continue
