@@ -158,7 +158,8 @@ def dream(
 
 def _dream_of(source, given, given_rate, dreamed):
     before, after = (
-        dict(zip(source.plan.card.classes, map(float, each))) for each in dreamed.probabilities
+        dict(zip(source.plan.card.classes, map(float, each.probabilities)))
+        for each in (dreamed.before, dreamed.after)
     )
     rendered = dreamed.rendered
     return Dream(
@@ -170,6 +171,8 @@ def _dream_of(source, given, given_rate, dreamed):
         spectrogram_db=rendered.mel_db,
         change_db=rendered.change_db,
         climb=dreamed.climb.objective,
+        objective_before=float(dreamed.before.objective),
+        objective_after=float(dreamed.after.objective),
         class_probabilities_before=before,
         class_probabilities=after,
         plan=source.plan,

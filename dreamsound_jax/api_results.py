@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
@@ -30,7 +30,10 @@ class Dream:
       spectrogram_db: (mel bands, frames), the dreamed spectrogram in dB.
       change_db: (mel bands, frames), what the dream did in dB: the gain on the sound, or in the
         domain "mel" the change of the spectrogram.
-      climb: (levels, steps), the objective before each step, by pyramid level.
+      climb: (levels, steps), the objective before each step, by pyramid level, as it is at that
+        level's resolution.
+      objective_before: the objective of the input.
+      objective_after: the objective of the dream.
       class_probabilities_before: {class: probability} of the input.
       class_probabilities: {class: probability} of the dream.
       plan: how it was dreamed.
@@ -45,6 +48,8 @@ class Dream:
     spectrogram_db: np.ndarray
     change_db: np.ndarray
     climb: np.ndarray
+    objective_before: float
+    objective_after: float
     class_probabilities_before: dict[str, float]
     class_probabilities: dict[str, float]
     plan: ClipPlan
@@ -76,9 +81,8 @@ class Dream:
                 after_db=self.spectrogram_db,
                 change_db=self.change_db,
                 change_label=DOMAINS[self.plan.domain].change_label,
-                before_sound=_to_mono(self.input, self.input_rate, front_end.sample_rate),
-                after_sound=_to_mono(self.sound, self.sample_rate, front_end.sample_rate),
-                sample_rate=front_end.sample_rate,
+                before=Recording(np.atleast_2d(self.input).T, self.input_rate),
+                after=Recording(np.atleast_2d(self.sound).T, self.sample_rate),
                 objective=self.climb,
                 objective_label=self.plan.objective(self.plan.target).label(self.plan.card),
             )
@@ -124,10 +128,6 @@ class Ouroboros:
 
 def _render(sound, sample_rate, normalise):
     return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, normalise=normalise)
-
-
-def _to_mono(sound, sample_rate, wanted):
-    return to_mono(Recording(np.atleast_2d(sound).T, sample_rate), sample_rate=wanted)
 
 
 def _picture_html(png: bytes) -> str:

@@ -13,7 +13,7 @@ from dreamsound_jax.domains.mel import mel_domains
 from dreamsound_jax.domains.sound import sound_domains
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
-from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.dream import dream_clips, respond
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.networks.network import Network
@@ -35,13 +35,27 @@ class DreamedBatch(NamedTuple):
       input_db: (clips, mel bands, frames) of the inputs.
       rendered: the dreams as sounds.
       climb: arrays (clips, levels, steps).
-      probabilities: (clips, classes), of the inputs and of the dreamed spectrograms.
+      before: the response to the inputs.
+      after: the response to the dreamed spectrograms.
     """
 
     input_db: jax.Array
     rendered: Rendered
     climb: Climb
-    probabilities: tuple[jax.Array, jax.Array]
+    before: "Response"
+    after: "Response"
+
+
+class Response(NamedTuple):
+    """How a network responds to spectrograms; arrays with a leading axis of clips.
+
+    Attributes:
+      objective: (clips,), what is raised.
+      probabilities: (clips, classes).
+    """
+
+    objective: jax.Array
+    probabilities: jax.Array
 
 
 def dream_batch(
@@ -68,16 +82,21 @@ def dream_batch(
     Raises:
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
-    before = class_probabilities(model, input_db)
+
+    def measure(mel_db):
+        spectrograms = model.card.front_end.standardise(mel_db)
+        return measure_clips(model.network, spectrograms, settings, program=program)
+
+    before = measure(input_db)
     parameters, climb = dream_clips(
         model.network, clips, settings, program=program, after_level=after_level
     )
     rendered = render_clips(clips, parameters)
-    probabilities = before, class_probabilities(model, rendered.mel_db)
-    stages = {"dream": parameters, "resynthesis": rendered, "classes": probabilities}
+    after = measure(rendered.mel_db)
+    stages = {"dream": parameters, "resynthesis": rendered, "response": after}
     for stage, result in stages.items():
         after_stage(stage, result)
-    return DreamedBatch(input_db, rendered, climb, probabilities)
+    return DreamedBatch(input_db, rendered, climb, before, after)
 
 
 def make_clips(
@@ -121,6 +140,24 @@ def make_clips(
             sample_rate=sample_rate,
         )
     return shard_over_clips((clips, mel_db))
+
+
+@keep_traces
+@functools.partial(jax.jit, static_argnames="program")
+def measure_clips(
+    network: Network, spectrograms: jax.Array, settings: ClipSettings, *, program: Program
+) -> Response:
+    """Measures the response to standardised spectrograms (clips, mel bands, frames) as they are.
+
+    The objective of a step is that of a pass at its own resolution, shifted in time; this one can
+    be compared from the input to the dream.
+    """
+
+    def measure(network, spectrogram, settings):
+        return respond(network, spectrogram, settings, program=program)
+
+    objective = over_clips(measure, shared=1)(network, spectrograms, settings)
+    return Response(objective, classify(network, spectrograms))
 
 
 def class_probabilities(model: Model, mel_db: jax.Array) -> jax.Array:

@@ -164,10 +164,10 @@ def title_clip(request: ClipRequest, *, kind: str, aim: str | None = None) -> st
 def _summarise(clip):
     """Returns one line about a clip, for the log."""
     before, written = map(
-        _most_probable, (clip.probabilities.before, clip.probabilities.written_sound)
+        _name_most_probable, (clip.probabilities.before, clip.probabilities.written_sound)
     )
     layers, progress = "+".join(clip.request.layers), clip.result.summarise()
-    return f"{layers}{progress}; heard as {before} before, as {written} after"
+    return f"{layers}{progress}; the network hears {before} -> {written}"
 
 
 def _encode_npz(arrays):
@@ -183,6 +183,11 @@ def _seconds_of(clip):
 
 def _most_probable(probabilities):
     return max(probabilities, key=probabilities.get)
+
+
+def _name_most_probable(probabilities):
+    name = _most_probable(probabilities)
+    return f"{name} {probabilities[name]:.0%}"
 
 
 def _round_all(probabilities):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.outputs.panels import (
     CHANGE_COLOURS,
     CHANGE_LABEL,
@@ -36,8 +37,7 @@ class DreamPicture:
       before_db, after_db: (bands, frames), the spectrograms in dB.
       change_db: (bands, frames), what the dream did, in dB.
       change_label: what `change_db` is, such as "Gain on the sound".
-      before_sound, after_sound: (samples,), of any length.
-      sample_rate: of the sounds, in Hz.
+      before, after: the input as it came, and the sound that is written, with all channels.
       objective: (levels, steps), the objective at each step of each pyramid level.
       objective_label: what the objective is, such as "mean squared activation of relu5_4".
       level_shapes: (bands, frames) of each pyramid level, if they are to be shown.
@@ -49,9 +49,8 @@ class DreamPicture:
     after_db: np.ndarray
     change_db: np.ndarray
     change_label: str
-    before_sound: np.ndarray
-    after_sound: np.ndarray
-    sample_rate: int
+    before: Recording
+    after: Recording
     objective: np.ndarray
     objective_label: str
     level_shapes: Sequence[tuple[int, int]] | None = None
@@ -67,8 +66,8 @@ def draw_dream(picture: DreamPicture) -> bytes:
     _draw_before_and_after(figure, spectrograms[:2], picture)
     _draw_change(figure, spectrograms[2], picture)
     label_frequencies(spectrograms, picture.scale.band_centres)
-    _draw_waveform(wave_before, spectrograms[0], picture.before_sound, picture.sample_rate)
-    _draw_waveform(wave_after, spectrograms[1], picture.after_sound, picture.sample_rate)
+    _draw_waveform(wave_before, spectrograms[0], picture.before)
+    _draw_waveform(wave_after, spectrograms[1], picture.after)
     wave_before.set_ylabel("amplitude")
     _draw_progress(progress, np.atleast_2d(picture.objective), label, picture.level_shapes)
     return encode_png(figure)
@@ -127,11 +126,16 @@ def _draw_colour_bar(figure, image, axes, **options):
     figure.colorbar(image, cax=axes.inset_axes((1.02, 0, 0.04, 1)), **options)
 
 
-def _draw_waveform(axes, spectrogram, sound, sample_rate):
-    """Draws a sound below its spectrogram: a line, or a band if there are many samples a pixel."""
-    low, high = envelope(np.asarray(sound))
-    times = np.arange(low.size) * (len(sound) / max(low.size, 1) / sample_rate)
-    if low.size < len(sound):
+def _draw_waveform(axes, spectrogram, recording):
+    """Draws a sound below its spectrogram: a line, or a band if there are many samples a pixel.
+
+    Of several channels, the band reaches from the lowest to the highest, so its peak is the file's.
+    """
+    sound = recording.channels
+    lowest, highest = zip(*map(envelope, sound.T))
+    low, high = np.min(lowest, axis=0), np.max(highest, axis=0)
+    times = np.arange(low.size) * (len(sound) / max(low.size, 1) / recording.sample_rate)
+    if low.size < len(sound) or sound.shape[1] > 1:
         axes.fill_between(times, low, high, color=INK, linewidth=0.3)
     else:
         axes.plot(times, low, color=INK, linewidth=0.7)

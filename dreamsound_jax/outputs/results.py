@@ -12,29 +12,29 @@ class DreamResult:
     """What a dream did.
 
     Attributes:
-      objective: (levels, steps), the objective at each step of each pyramid level.
+      objective: (levels, steps), the objective at each step of each pyramid level, as it is at
+        that level.
+      first, last: the objective of the input and of the finished dream, at full resolution.
     """
 
     objective: np.ndarray
+    first: float
+    last: float
 
     def facts(self) -> dict:
         """Returns what the .json of the clip says of the dream."""
         return {
-            "objective": self._at_last_level(),
+            "objective": {"first": self.first, "last": self.last},
             "objective_by_level": self.objective.tolist(),
         }
 
     def columns(self) -> dict:
         """Returns the columns of the dream in the manifest and on the page of the run."""
-        return {f"objective_{when}": value for when, value in self._at_last_level().items()}
+        return {"objective_first": self.first, "objective_last": self.last}
 
     def summarise(self) -> str:
         """Returns the end of a sentence that begins with the layers."""
-        return " {first:.4g} -> {last:.4g}".format(**self._at_last_level())
-
-    def _at_last_level(self):
-        first, last = self.objective[-1, [0, -1]]
-        return {"first": float(first), "last": float(last)}
+        return f" {self.first:.4g} -> {self.last:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)

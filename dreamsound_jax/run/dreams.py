@@ -8,7 +8,6 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from dreamsound_jax.audio.files import to_mono
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
@@ -119,8 +118,14 @@ def _make_files(model, source, dreamed, seconds, plan):
         sound=sound,
         arrays=arrays,
         picture=picture,
-        result=DreamResult(objective=dreamed.climb.objective),
-        probabilities=name_probabilities(model.card, (*dreamed.probabilities, heard)),
+        result=DreamResult(
+            objective=dreamed.climb.objective,
+            first=float(dreamed.before.objective),
+            last=float(dreamed.after.objective),
+        ),
+        probabilities=name_probabilities(
+            model.card, (dreamed.before.probabilities, dreamed.after.probabilities, heard)
+        ),
         timings=seconds,
     )
 
@@ -138,6 +143,11 @@ def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
     )
 
 
+def _without_padding(source):
+    channels = source.recording.channels
+    return source.recording._replace(channels=channels[: round(source.kept_share * len(channels))])
+
+
 def _picture(source, dreamed, sound):
     plan, front_end = source.plan, source.plan.card.front_end
     return DreamPicture(
@@ -147,9 +157,8 @@ def _picture(source, dreamed, sound):
         after_db=dreamed.rendered.mel_db,
         change_db=dreamed.rendered.change_db,
         change_label=DOMAINS[plan.domain].change_label,
-        before_sound=source.sound[: round(source.kept_share * source.sound.size)],
-        after_sound=to_mono(sound.recording, sample_rate=front_end.sample_rate),
-        sample_rate=front_end.sample_rate,
+        before=_without_padding(source),
+        after=sound.recording,
         objective=dreamed.climb.objective,
         objective_label=plan.objective(source.target).label(plan.card),
         level_shapes=plan.program().level_shapes(dreamed.input_db.shape, plan.card.architecture),

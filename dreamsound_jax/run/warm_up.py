@@ -17,7 +17,13 @@ import numpy as np
 from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.domains.mel import MelDomain
 from dreamsound_jax.domains.sound import SoundDomain
-from dreamsound_jax.dreaming.batch import analyse_clips, classify, draw_rolls, render_clips
+from dreamsound_jax.dreaming.batch import (
+    analyse_clips,
+    classify,
+    draw_rolls,
+    measure_clips,
+    render_clips,
+)
 from dreamsound_jax.dreaming.dream import dream_level_of_clips
 from dreamsound_jax.dreaming.keys import draw_keys
 from dreamsound_jax.dreaming.ouroboros import begin_clips, close_clips
@@ -83,9 +89,13 @@ def _compile_dreams(model, sources):
     plan = sources[0].plan
     clips, mel_db, settings = _shapes(sources)
     if plan.ouroboros is None:
-        classify.compile_ahead(model.network, clips.spectrogram)
+        program = plan.program()
+        measure_clips.compile_ahead(model.network, clips.spectrogram, settings, program=program)
         _compile_levels(model.network, clips, settings, plan.program())
         render_clips.compile_ahead(clips, clips.spectrogram)
+        # What is written is classified clip by clip.
+        one = jax.ShapeDtypeStruct((1, *clips.spectrogram.shape[1:]), clips.spectrogram.dtype)
+        classify.compile_ahead(model.network, one)
         return
     ends = plan.ouroboros.round_settings
     state = begin_clips.compile_ahead(clips, mel_db, settings.rolls, _keys_of(sources))

@@ -57,3 +57,25 @@ def test_a_function_of_a_clip_takes_batches_and_what_is_shared():
     values, nothing = double(2.0, jnp.arange(6.0).reshape(3, 2), None)
     assert nothing is None
     assert values.tolist() == [[0, 2], [4, 6], [8, 10]]
+
+
+@pytest.mark.parametrize("domain", ["mel", "sound"])
+def test_the_objective_of_the_input_can_be_compared_with_that_of_the_dream(domain):
+    """Both at full resolution: without a step they are the same."""
+    model = tiny.tiny_model()
+
+    def dream(lr):
+        plan = tiny.plan(domain=domain, **{**SHORT, "lr": lr, "pyramid_size": 2})
+        clips, input_db = place_clips(pieces(plan))
+        return dream_batch(
+            model,
+            clips,
+            place_settings(pieces(plan)),
+            input_db=input_db,
+            program=plan.clips[0].program(),
+        )
+
+    still, moved = dream(0.0), dream(0.05)
+    np.testing.assert_allclose(still.after.objective, still.before.objective, rtol=0.02)
+    np.testing.assert_array_equal(moved.before.objective, still.before.objective)
+    assert (moved.after.objective > 1.02 * moved.before.objective).all()

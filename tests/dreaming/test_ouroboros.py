@@ -81,7 +81,7 @@ def test_the_first_round_is_the_single_dream(plain_rounds):
         after_stage=lambda stage, result: stages.append(stage),
     )
     np.testing.assert_array_equal(np.stack(levels, axis=1), single.climb.objective)
-    assert stages == ["dream", "resynthesis", "classes"]
+    assert stages == ["dream", "resynthesis", "response"]
     np.testing.assert_allclose(first.sound, single.rendered.sound, atol=1e-5)
     np.testing.assert_array_equal(first.climb.objective, single.climb.objective)
 

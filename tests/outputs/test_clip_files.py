@@ -18,7 +18,7 @@ from dreamsound_jax.outputs.clip_files import (
 )
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 
-DREAM = DreamResult(objective=np.array([[0.5, 1], [2, 3]]))
+DREAM = DreamResult(objective=np.array([[0.5, 1], [7, 8]]), first=2.0, last=3.0)
 SOUND = np.random.default_rng(0).uniform(-1, 1, (22050, 2))
 
 
@@ -70,7 +70,7 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     assert facts["true_peak_dbtp"] >= round(20 * math.log10(np.abs(sound).max()), 3)
     assert facts["layers_to_use"] == ["relu1_1", "output"]
     assert facts["objective"] == {"first": 2, "last": 3}
-    assert facts["objective_by_level"] == [[0.5, 1], [2, 3]]
+    assert facts["objective_by_level"] == [[0.5, 1], [7, 8]]
     assert facts["class_probabilities"]["after"] == {"organ": 0.9, "pipe": 0.1}
     assert np.load(tmp_path / "00003-a.npz")["mel_db"].shape == (2, 3)
     assert (record["number"], record["name"], record["input"]) == (3, "00003-a", "in/a.wav")
@@ -80,7 +80,7 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     )
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
-    assert "relu1_1+output 2 -> 3; heard as pipe before, as organ after" in caplog.text
+    assert "relu1_1+output 2 -> 3; the network hears pipe 75% -> organ 70%" in caplog.text
 
 
 def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):

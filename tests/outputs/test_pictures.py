@@ -5,10 +5,17 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.outputs import gallery
-from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream, envelope
+from dreamsound_jax.outputs.dream_picture import (
+    DreamPicture,
+    _draw_waveform,
+    draw_dream,
+    envelope,
+)
 from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
 from dreamsound_jax.outputs.panels import SpectrogramScale, average_columns, frequency_ticks
 from dreamsound_jax.spectral.front_end import FrontEnd
@@ -37,9 +44,8 @@ def dream(seconds=2.3, levels=3, steps=10, **changed):
         "after_db": before + change,
         "change_db": change,
         "change_label": "Change",
-        "before_sound": np.resize(RNG.uniform(-1, 1, 99991), samples),
-        "after_sound": np.resize(RNG.uniform(-0.1, 0.1, 99991), samples - 199),
-        "sample_rate": RATE,
+        "before": Recording(np.resize(RNG.uniform(-1, 1, 99991), (samples, 1)), RATE),
+        "after": Recording(np.resize(RNG.uniform(-0.1, 0.1, 99991), (2 * samples, 2)), 2 * RATE),
         "objective": RNG.uniform(size=(levels, steps)),
         "objective_label": "mean squared activation of relu5_4",
         "level_shapes": [(128, 256)] * levels,
@@ -61,11 +67,24 @@ def test_any_clip_gives_a_page_with_content(case):
 def test_what_is_odd_is_still_drawn(recwarn):
     silent = np.full((128, 256), -100.0)
     still = np.zeros_like(silent)
-    draw(before_db=silent, after_db=silent, change_db=still, before_sound=np.zeros(51200))
+    nothing = Recording(np.zeros((51200, 2)), RATE)
+    draw(before_db=silent, after_db=silent, change_db=still, before=nothing)
     draw(objective=np.full((3, 10), np.nan), after_db=np.zeros((128, 250)), level_shapes=None)
     odd = {"title": "a $very$ {odd} \\title_1 " * 20, "objective_label": "$x_1$ " * 50}
     draw(**odd, change_label="a $very$ {odd} \\name_1")
     assert not recwarn.list
+
+
+def test_the_peaks_are_those_of_the_files():
+    """Of all channels, at their own sample rate, and at the level that they have."""
+    sounds = [np.zeros((44100, 2)) for _ in range(2)]
+    sounds[0][2000, 1], sounds[1][9000, 0] = -0.5, 0.25
+    figure = Figure()
+    for sound, peak in zip(sounds, (-6.0, -12.0)):
+        above, below = figure.subplots(2)
+        _draw_waveform(below, above, Recording(sound, 44100))
+        assert below.get_title(loc="right") == f"peak \N{MINUS SIGN}{-peak:.1f} dBFS"
+        assert below.dataLim.bounds[2] == pytest.approx(1, rel=0.01)
 
 
 def test_a_louder_dream_is_red_and_a_quieter_one_blue():

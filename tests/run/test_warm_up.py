@@ -10,7 +10,7 @@ from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import programs
 from tests.helpers import tiny
 
-DREAM = {"analyse_clips", "classify", "dream_level_of_clips", "render_clips"}
+DREAM = {"analyse_clips", "classify", "measure_clips", "dream_level_of_clips", "render_clips"}
 OUROBOROS = {"analyse_clips", "begin_clips", "dream_level_of_clips", "close_clips"}
 
 
