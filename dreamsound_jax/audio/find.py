@@ -78,11 +78,11 @@ def _find_input(name):
             return [name]
         if glob.has_magic(name):
             return _list_matches(name)
+        raise UserError(describe_missing(name, path))
     except UserError:
         raise
     except Exception as error:  # Each cloud client has its own family of errors.
         raise UserError(f"cannot look for {name!r}: {reason_of(error)}") from error
-    raise UserError(describe_missing(name, path))
 
 
 def _list_folder(name, folder):

@@ -161,7 +161,8 @@ def write_params(
     command: str,
     inputs: Sequence[str],
     target_classes: Mapping[str, str],
-) -> None:
+    anew: bool = False,
+) -> bool:
     """Writes params.json, which holds all that is needed to repeat a run.
 
     Args:
@@ -170,11 +171,19 @@ def write_params(
       command: the command line of the run, without its seed.
       inputs: the inputs that were found, in the order of the clips.
       target_classes: the class that each clip dreams of, by clip name.
+      anew: whether one that is there is replaced.
+
+    Returns:
+      Whether it was written: of several processes that begin a run, one writes it.
     """
     params = _describe_run(command, flags["seed"])
     params |= {"seed": flags["seed"], "flags": dict(flags), "inputs": list(inputs)}
     params |= {"target_classes": dict(target_classes)}
-    storage.write_json(folder / "params.json", params, shared=True)
+    content = storage.encode_json(params)
+    if not anew:
+        return storage.write_new(folder / "params.json", content)
+    storage.write_whole(folder / "params.json", content, shared=True)
+    return True
 
 
 def write_index(

@@ -4,13 +4,16 @@ Each process appends to a file of its own, `manifest-000.jsonl` and so on, and r
 all processes. Objects in a cloud store cannot be appended to, so there each record is an object.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from etils import epath
 
+from dreamsound_jax.system.errors import StorageError, reason_of
 from dreamsound_jax.system.storage import (
     append_json_line,
     encode_json_line,
@@ -28,8 +31,8 @@ class Manifest:
     """The records of the clips in the folder of a run.
 
     A record is a mapping of JSON types with the clip's `number` and `name`; with `files`, {suffix:
-    size in bytes}; and with `error`, the reason, if the clip failed. If a clip has several records,
-    the last one counts; but a clip that is done stays done when it fails later.
+    size in bytes}; and with `error`, the reason, if the clip failed. A clip that was
+    dreamed again has several.
 
     Args:
       folder: the folder of the run.
@@ -41,26 +44,35 @@ class Manifest:
         self._lock = threading.Lock()
 
     def records(self) -> dict[int, dict]:
-        """Reads the records of all processes, by clip number, in ascending order.
+        """Returns the record that counts of each clip, by number, in ascending order.
 
-        What is no record, such as a line that was torn, is left out.
+        That is the last one whose files are whole; or else the last one that says why the clip
+        failed; or else the last one.
         """
-        records = {}
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = list(pool.map(_read, list_files(self._folder, _PATTERN)))
-        for content in contents:
-            for record in filter(_is_record, parse_json_lines(content)):
-                if _is_done(record) or not _is_done(records.get(record["number"])):
-                    records[record["number"]] = record
-        return dict(sorted(records.items()))
+        sizes, found = _sizes(self._folder), {}
+        for record in self._read_all():
+            rank = 1 if "error" in record else 2 * _is_whole(record, sizes)
+            if rank >= found.get(record["number"], (0, None))[0]:
+                found[record["number"]] = rank, record
+        return {number: record for number, (_, record) in sorted(found.items())}
 
-    def done(self) -> dict[int, dict]:
-        """Returns the records of the clips that are done and whose files are whole.
+    def done(self) -> set[tuple[int, str, Any]]:
+        """Returns (number, name, input) of the clips that are done and whose files are whole.
 
-        A clip of which a file is gone, or has another size than was written, is not done.
+        A clip of which a file is gone, or shorter than it was written, is not done.
         """
         sizes = _sizes(self._folder)
-        return {n: r for n, r in self.records().items() if _is_done(r) and _is_whole(r, sizes)}
+        return {
+            (record["number"], record["name"], record.get("input"))
+            for record in self._read_all()
+            if "error" not in record and _is_whole(record, sizes)
+        }
+
+    def _read_all(self):
+        """Returns all records; what is none, such as a torn line, is left out."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            contents = list(pool.map(_read, list_files(self._folder, _PATTERN)))
+        return [r for content in contents for r in parse_json_lines(content) if _is_record(r)]
 
     def add(self, record: Mapping) -> None:
         """Adds a record, which is on the disk or in the store when this returns.
@@ -78,8 +90,11 @@ class Manifest:
 
 
 def _read(path):
-    # A folder or a dangling link may have the name of a manifest.
-    return path.read_bytes() if path.is_file() else b""
+    try:
+        # A folder or a dangling link may have the name of a manifest.
+        return path.read_bytes() if path.is_file() else b""
+    except PermissionError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
 
 
 def _sizes(folder):
@@ -89,14 +104,19 @@ def _sizes(folder):
     """
     if is_cloud(folder):
         return {path.name: None for path in folder.iterdir()}
-    return {entry.name: entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()}
+    sizes = {}
+    for entry in os.scandir(folder):
+        # Partial files of other processes may be gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            sizes[entry.name] = entry.stat().st_size
+    return sizes
 
 
 def _is_whole(record, sizes):
-    written = record.get("files") or {".json": None}
+    written = record.get("files") or {".json": 0}
     for suffix, size in written.items():
         name = f"{record['name']}{suffix}"
-        if name not in sizes or None not in (size, sizes[name]) and size != sizes[name]:
+        if name not in sizes or sizes[name] is not None and sizes[name] < size:
             return False
     return True
 
@@ -108,10 +128,14 @@ def _is_record(entry):
     return (
         type(number) is int
         and number >= 0
-        and isinstance(entry.get("name"), str)
+        and _is_file_name(entry.get("name"))
         and isinstance(files, dict)
+        and all(type(size) is int for size in files.values())
     )
 
 
-def _is_done(record):
-    return record is not None and "error" not in record
+def _is_file_name(name):
+    try:
+        return bool(os.fsencode(name))
+    except (TypeError, UnicodeEncodeError):
+        return False

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "unfinished"
 # What stands in the file of a state, beside its arrays.
-_CLIP_NUMBERS, _FIRST_ROUNDS, _DIGESTS = "numbers", "first_rounds", "digests"
+_CLIP_NUMBERS, _ORIGIN, _FIRST_ROUNDS, _DIGESTS = "numbers", "origin", "first_rounds", "digests"
 
 
 class Rounds(NamedTuple):
@@ -70,10 +70,11 @@ def remove_unfinished(run_folder: epath.Path, *, only_if_empty: bool) -> None:
     folder = run_folder / FOLDER
     if not folder.exists():
         return
-    if not only_if_empty:
-        folder.rmtree()
-    elif not storage.is_cloud(folder):
-        with contextlib.suppress(OSError):
+    # What is left does no harm, and the folder may be a link, or somebody else's.
+    with contextlib.suppress(Exception):
+        if not only_if_empty:
+            folder.rmtree()
+        elif not storage.is_cloud(folder):
             folder.rmdir()
 
 
@@ -83,10 +84,14 @@ class SavedRounds:
     Args:
       run_folder: the folder of the run.
       clip_numbers: the numbers of the clips in the batch, in their order.
+      origin: a digest of what the rounds come from, such as sounds and seeds.
     """
 
-    def __init__(self, run_folder: epath.Path, clip_numbers: Sequence[int]):
+    def __init__(
+        self, run_folder: epath.Path, clip_numbers: Sequence[int], *, origin: str = ""
+    ) -> None:
         self._folder, self._clip_numbers = run_folder / FOLDER, list(clip_numbers)
+        self._origin = origin
         self._name = f"{self._clip_numbers[0]:05d}"
         # {the first round in a file of rounds: its digest}, in order.
         self._digests: dict[int, str] = {}
@@ -126,11 +131,13 @@ class SavedRounds:
         leaves, structure = jax.tree.flatten(state)
         with _open(self._path("state")) as saved:
             if saved[_CLIP_NUMBERS].tolist() != self._clip_numbers:
-                raise ValueError("the state is that of other clips")
+                raise ValueError("they are those of other clips")
+            if str(saved[_ORIGIN]) != self._origin:
+                raise ValueError("they are those of another sound or seed")
             arrays = [saved[f"{number:03d}"] for number in range(len(leaves))]
             digests = dict(zip(saved[_FIRST_ROUNDS].tolist(), saved[_DIGESTS].tolist()))
         if [_kind(each) for each in arrays] != [_kind(_key_data(leaf)) for leaf in leaves]:
-            raise ValueError("the state is that of a batch of another shape")
+            raise ValueError("they are those of a batch of another shape")
         return jax.tree.unflatten(structure, map(_like_leaf, arrays, leaves)), digests
 
     def save(self, first: int, rounds: Sequence[Rounds], state: Any) -> None:
@@ -149,7 +156,7 @@ class SavedRounds:
         self._digests[first] = _digest(self._write(self._path(f"{first:06d}"), arrays))
         leaves = map(_key_data, jax.tree.leaves(state))
         arrays = {f"{number:03d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
-        arrays[_CLIP_NUMBERS] = np.array(self._clip_numbers)
+        arrays[_CLIP_NUMBERS], arrays[_ORIGIN] = np.array(self._clip_numbers), self._origin
         arrays[_FIRST_ROUNDS] = np.array([*self._digests])
         arrays[_DIGESTS] = np.array([*self._digests.values()])
         self._write(self._path("state"), arrays)
@@ -172,15 +179,15 @@ class SavedRounds:
     def remove(self) -> None:
         """Removes all files of the batch."""
         for path in storage.list_files(self._folder, f"{self._name}-*"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _path(self, suffix):
         return self._folder / f"{self._name}-{suffix}.npz"
 
     def _write(self, path, arrays):
         """Writes arrays to a file, and returns its content."""
-        if not storage.is_cloud(path):
-            self._folder.mkdir(exist_ok=True)
+        storage.make_folder(self._folder)
         file = io.BytesIO()
         np.savez(file, **arrays)
         storage.write_whole(path, file.getvalue())

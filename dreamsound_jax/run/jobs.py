@@ -35,8 +35,8 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the clip's files, without a suffix, such as 00000-noise."""
-        stem = os.fsencode(Path(self.path).stem)[:_LONGEST_STEM]
-        return f"{self.number:05d}-{printable_name(stem)}"
+        stem = os.fsencode(printable_name(Path(self.path).stem))[:_LONGEST_STEM]
+        return f"{self.number:05d}-{stem.decode(errors='ignore')}"
 
 
 def merge_inputs(
@@ -57,6 +57,8 @@ def merge_inputs(
       >>> merge_inputs(["in/b.wav", "in/c.wav"], ["in/a.wav", "in/c.wav"], num_clips=None)
       ['in/b.wav', 'in/c.wav', 'in/a.wav']
     """
+    if not earlier:
+        return list(found)
     new = list((Counter(found) - Counter(earlier)).elements())
     gone = list((Counter(earlier) - Counter(found)).elements())
     if gone:

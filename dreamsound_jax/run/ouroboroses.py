@@ -33,7 +33,7 @@ from dreamsound_jax.run.clip_facts import (
 )
 from dreamsound_jax.run.dreams import Stopwatch
 from dreamsound_jax.run.plan import ClipPlan, Plan
-from dreamsound_jax.run.sources import Source
+from dreamsound_jax.run.sources import Source, digest_sources
 from dreamsound_jax.run.writers import PendingClips
 from dreamsound_jax.system.errors import UserError
 
@@ -54,7 +54,8 @@ def dream_ouroboroses(
       folder: of the run; rounds are saved there, and a stopped batch is resumed from there.
     """
     stopwatch = Stopwatch()
-    rounds = SavedRounds(folder, [source.job.number for source in sources])
+    numbers = [source.job.number for source in sources]
+    rounds = SavedRounds(folder, numbers, origin=digest_sources(sources))
     dreamer = RoundDreamer(model, sources, rounds, size=size, save_every=plan.save_every)
     stopwatch("rounds", dreamer.dream(report))
     makers = []

@@ -75,21 +75,20 @@ class ProcessRun:
         """
         jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
-        remaining = [job for job in jobs if job.number not in done]
-        begins = not self._resumes or list(inputs) != list(earlier_inputs or inputs)
-        if jobs and not remaining and not begins:
+        has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
+        if jobs and len(done) == len(jobs) and not has_new_inputs:
             log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
+            self._end(Manifest(self._folder), len(jobs))
             return 0
-        batches, first = self._read_batches(remaining), []
-        # Other processes wait for what the first one writes.
-        if not self._resumes and self._share.count == 1:
+        batches, first = self._read_batches(jobs, done), []
+        if not self._resumes:
             first = next(batches, [])
             if not first:
                 # Nothing can be dreamed, and no folder is made.
                 for job, error in self._unread:
                     log.error("%s", _describe_unread(job, error))
                 return len(self._unread)
-        if begins:
+        if has_new_inputs or not self._resumes:
             self._write_params(inputs, jobs)
         return self._dream_all(itertools.chain([first], batches), len(jobs), done)
 
@@ -97,13 +96,8 @@ class ProcessRun:
         """Returns the numbers of the jobs that an earlier run has done."""
         if not self._resumes:
             return set()
-        records = Manifest(self._folder).done()
-
-        def is_done(job):
-            record = records.get(job.number, {})
-            return (record.get("name"), record.get("input")) == (job.name, job.path)
-
-        return {job.number for job in jobs if is_done(job)}
+        done = Manifest(self._folder).done()
+        return {job.number for job in jobs if (job.number, job.name, job.path) in done}
 
     def _write_params(self, inputs, jobs):
         self._folder = self._folder or make_folder(self._output_dir)
@@ -113,6 +107,7 @@ class ProcessRun:
             command=self._command,
             inputs=inputs,
             target_classes=draw_targets(jobs),
+            anew=self._resumes,
         )
 
     def _dream_all(self, batches, count, done):
@@ -139,7 +134,7 @@ class ProcessRun:
                 raise
         seconds = time.perf_counter() - started
         _summarise(writers.failed, own - done_before, seconds, self._batches.busy_seconds)
-        self._end(manifest.records(), count)
+        self._end(manifest, count)
         return len(writers.failed)
 
     def _rewrite_page(self, manifest):
@@ -160,19 +155,30 @@ class ProcessRun:
         folder = shlex.quote(f"--output_dir={self._folder}")
         return f"{done} of {count} clips are done; to go on: {self._command} {folder}"
 
-    def _end(self, records, count):
-        self._write_page(records)
+    def _end(self, manifest, count):
+        while True:
+            records = manifest.records()
+            self._write_page(records)
+            # Another process may have recorded a clip and written its page in the meantime.
+            if manifest.records() == records:
+                break
         if len(records) == count:
             remove_unfinished(self._folder, only_if_empty=self._share.count > 1)
 
-    def _read_batches(self, jobs) -> Iterator[list[Source]]:
-        """Yields batches: first those that an earlier run has begun, then the others."""
-        waiting = {job.number: job for job in jobs}
+    def _read_batches(self, jobs, done) -> Iterator[list[Source]]:
+        """Yields batches: first those that an earlier run has begun, then the others.
+
+        One that was begun is whole: a clip of it that is done comes out again as it is.
+        """
+        every = {job.number: job for job in jobs}
+        waiting = every.keys() - done
         for numbers in list_unfinished_batches(self._folder) if self._resumes else []:
-            begun = [waiting.pop(number) for number in numbers if number in waiting]
-            if begun and self._share.includes(begun[0].number):
-                yield list(self._read(begun))
-        own = [job for job in waiting.values() if self._share.includes(job.number)]
+            if waiting.isdisjoint(numbers) or not every.keys() >= set(numbers):
+                continue
+            waiting = waiting.difference(numbers)
+            if self._share.includes(numbers[0]):
+                yield list(self._read([every[number] for number in numbers]))
+        own = [job for job in jobs if job.number in waiting and self._share.includes(job.number)]
         yield from group_into_batches(self._read(own), self._batches.size, key=_batch_key)
 
     def _read(self, jobs) -> Iterator[Source]:

@@ -7,13 +7,19 @@ from dataclasses import asdict, replace
 from dreamsound_jax.audio.find import find_inputs
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, load_model
-from dreamsound_jax.outputs.folder import find_earlier_run, wait_for_run
+from dreamsound_jax.outputs.folder import (
+    find_earlier_run,
+    make_folder,
+    wait_for_run,
+    write_params,
+)
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.jobs import merge_inputs
+from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.resolve import resolve
+from dreamsound_jax.run.sources import draw_targets
 from dreamsound_jax.run.unused import list_unused
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import devices
@@ -65,13 +71,25 @@ def run(
     for _, message in missing:
         log.error("%s", message)
     model = Model(model.card, devices.replicate(model.network))
+    flags = asdict(options)
+    if share.count > 1 and not earlier and found:
+        # Of processes that begin at the same time one writes the inputs, and all read them.
+        jobs = list_jobs(found, plan)
+        write_params(
+            make_folder(options.output_dir),
+            flags=flags,
+            command=command,
+            inputs=found,
+            target_classes=draw_targets(jobs),
+        )
+        earlier = find_earlier_run(options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER)
     earlier_inputs = (earlier or {}).get("inputs")
-    if earlier_inputs:
+    if earlier_inputs is not None:
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
     process_run = ProcessRun(
         model,
         plan,
-        flags=asdict(options),
+        flags=flags,
         command=command,
         output_dir=options.output_dir,
         share=share,

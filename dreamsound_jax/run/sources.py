@@ -1,5 +1,7 @@
 """Reads the sound of a clip, checks its length, and draws its random keys and its class."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -134,6 +136,18 @@ def _target(plan, key):
     if not plan.dreams_of_class:
         return None
     return int(draw_class(key, len(plan.card.classes))) if plan.target is None else plan.target
+
+
+def digest_sources(sources: Sequence[Source]) -> str:
+    """Returns a digest of the inputs and of the draws of clips: the same for the same dreams."""
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(repr((source.plan.seed, source.job.draw, source.sample_rate)).encode())
+        if source.job.path in GENERATED:  # Its last digits may differ from device to device.
+            digest.update(source.job.path.encode())
+        else:
+            digest.update(np.ascontiguousarray(source.recording.channels).tobytes())
+    return digest.hexdigest()
 
 
 def draw_targets(jobs: list[Job]) -> dict[str, str]:

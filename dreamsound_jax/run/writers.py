@@ -1,5 +1,6 @@
 """Finishes dreamed clips while the device dreams the next: sounds, pictures and files."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -83,7 +84,9 @@ class Writers:
                 unfinished -= 1
                 last = not unfinished
             if last:
-                pending.close()
+                # What it leaves behind does no harm.
+                with contextlib.suppress(Exception):
+                    pending.close()
 
         for source, make in zip(sources, pending.makers, strict=True):
             while len(self._waiting) >= self._most_waiting:

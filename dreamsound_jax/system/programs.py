@@ -110,7 +110,10 @@ class KeptFunction:
         store = _store_in_use()
         if store is None or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arguments)):
             return self._jitted(*arguments, **static)
-        return store.program(self, arguments, static).run(arguments)
+        program = store.program(self, arguments, static)
+        if program.has_failed():
+            program = store.program(self, arguments, static, anew=True)
+        return program.run(arguments)
 
     def compile_ahead(self, *arguments: Any, **static: Any) -> Any:
         """Traces a program now, and compiles it while other things are done.
@@ -148,6 +151,10 @@ class CompiledProgram:
         self._compiled = compilers.submit(lowered.compile)
         self.result_shape = jax.tree.unflatten(structure, map(_shape_of, exported.out_avals))
 
+    def has_failed(self) -> bool:
+        """Waits until the program is compiled; whether that failed."""
+        return self._compiled.exception() is not None
+
     def run(self, arguments: tuple) -> Any:
         """Calls the program, after it has been compiled."""
         leaves = self._compiled.result()(jax.tree.leaves(arguments))
@@ -177,21 +184,30 @@ class Store:
         with self._lock:
             self._programs.clear()
 
-    def program(self, function: KeptFunction, arguments: tuple, static: dict) -> CompiledProgram:
-        """Returns the program of a function for arguments of these shapes."""
+    def program(
+        self, function: KeptFunction, arguments: tuple, static: dict, *, anew: bool = False
+    ) -> CompiledProgram:
+        """Returns the program of a function for arguments of these shapes.
+
+        Args:
+          function: what is called.
+          arguments: such as it is called with, or their shapes.
+          static: the static arguments.
+          anew: whether it is traced again, though it was before, here or in another process.
+        """
         leaves, structure = jax.tree.flatten(arguments)
         shapes = tuple(map(_shape, leaves))
         key = function, structure, shapes, tuple(sorted(static.items()))
         with self._lock:
-            if key not in self._programs:
-                self._programs[key] = self._make(function, structure, shapes, static)
+            if anew or key not in self._programs:
+                self._programs[key] = self._make(function, structure, shapes, static, anew)
             return self._programs[key]
 
-    def _make(self, function, structure, shapes, static):
+    def _make(self, function, structure, shapes, static, anew):
         """Returns the program of a trace as it was kept, or made anew."""
         name, digest = function.__name__, _digest(function, structure, shapes, static)
         file = self._folder / f"{digest}.trace"
-        found = digest and _read(file, structure, shapes)
+        found = digest and not anew and _read(file, structure, shapes)
         if found:
             # What is damaged in a way that only JAX's compiler notices is made anew, too.
             with contextlib.suppress(Exception):
@@ -206,7 +222,7 @@ class Store:
         if not self._writable or tree is None:
             return
         content = exported.serialize()
-        header = {"digest": hashlib.sha256(content).hexdigest(), "result": tree}
+        header = {"digest": _digest_of(tree, content), "result": tree}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)
@@ -236,7 +252,7 @@ def _read(file, structure, shapes):
             return None
         header, _, content = file.read_bytes().partition(b"\n")
         header = json.loads(header)
-        if hashlib.sha256(content).hexdigest() != header["digest"] or b"custom_call" in content:
+        if header["digest"] != _digest_of(header["result"], content) or b"custom_call" in content:
             return None
         exported = export.deserialize(bytearray(content))
         result = decode_tree(header["result"], like=structure)
@@ -249,6 +265,10 @@ def _read(file, structure, shapes):
         return exported, result
     except Exception:  # whatever is wrong with it, it can be made again
         return None
+
+
+def _digest_of(result, content):
+    return hashlib.sha256(json.dumps(result).encode() + b"\n" + content).hexdigest()
 
 
 def _is_ours(file):

@@ -18,8 +18,10 @@ from dreamsound_jax.system.errors import StorageError, UserError, reason_of
 
 _SCHEME_END = "://"
 _SCHEMES = ("gs", "s3")
-# What file systems say of a name that they cannot have.
-_OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+# What file systems say of a name that they cannot have, or that a folder has,
+_OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
+# and of a file, or of the folder it is in, that must not be changed.
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
 def is_cloud(path: os.PathLike | str) -> bool:
@@ -70,7 +72,8 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         to a partial file of its own.
 
     Raises:
-      UserError: the file system cannot have a file of this name.
+      UserError: this file cannot be written, but others can: the file system cannot have its name,
+        say, or a folder has it.
       StorageError: the place cannot be written to, or is full.
     """
     try:
@@ -79,14 +82,52 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         else:
             _write_then_rename(epath.Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
     except Exception as error:  # Each cloud client has its own family of errors.
-        of_name = isinstance(error, ValueError) or getattr(error, "errno", None) in _OF_A_NAME
-        kind = UserError if of_name else StorageError
+        kind = UserError if _concerns_one_file(error, path) else StorageError
         raise kind(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error
 
 
-def write_json(path: os.PathLike | str, entries: Any, *, shared: bool = False) -> None:
+def make_folder(folder: epath.Path) -> None:
+    """Makes a folder, unless it is there; a store has no folders.
+
+    Raises:
+      StorageError: the folder cannot be made.
+    """
+    if is_cloud(folder):
+        return
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make {os.fspath(folder)!r}: {reason_of(error)}") from error
+
+
+def write_new(path: os.PathLike | str, data: bytes) -> bool:
+    """Writes a file as `write_whole` does, unless it is there; returns whether it was written.
+
+    Of several processes that do so at the same time on one disk, only one writes it.
+    """
+    if os.path.exists(path) if not is_cloud(path) else epath.Path(path).exists():
+        return False
+    if is_cloud(path):
+        write_whole(path, data)
+        return True
+    own = os.path.join(os.path.dirname(os.fspath(path)), f".{uuid.uuid4().hex}.part")
+    write_whole(own, data)
+    try:
+        os.link(own, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # The file system has no hard links.
+        os.replace(own, path)
+        return True
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(own)
+
+
+def write_json(path: os.PathLike | str, entries: Any) -> None:
     """Writes a JSON file with `write_whole`."""
-    write_whole(path, encode_json(entries), shared=shared)
+    write_whole(path, encode_json(entries))
 
 
 def encode_json(entries: Any) -> bytes:
@@ -99,11 +140,16 @@ def list_files(folder: epath.Path, pattern: str) -> list[epath.Path]:
 
     Only the names are matched, so the path of the folder may contain characters such as `[`. A
     folder that does not exist has no files; a store removes a folder with its last file.
+
+    Raises:
+      StorageError: the folder cannot be read.
     """
     try:
         paths = [path for path in folder.iterdir() if fnmatch.fnmatchcase(path.name, pattern)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError as error:
+        raise StorageError(f"cannot look into {os.fspath(folder)!r}: {reason_of(error)}") from error
     return sorted(paths, key=lambda path: path.name)
 
 
@@ -157,6 +203,15 @@ def local_copy(folder: epath.Path) -> Iterator[epath.Path]:
         copy = epath.Path(place) / folder.name
         _copy(folder, copy)
         yield copy
+
+
+def _concerns_one_file(error, path):
+    """Whether an error in writing a file says nothing of the disk or the store."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, ValueError | MemoryError) or number in _OF_A_NAME:
+        return True
+    folder = os.path.dirname(os.fspath(path)) or "."
+    return number in _FORBIDDEN and os.path.exists(path) and os.access(folder, os.W_OK)
 
 
 def _put_object(path, data):

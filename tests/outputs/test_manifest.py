@@ -13,6 +13,11 @@ def record(number, **more):
     return {"number": number, "name": f"{number:05d}-a", **more}
 
 
+def numbers(done):
+    """The numbers of what `Manifest.done` returns."""
+    return {number for number, _, _ in done}
+
+
 @pytest.fixture
 def folder(tmp_path):
     for number in range(9):
@@ -26,23 +31,45 @@ def test_what_is_recorded_is_done_while_its_files_are_there(folder):
         manifest.add(each)
     again = Manifest(folder)
     assert list(again.records()) == [0, 1, 3]
-    assert set(again.done()) == {0, 3}
+    assert numbers(again.done()) == {0, 3}
     (folder / "00003-a.json").unlink()
-    assert set(again.done()) == {0}
+    assert numbers(again.done()) == {0}
 
 
 def test_a_clip_of_which_a_file_is_gone_or_cut_is_not_done(folder):
     (folder / "00000-a.wav").write_bytes(bytes(9))
     Manifest(folder).add(record(0, files={".wav": 9, ".json": 2}))
-    assert set(Manifest(folder).done()) == {0}
+    assert numbers(Manifest(folder).done()) == {0}
     (folder / "00000-a.wav").write_bytes(bytes(8))
-    assert set(Manifest(folder).done()) == set()
+    assert numbers(Manifest(folder).done()) == set()
     (folder / "00000-a.wav").unlink()
-    assert set(Manifest(folder).done()) == set()
+    assert numbers(Manifest(folder).done()) == set()
     # It is made again, and its new record counts.
     (folder / "00000-a.wav").write_bytes(bytes(5))
     Manifest(folder).add(record(0, files={".wav": 5, ".json": 2}))
-    assert Manifest(folder).done()[0]["files"] == {".wav": 5, ".json": 2}
+    assert numbers(Manifest(folder).done()) == {0}
+    # A file that has grown, by tags say, is whole.
+    (folder / "00000-a.wav").write_bytes(bytes(7))
+    assert Manifest(folder).done() == {(0, "00000-a", None)}
+
+
+def test_what_was_dreamed_again_by_another_process_is_done(folder):
+    """The newer record may be in the file that comes first; the older one has other sizes."""
+    (folder / "00001-a.wav").write_bytes(bytes(5))
+    Manifest(folder, process=1).add(record(1, files={".wav": 9}, heard_as="organ"))
+    Manifest(folder, process=0).add(record(1, files={".wav": 5}, heard_as="pipe"))
+    assert numbers(Manifest(folder).done()) == {1}
+    assert Manifest(folder).records()[1]["heard_as"] == "pipe"
+    # A clip that is lost, and fails when it is dreamed again, has failed.
+    (folder / "00001-a.wav").unlink()
+    Manifest(folder, process=0).add(record(1, error="gone"))
+    assert Manifest(folder).records()[1]["error"] == "gone"
+
+
+def test_files_that_others_remove_meanwhile_do_no_harm(folder):
+    Manifest(folder).add(record(0))
+    os.symlink("nowhere", folder / ".0123.part")
+    assert numbers(Manifest(folder).done()) == {0}
 
 
 NO_RECORDS = (
@@ -54,6 +81,8 @@ NO_RECORDS = (
     b'{"number": -1, "name": "a"}',
     b'{"number": 1, "name": null}',
     b'{"number": 1, "name": "00001-a", "files": 3}',
+    b'{"number": 1, "name": "00001-a", "files": {".wav": "9"}}',
+    b'{"number": 1, "name": "\\ud800"}',
 )
 
 
@@ -72,10 +101,10 @@ def test_a_line_that_was_cut_short_says_nothing_and_harms_no_other(folder, torn)
     Manifest(folder).add(record(0))
     with open(folder / "manifest-000.jsonl", "ab") as file:
         file.write(torn)
-    assert set(Manifest(folder).done()) == {0}
+    assert numbers(Manifest(folder).done()) == {0}
     Manifest(folder).add(record(2))
     Manifest(folder).add(record(1))
-    assert set(Manifest(folder).done()) == {0, 1, 2}
+    assert numbers(Manifest(folder).done()) == {0, 1, 2}
 
 
 def test_names_of_folders_and_files_may_be_odd(tmp_path):
@@ -84,7 +113,7 @@ def test_names_of_folders_and_files_may_be_odd(tmp_path):
     for number, name in enumerate(("a\u2028b", "ü", "not utf-8: \udcff")):
         (folder / f"{name}.json").touch()
         Manifest(folder).add({"number": number, "name": name})
-    assert set(Manifest(folder).done()) == {0, 1, 2}
+    assert numbers(Manifest(folder).done()) == {0, 1, 2}
 
 
 def test_a_clip_that_failed_and_then_came_out_is_done_and_stays_so(folder):
@@ -94,7 +123,7 @@ def test_a_clip_that_failed_and_then_came_out_is_done_and_stays_so(folder):
         (2, record(4, error="x")),
     ):
         Manifest(folder, process=process).add(each)
-    assert set(Manifest(folder).done()) == {4}
+    assert numbers(Manifest(folder).done()) == {4}
     assert {path.name for path in folder.glob("manifest*")} == {
         f"manifest-00{process}.jsonl" for process in range(3)
     }

@@ -80,6 +80,12 @@ def test_no_text_becomes_a_tag_or_an_address():
         assert hostile.addresses == plain.addresses == ["data:,"], text
 
 
+def test_records_that_hold_anything_make_a_page():
+    odd = {"number": 7, "name": "x", "error": {"why": 1}, "list": [float("nan")], "deep": {"a": []}}
+    html = page.index_html([odd, {"number": 8, "name": "y", "list": 3}], title="t", facts={})
+    assert "[nan]" in html and "{'why': 1}" in html.replace("\\u0027", "'")
+
+
 def test_a_name_that_is_not_utf8_has_an_address():
     text = page.index_html([{"name": NOT_UTF8}], title=NOT_UTF8, facts={NOT_UTF8: NOT_UTF8})
     assert Tags(text).known["rows"][0][0]["address"] == "caf%E9%20%231"

@@ -1,9 +1,17 @@
+import os
+
 import jax
 import numpy as np
 import pytest
 from etils import epath
 
-from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
+from dreamsound_jax.outputs.saved_rounds import (
+    Rounds,
+    SavedRounds,
+    list_unfinished_batches,
+    remove_unfinished,
+)
+from dreamsound_jax.system.errors import StorageError
 
 CLIPS = [7, 9]
 
@@ -52,6 +60,30 @@ def test_what_was_saved_of_another_batch_is_removed(folder, numbers):
     beginning = {name: leaf[: len(numbers)] for name, leaf in state(0).items()}
     assert SavedRounds(folder, numbers).restore(beginning) is beginning
     assert list_unfinished_batches(folder) == []
+
+
+def test_what_was_saved_of_another_sound_or_seed_is_removed(folder):
+    SavedRounds(folder, CLIPS, origin="a sound").save(0, rounds_from(0, 1), state(1))
+    same = SavedRounds(folder, CLIPS, origin="a sound").restore(state(0))
+    np.testing.assert_array_equal(same["number"], [1, 1])
+    beginning = state(0)
+    assert SavedRounds(folder, CLIPS, origin="another").restore(beginning) is beginning
+    assert list_unfinished_batches(folder) == []
+
+
+def test_where_nothing_can_be_saved_it_is_the_disk_that_fails(folder):
+    (folder / "unfinished").write_bytes(b"")
+    assert list_unfinished_batches(folder) == []
+    with pytest.raises(StorageError, match="cannot make .*unfinished'"):
+        SavedRounds(folder, CLIPS).save(0, rounds_from(0, 1), state(1))
+
+
+def test_a_link_in_place_of_the_folder_is_left_alone(folder, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    os.symlink(tmp_path / "scratch", folder / "unfinished")
+    SavedRounds(folder, CLIPS).save(0, rounds_from(0, 1), state(1))
+    remove_unfinished(folder, only_if_empty=False)
+    assert (tmp_path / "scratch").is_dir()
 
 
 def without(name):

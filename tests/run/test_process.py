@@ -16,6 +16,7 @@ from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.writers import PendingClips
 from dreamsound_jax.system.errors import StorageError, UserError
+from dreamsound_jax.system.processes import ALONE, Share
 from tests.helpers import tiny
 
 SOUND = 0.1 * np.sin(np.arange(12000))
@@ -29,7 +30,7 @@ def run(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(process, "write_clip", lambda folder, record: record)
     caplog.set_level(logging.INFO, logger="dreamsound_jax")
 
-    def call(dream, **changes):
+    def call(dream, *, share=ALONE, **changes):
         sizes = []
 
         def stand_in(model, batch, plan, *, size, report, folder):
@@ -42,7 +43,7 @@ def run(tmp_path, monkeypatch, caplog):
         monkeypatch.setattr(dreams, "dream_sources", stand_in)
         given = {"input": ("noise",), "num_clips": 10, "batch_size": 8, "clip_length": 12000}
         given |= {"pyramid_size": 1, "output_dir": str(tmp_path / "out")} | changes
-        return runs.run(tiny.options(**given), command="dreamsound"), sizes
+        return runs.run(tiny.options(**given), command="dreamsound", share=share), sizes
 
     return call
 
@@ -145,6 +146,36 @@ def test_files_that_are_added_or_removed_are_seen_and_the_others_keep_their_numb
     assert run(dream, **given) == (1, [])
 
 
+def test_the_page_of_a_run_that_was_done_is_written_again(run, tmp_path):
+    run(do_nothing)
+    finish_all(tmp_path / "out")
+    (tmp_path / "out" / "index.html").unlink()
+    assert run(do_nothing) == (0, [])
+    assert "10 done, 0 failed" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_processes_that_see_different_files_dream_the_clips_of_the_first_that_began(run, tmp_path):
+    taken, sounds = [], tmp_path / "in"
+
+    def dream(jobs):
+        taken.extend((job.number, Path(job.path).stem) for job in jobs)
+
+    def run_process(index):
+        given = {"input": (str(sounds),), "num_clips": None, "seed": 1}
+        return run(dream, share=Share(index, 2), **given)
+
+    write_sounds(sounds, "b.wav", "c.wav", "d.wav")
+    run_process(0)
+    (sounds / "b.wav").rename(tmp_path / "b.wav")
+    run_process(1)
+    assert sorted(taken) == [(0, "b"), (1, "c"), (2, "d")]
+    # One that sees none of them finds what the others know.
+    sounds.rename(tmp_path / "elsewhere")
+    run_process(1)
+    params = json.loads((tmp_path / "out" / "params.json").read_text())
+    assert [Path(path).stem for path in params["inputs"]] == ["b", "c", "d"]
+
+
 def test_with_num_clips_files_that_are_added_are_left_out_with_a_line(run, tmp_path, caplog):
     sounds = tmp_path / "in"
     given = {"input": (str(sounds),), "num_clips": 3, "seed": 1}
@@ -170,6 +201,7 @@ def test_names_that_no_file_system_takes_are_shortened_and_printable(tmp_path):
     job = Job(7, os.fsdecode(b"in/caf\xe9.wav"), 0, None)
     assert job.name == "00007-caf\ufffd"
     assert len(Job(7, f"{'ü' * 124}.wav", 0, None).name.encode()) == 206
+    assert len(os.fsencode(Job(7, os.fsdecode(b"\xe9" * 250), 0, None).name)) <= 206
 
 
 def test_clips_that_differ_in_data_alone_share_a_batch(run, tmp_path):

@@ -113,10 +113,16 @@ class Payload:
 def plant(file, content, **changes):
     """Writes a trace whose digest is right."""
     header, _, _ = file.read_bytes().partition(b"\n")
-    digest = programs.hashlib.sha256(content).hexdigest()
-    file.write_bytes(json.dumps(json.loads(header) | {"digest": digest} | changes).encode())
+    entries = json.loads(header) | changes
+    entries |= {"digest": programs._digest_of(entries["result"], content)}
+    file.write_bytes(json.dumps(entries).encode())
     with file.open("ab") as whole:
         whole.write(b"\n" + content)
+
+
+def with_another_form(header):
+    """A header whose digest was right before it was changed."""
+    return json.dumps(json.loads(header) | {"result": {"tuple": ["leaf", "leaf"]}}).encode()
 
 
 def with_custom_call(leaves):
@@ -151,6 +157,7 @@ def test_a_planted_file_is_not_run_and_the_program_is_traced_anew(tmp_path):
         lambda: file.write_bytes(b"not a program"),
         lambda: file.write_bytes(payload),
         lambda: file.write_bytes(header + b"\n" + payload),
+        lambda: file.write_bytes(with_another_form(header) + b"\n" + content),
         lambda: file.write_bytes(header + b"\n" + exported(with_another_result)),
         lambda: plant(file, payload),
         lambda: plant(file, exported(with_custom_call)),
@@ -198,6 +205,22 @@ def test_a_program_that_only_the_compiler_finds_damaged_is_traced_anew(tmp_path)
     plant(file, content[: module + 100] + bytes(200) + content[module + 300 :])
     run(tmp_path)
     assert traced == [2, 2]
+
+
+def test_a_program_that_cannot_be_compiled_is_traced_anew(tmp_path, monkeypatch):
+    run(tmp_path)
+    compile_it = programs.ThreadPoolExecutor.submit
+    failures = [ValueError("not a program")]
+
+    def submit(pool, function, *arguments):
+        def fail():
+            raise failures.pop()
+
+        return compile_it(pool, fail if failures else function, *arguments)
+
+    monkeypatch.setattr(programs.ThreadPoolExecutor, "submit", submit)
+    run(tmp_path)
+    assert (traced, failures) == ([2, 2], [])
 
 
 def test_what_others_may_have_written_is_not_run(tmp_path, monkeypatch):
@@ -288,12 +311,12 @@ def test_elsewhere_and_inside_of_programs_it_is_the_function_of_jit(tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
-# Of keys, rolls, analysis, class probabilities, a level, all levels, and resynthesis; an ouroboros
-# analyses batches and single clips, begins, and ends rounds.
+# Of keys, rolls, analysis, the response, class probabilities, a level, all levels, and resynthesis;
+# an ouroboros analyses batches and single clips, begins, and ends rounds.
 @pytest.mark.parametrize(
     ("more", "count"),
     [
-        ((), 7),
+        ((), 8),
         pytest.param(("--create_ouroboros", "--ouroboros_length=2"), 9, marks=pytest.mark.slow),
     ],
 )

@@ -1,10 +1,12 @@
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from etils import epath
 
 from dreamsound_jax.system import storage
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import StorageError, UserError
 
 
 def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path):
@@ -63,6 +65,58 @@ def test_write_whole_names_a_place_that_cannot_be(tmp_path):
         with pytest.raises(UserError, match=f"{place}.*{reason}"):
             storage.write_whole(str(tmp_path / place), b"data")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_of_several_writers_of_a_new_file_one_writes_it(tmp_path):
+    path = str(tmp_path / "params.json")
+    with ThreadPoolExecutor(8) as pool:
+        contents = [str(number).encode() for number in range(8)]
+        written = list(pool.map(lambda content: storage.write_new(path, content), contents))
+    assert sum(written) == 1
+    assert (tmp_path / "params.json").read_bytes() == contents[written.index(True)]
+    assert os.listdir(tmp_path) == ["params.json"]
+
+
+def fail_with(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(os, "replace", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), UserError),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), UserError),
+        (IsADirectoryError(errno.EISDIR, "Is a directory"), UserError),
+        (OSError(errno.ENOSPC, "No space left on device"), StorageError),
+        (OSError(errno.EIO, "Input/output error"), StorageError),
+        (PermissionError(errno.EACCES, "Permission denied"), StorageError),
+    ],
+)
+def test_what_concerns_one_file_is_told_from_what_concerns_the_disk(
+    error, kind, tmp_path, monkeypatch
+):
+    fail_with(error, monkeypatch)
+    with pytest.raises(UserError, match="cannot write .*a.wav") as raised:
+        storage.write_whole(str(tmp_path / "a.wav"), b"")
+    assert type(raised.value) is kind
+
+
+def test_a_file_that_must_not_be_changed_says_nothing_of_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").touch()
+    fail_with(PermissionError(errno.EPERM, "Operation not permitted"), monkeypatch)
+    with pytest.raises(UserError) as raised:
+        storage.write_whole(str(tmp_path / "a.wav"), b"")
+    assert type(raised.value) is UserError
+
+
+def test_addresses_of_other_kinds_are_refused():
+    for name in ("https://example.com/a.wav", "file:///a.wav"):
+        with pytest.raises(UserError, match="must be a local path, or begin with gs:// or s3://"):
+            storage.path_of(name)
+    assert str(storage.path_of("s3://bucket/a.wav")) == "s3://bucket/a.wav"
 
 
 def test_files_are_listed_by_name_in_any_folder(tmp_path):

@@ -119,7 +119,7 @@ def _clip(row):
         "name": row["name"],
         "address": urllib.parse.quote(os.fsencode(row["name"]), safe=""),
         "hasPicture": bool(row.get("picture", True)),
-        "error": row.get("error"),
+        "error": _json_value(row.get("error")),
     }
 
 
@@ -128,4 +128,5 @@ def _json_value(value):
         return None
     if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
         return str(value)
-    return value
+    # A record that was damaged may hold anything.
+    return value if isinstance(value, Value) else str(value)
