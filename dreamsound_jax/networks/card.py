@@ -28,6 +28,7 @@ class Card:
       size: what the family needs to know besides the number of classes; of VGG19 `width`, by which
         its channels are multiplied, and `hidden`, the features of its two hidden layers.
       weights_from: where weights that are not shipped can be had; "" if they are.
+      synonyms: {what people say: the class they mean}, such as {"flute": "pipe"}.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Card:
     family: str = VGG19
     size: dict = field(default_factory=dict)
     weights_from: str = ""
+    synonyms: dict[str, str] = field(default_factory=dict)
 
     @property
     def architecture(self) -> Architecture:
@@ -43,12 +45,13 @@ class Card:
         return ARCHITECTURES[self.family].describe(len(self.classes), **self.size)
 
     def class_index(self, wanted: str | int) -> int:
-        """Returns the index of a class, given by its name or its index.
+        """Returns the index of a class, given by its name, a synonym or its index.
 
         Raises:
           UserError: there is no such class.
         """
         if isinstance(wanted, str):
+            wanted = self.synonyms.get(wanted.lower(), wanted)
             return self.classes.index(nearest_or_fail("class", wanted, self.classes))
         if not 0 <= wanted < len(self.classes):
             numbered = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))
@@ -65,6 +68,7 @@ class Card:
         mean, std = front_end.pop("mean"), front_end.pop("std")
         entries = {"name": self.name, "classes": list(self.classes), "mean": mean, "std": std}
         entries |= {"front_end": front_end} if front_end else {}
+        entries |= {"synonyms": self.synonyms} if self.synonyms else {}
         if self.family == VGG19:
             return entries | self.size
         return entries | {"architecture": {"name": self.family, **self.size}}
@@ -95,6 +99,7 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
             family=family,
             size=size,
             weights_from=entries.get("weights_from", ""),
+            synonyms=_synonyms(entries),
         )
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
@@ -108,6 +113,13 @@ def _architecture(entries):
         return VGG19, {name: entries[name] for name in VGG19_SIZE if name in entries}
     size = dict(entries["architecture"])
     return nearest_or_fail("architecture", size.pop("name"), ARCHITECTURES), size
+
+
+def _synonyms(entries):
+    synonyms = dict(entries.get("synonyms", {}))
+    for name in synonyms.values():
+        nearest_or_fail("class", name, entries["classes"])
+    return synonyms
 
 
 def _front_end(entries):

@@ -17,6 +17,7 @@ from dreamsound_jax.system.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 
+PAGE = "index.html"
 # While a process waits for another, it looks so often, and says so after a while.
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_UNTIL_SAID = 10.0
@@ -203,7 +204,7 @@ def write_index(
     failed = sum("error" in record for record in records.values())
     facts["clips"] = f"{len(records) - failed} done, {failed} failed"
     html = page.index_html(list(records.values()), title=f"DreamSound: {folder.name}", facts=facts)
-    storage.write_whole(folder / "index.html", html.encode(), shared=True)
+    storage.write_whole(folder / PAGE, html.encode(), shared=True)
 
 
 def _describe_run(command, seed):

@@ -118,8 +118,8 @@ class Options:
     )
     target_class: str | None = option(
         None,
-        "Name of the class to dream towards, such as organ. Uses the layer output unless "
-        "--layers_to_use is given.",
+        "Name of the class to dream towards, such as organ; many other words are understood, such "
+        "as flute. Uses the layer output unless --layers_to_use is given.",
         role="data",
     )
     target_class_index: int = option(

@@ -10,13 +10,13 @@ from typing import Any
 
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import write_clip
-from dreamsound_jax.outputs.folder import make_folder, write_index, write_params
+from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
-from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.plan import ClipPlan, Plan
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source, draw_targets, read_source
 from dreamsound_jax.run.warm_up import WarmUp
@@ -135,6 +135,7 @@ class ProcessRun:
         seconds = time.perf_counter() - started
         _summarise(writers.failed, own - done_before, seconds, self._batches.busy_seconds)
         self._end(manifest, count)
+        self._say_what_next(own - done_before - len(writers.failed))
         return len(writers.failed)
 
     def _rewrite_page(self, manifest):
@@ -154,6 +155,13 @@ class ProcessRun:
         done = sum("error" not in record for record in manifest.records().values())
         folder = shlex.quote(f"--output_dir={self._folder}")
         return f"{done} of {count} clips are done; to go on: {self._command} {folder}"
+
+    def _say_what_next(self, finished):
+        if not finished or self._share.index:
+            return
+        log.info("to see and hear what was dreamed, open %s in a browser", self._folder / PAGE)
+        if len(self._plan.clips) == 1:
+            log.info("%s", suggest(self._plan.clips[0]))
 
     def _end(self, manifest, count):
         while True:
@@ -206,6 +214,15 @@ def _batch_key(source: Source):
 def _describe_unread(job, error):
     # Messages that were foreseen name the file.
     return str(error) if isinstance(error, UserError) else f"{job.path}: {describe_error(error)}"
+
+
+def suggest(plan: ClipPlan) -> str:
+    """Says how a dream comes out stronger or weaker than by this plan."""
+    rate = float(plan.steps.learning_rate)
+    weaker = (
+        f"--gain_range={plan.gain_range / 2:g}" if plan.keeps_original else f"--lr={rate / 2:g}"
+    )
+    return f"for a stronger dream add --lr={2 * rate:g}, for a weaker one {weaker}"
 
 
 def _summarise(failed, finished, seconds, busy_seconds):

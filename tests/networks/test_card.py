@@ -120,3 +120,14 @@ def test_the_cards_of_the_reference_have_its_statistics(name, mean, std, index, 
     assert card.front_end == FrontEnd(mean=mean, std=std)
     assert card.classes[index] == of_index
     assert card.architecture.layer("relu3_4").channels == 256
+
+
+def test_a_class_is_found_by_what_people_call_it():
+    gm = read_card(shipped("checkpoints") / "gm")
+    for word, name in (("flute", "pipe"), ("Violin", "strings"), ("drums", "percussive")):
+        assert gm.classes[gm.class_index(word)] == name
+    # In General MIDI, each of these instruments is in the family that is named.
+    assert not set(gm.synonyms) & set(gm.classes) and set(gm.synonyms.values()) <= set(gm.classes)
+    assert card_from_entries(gm.entries(), source="x") == gm
+    with pytest.raises(UserError, match="no class 'horns'"):
+        card_from_entries(gm.entries() | {"synonyms": {"horn": "horns"}}, source="x")
