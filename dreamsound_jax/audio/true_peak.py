@@ -11,6 +11,9 @@ _MARGIN = LEAD * HOP  # The interpolation between samples reaches less far than 
 def measure_peaks(sound: np.ndarray) -> np.ndarray:
     """Measures the true peak of each hop of a sound, 4 times oversampled (ITU-R BS.1770-4).
 
+    Between the points of this measurement the wave may be a little higher: that of limited white
+    noise is by less than 0.3 dB in `tests/audio/test_limiter.py`.
+
     Args:
       sound: (samples,) or (samples, channels).
 
