@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.audio.rendering import find_target_lufs, render_sound
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.panels import SpectrogramScale
@@ -55,17 +55,22 @@ class Dream:
     plan: ClipPlan
     fault: str | None = None
 
-    def save(self, path: str, *, normalise: bool = True) -> None:
+    def save(self, path: str, *, loudness: str | float = "safe") -> None:
         """Writes the sound to a WAV file.
 
         Args:
           path: of the file; local, gs:// or s3://.
-          normalise: whether to normalise its loudness, as `--loudness=safe` does.
+          loudness: "safe" for -23 LUFS, "match" for the loudness of the input, or a number of LUFS
+            from -70 to 0, with true peaks under -1 dBTP, and 16 bit; "none" for the sound as it is,
+            in float32. As in `--loudness`.
 
         Raises:
-          UserError: the file cannot be written.
+          UserError: the file cannot be written, or `loudness` is something else.
         """
-        write_whole(path, _render(self.sound, self.sample_rate, normalise).wav)
+        write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+
+    def _original(self):
+        return _to_recording(self.input, self.input_rate)
 
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
@@ -89,7 +94,7 @@ class Dream:
         )
 
     def _repr_html_(self) -> str:
-        wav = _render(self.sound, self.sample_rate, True).wav
+        wav = _render(self.sound, self.sample_rate, "safe", self._original()).wav
         return _picture_html(self.picture()) + _player_html(wav)
 
 
@@ -118,16 +123,25 @@ class Ouroboros:
     climb: np.ndarray
     fault: str | None = None
 
-    def save(self, path: str, *, normalise: bool = True) -> None:
+    def save(self, path: str, *, loudness: str | float = "safe") -> None:
         """Writes the sound to a WAV file; see `Dream.save`."""
-        write_whole(path, _render(self.sound, self.sample_rate, normalise).wav)
+        write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+
+    def _original(self):
+        samples = self.sound.shape[-1] // len(self.spectrograms_db)
+        return _to_recording(self.sound[..., :samples], self.sample_rate)
 
     def _repr_html_(self) -> str:
-        return _player_html(_render(self.sound, self.sample_rate, True).wav)
+        return _player_html(_render(self.sound, self.sample_rate, "safe", self._original()).wav)
 
 
-def _render(sound, sample_rate, normalise):
-    return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, normalise=normalise)
+def _render(sound, sample_rate, loudness, original):
+    target_lufs = find_target_lufs(loudness, original)
+    return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, target_lufs=target_lufs)
+
+
+def _to_recording(sound, sample_rate):
+    return Recording(np.atleast_2d(sound).T, sample_rate)
 
 
 def _picture_html(png: bytes) -> str:

@@ -1,18 +1,25 @@
-"""Measures the loudness and the true peak of a sound, and scales it to a loudness that is safe."""
+"""Measures the loudness and the true peak of a sound, and brings it to a loudness."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-_METER_CHANNELS = 5  # BS.1770 has weights for five channels.
+from dreamsound_jax.audio.limiter import limit_peaks
+from dreamsound_jax.audio.true_peak import measure_peaks
+
+SAFE_LUFS = -23.0  # The loudness of EBU R 128.
+
+_CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # of BS.1770, which has no others
 _BLOCK_SECONDS = 0.4  # BS.1770 measures blocks of this length, so no shorter sound.
 _ABSOLUTE_GATE_LUFS = -70.0  # BS.1770 leaves out blocks that are quieter than this,
 _RELATIVE_GATE_LU = -10.0  # and blocks that are so much quieter than the others.
 _LOWEST_STABLE_HZ = 8000  # The meter's filter is unstable at sample rates of a few thousand hertz.
-_PIECE = 2**20  # True peaks are found piece by piece, so that hours of sound fit in memory.
-_MARGIN = 64  # The interpolation between samples reaches less far than this many samples.
 _HEADROOM_DB = 0.05  # Rounding to 16 bit raises the true peak by less than this.
+_MOST_LIMITING_DB = 12.0  # A judgement; whether more would be heard was not measured.
+_TOLERANCE_LU = 0.1  # The search for the gain of a limited sound ends here.
+_MOST_TRIALS = 8  # Three are usual.
+_LEAST_SLOPE = 0.2
 
 
 class Loudness(NamedTuple):
@@ -30,19 +37,28 @@ def measure_loudness(sound: np.ndarray, *, sample_rate: int) -> Loudness:
         for the loudness. A sound of less than 0.4 s is measured as if it were repeated.
       sample_rate: in Hz.
     """
-    sound = np.asarray(sound, np.float64)
-    lufs, _ = _measure_lufs(sound, sample_rate)
-    return Loudness(lufs, _measure_true_peak(sound))
+    lufs = measure_lufs(sound, sample_rate=sample_rate)
+    return Loudness(lufs, _to_db(measure_peaks(np.asarray(sound)).max()))
+
+
+def measure_lufs(sound: np.ndarray, *, sample_rate: int) -> float:
+    """Measures the integrated loudness in LUFS; see `measure_loudness`."""
+    return _gate_blocks(_measure_blocks(np.asarray(sound), sample_rate))
 
 
 def normalise_loudness(
-    sound: np.ndarray, *, sample_rate: int, target_lufs: float = -23.0, ceiling_dbtp: float = -1.0
+    sound: np.ndarray,
+    *,
+    sample_rate: int,
+    target_lufs: float = SAFE_LUFS,
+    ceiling_dbtp: float = -1.0,
 ) -> tuple[np.ndarray, Loudness]:
-    """Scales a sound to a loudness, or to less where its true peak would pass a ceiling.
+    """Scales a sound to a loudness, and limits its true peaks where they would pass a ceiling.
 
-    All samples and channels are multiplied by one gain, so nothing is distorted. A sound with few
-    high peaks therefore ends quieter than the target. If a sound is too quiet or too low for the
-    meter, its true peak is scaled to the target. Silence stays silent. The result keeps its
+    If no peak would, all samples and channels are multiplied by one gain. Otherwise the peaks are
+    limited, by `limit_peaks`, by no more than 12 dB: a sound that would need more, such as a single
+    click, ends quieter than the target. If a sound is too quiet or too low for the meter, its true
+    peak is scaled to the target, and not limited. Silence stays silent. The result keeps its
     loudness to 0.01 dB, and its true peak below the ceiling, when it is rounded to 16 bit.
 
     Args:
@@ -62,14 +78,53 @@ def normalise_loudness(
     peak = np.abs(sound).max(initial=0)
     if peak == 0:
         return sound.astype(np.float32), Loudness(-math.inf, -math.inf)
-    full = sound / peak
-    # In float64, whatever the sound is in, so that the meter's filter stays exact.
-    lufs, blocks_lufs = _measure_lufs(full.astype(np.float64), sample_rate)
-    true_peak_dbtp = _measure_true_peak(full.astype(np.float64))
+    full, ceiling_dbtp = sound / peak, ceiling_dbtp - _HEADROOM_DB
+    blocks_lufs, peaks = _measure_blocks(full, sample_rate), measure_peaks(full)
+    lufs, true_peak_dbtp = _gate_blocks(blocks_lufs), _to_db(peaks.max())
+    if math.isfinite(lufs) and target_lufs - lufs + true_peak_dbtp > ceiling_dbtp:
+        return _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp)
     level = lufs if math.isfinite(lufs) else true_peak_dbtp
-    gain_db = min(target_lufs - level, ceiling_dbtp - _HEADROOM_DB - true_peak_dbtp)
+    gain_db = min(target_lufs - level, ceiling_dbtp - true_peak_dbtp)
     scaled = (full * 10 ** (gain_db / 20)).astype(np.float32)
     return scaled, Loudness(_gate_blocks(blocks_lufs + gain_db), true_peak_dbtp + gain_db)
+
+
+def _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp):
+    """Finds the gain at which a sound, limited, has a loudness; returns as `normalise_loudness`.
+
+    The secant method begins between the gain that just needs no limiting, and the one that would do
+    if limiting took no loudness away.
+    """
+    last_gain_db = ceiling_dbtp - _to_db(peaks.max())
+    last_lufs, most_db = lufs + last_gain_db, last_gain_db + _MOST_LIMITING_DB
+    gain_db = min(target_lufs - lufs, most_db)
+    for _ in range(_MOST_TRIALS):
+        limited = limit_peaks(
+            full,
+            peaks,
+            factor=10 ** (gain_db / 20),
+            ceiling=10 ** (ceiling_dbtp / 20),
+            sample_rate=sample_rate,
+        )
+        lufs = measure_lufs(limited, sample_rate=sample_rate)
+        missing = target_lufs - lufs
+        if abs(missing) < _TOLERANCE_LU or (missing > 0 and gain_db == most_db):
+            break
+        slope = (lufs - last_lufs) / (gain_db - last_gain_db)
+        last_gain_db, last_lufs = gain_db, lufs
+        gain_db = min(gain_db + missing / min(max(slope, _LEAST_SLOPE), 1), most_db)
+    return _lower_to_ceiling(limited, lufs, ceiling_dbtp)
+
+
+def _lower_to_ceiling(limited, lufs, ceiling_dbtp):
+    """Scales a limited sound down if a true peak still passes the ceiling.
+
+    The limiter's gain changes from sample to sample, which may raise the wave between them.
+    """
+    true_peak_dbtp = _to_db(measure_peaks(limited).max())
+    excess_db = max(0.0, true_peak_dbtp - ceiling_dbtp)
+    limited *= 10 ** (-excess_db / 20)
+    return limited, Loudness(lufs - excess_db, true_peak_dbtp - excess_db)
 
 
 def check_finite(sound: np.ndarray) -> None:
@@ -78,28 +133,30 @@ def check_finite(sound: np.ndarray) -> None:
         raise ValueError("the sound must be finite, but has samples that are NaN or infinite")
 
 
-def _measure_lufs(sound, sample_rate):
-    """Measures the integrated loudness of a sound, and the loudness of each of its blocks."""
+def _measure_blocks(sound, sample_rate):
+    """Measures the loudness of each block of a sound in LUFS; one channel at a time, for speed."""
     import pyloudnorm
 
-    if not sound.any():
-        return -math.inf, np.array([])
-    meter_sound, meter_rate = _prepare_for_meter(sound, sample_rate)
-    meter = pyloudnorm.Meter(meter_rate, block_size=_BLOCK_SECONDS)
-    lufs = meter.integrated_loudness(meter_sound)
-    return float(lufs), np.array(meter.blockwise_loudness)
+    channels = sound.T if sound.ndim > 1 else sound[None]
+    power = 0.0
+    for channel, weight in zip(channels, _CHANNEL_WEIGHTS):
+        meter_sound, meter_rate = _prepare_for_meter(channel, sample_rate)
+        meter = pyloudnorm.Meter(meter_rate, block_size=_BLOCK_SECONDS)
+        meter.integrated_loudness(meter_sound)
+        power += weight * 10 ** (np.array(meter.blockwise_loudness) / 10)
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(power)
 
 
-def _prepare_for_meter(sound, sample_rate):
-    """Returns a sound, and its sample rate, that the meter can measure."""
+def _prepare_for_meter(channel, sample_rate):
+    """Returns a channel, and its sample rate, that the meter can measure."""
     from scipy.signal import resample_poly
 
-    sound = sound if sound.ndim == 1 else sound[:, :_METER_CHANNELS]
-    needed = math.ceil(_BLOCK_SECONDS * sample_rate)
-    if len(sound) < needed:
-        sound = np.resize(sound, (needed, *sound.shape[1:]))
+    # In float64, whatever the sound is in, so that the meter's filter stays exact.
+    channel = np.ascontiguousarray(channel, np.float64)
+    channel = np.resize(channel, max(len(channel), math.ceil(_BLOCK_SECONDS * sample_rate)))
     times = math.ceil(_LOWEST_STABLE_HZ / sample_rate)
-    return (resample_poly(sound, times, 1) if times > 1 else sound), times * sample_rate
+    return (resample_poly(channel, times, 1) if times > 1 else channel), times * sample_rate
 
 
 def _gate_blocks(blocks_lufs):
@@ -118,15 +175,5 @@ def _average_levels(levels_db):
     return float(10 * np.log10(np.mean(10 ** (levels_db / 10))))
 
 
-def _measure_true_peak(sound):
-    """Measures the largest absolute value in dB, of the samples and of the wave between them."""
-    from scipy.signal import resample_poly
-
-    if not sound.any():
-        return -math.inf
-    # The padding lets the interpolation ring beyond the ends, as a loudspeaker does.
-    padded = np.pad(sound, [(2 * _MARGIN, 2 * _MARGIN), *[(0, 0)] * (sound.ndim - 1)])
-    starts = range(0, len(padded) - 2 * _MARGIN, _PIECE)
-    pieces = (resample_poly(padded[at : at + _PIECE + 2 * _MARGIN], 4, 1) for at in starts)
-    between = max(np.abs(piece[4 * _MARGIN : -4 * _MARGIN]).max() for piece in pieces)
-    return 20 * math.log10(max(np.abs(sound).max(), between))
+def _to_db(amplitude):
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf

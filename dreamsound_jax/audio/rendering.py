@@ -1,11 +1,22 @@
 """Renders a sound: what is written into its WAV file, and what is known of it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording, decode_sound, encode_wav
-from dreamsound_jax.audio.loudness import Loudness, measure_loudness, normalise_loudness
+from dreamsound_jax.audio.loudness import (
+    SAFE_LUFS,
+    Loudness,
+    measure_loudness,
+    measure_lufs,
+    normalise_loudness,
+)
+from dreamsound_jax.system.errors import UserError
+
+LOUDNESSES = ("safe", "match", "none")
+_LOWEST_LUFS = -70  # BS.1770 measures nothing quieter.
 
 
 class RenderedSound(NamedTuple):
@@ -22,23 +33,65 @@ class RenderedSound(NamedTuple):
     loudness: Loudness
 
 
-def render_sound(sound: np.ndarray, *, sample_rate: int, normalise: bool = True) -> RenderedSound:
-    """Renders a sound: encodes it once, and measures its loudness once.
+def render_sound(
+    sound: np.ndarray, *, sample_rate: int, target_lufs: float | None = SAFE_LUFS
+) -> RenderedSound:
+    """Renders a sound: encodes it once, and measures what is written.
 
     Args:
       sound: (samples, channels), of any float dtype.
       sample_rate: in Hz.
-      normalise: whether the sound is made safe to listen to and written with 16 bit, by
-        `normalise_loudness`. Otherwise it is written as it is, in float32.
+      target_lufs: the loudness that it is given, by `normalise_loudness`; it is written with 16
+        bit. With None it is written as it is, in float32.
 
     Raises:
       ValueError: a sample is NaN or infinite.
     """
-    if normalise:
-        scaled, loudness = normalise_loudness(sound, sample_rate=sample_rate)
-        wav = encode_wav(scaled, sample_rate=sample_rate)
-        return RenderedSound(wav, decode_sound(wav), loudness)
-    wav = encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT")
-    recording = decode_sound(wav)
-    loudness = measure_loudness(recording.channels, sample_rate=sample_rate)
-    return RenderedSound(wav, recording, loudness)
+    if target_lufs is None:
+        wav = encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT")
+        recording = decode_sound(wav)
+        loudness = measure_loudness(recording.channels, sample_rate=sample_rate)
+        return RenderedSound(wav, recording, loudness)
+    scaled, loudness = normalise_loudness(sound, sample_rate=sample_rate, target_lufs=target_lufs)
+    wav = encode_wav(scaled, sample_rate=sample_rate)
+    return RenderedSound(wav, decode_sound(wav), loudness)
+
+
+def parse_loudness(loudness: str | float) -> str | float:
+    """Returns what `--loudness` asks for: one of `LOUDNESSES`, or a number of LUFS.
+
+    Raises:
+      UserError: it is neither, or a number that is not from -70 to 0.
+    """
+    if loudness in LOUDNESSES:
+        return loudness
+    try:
+        lufs = float(loudness)
+    except ValueError:
+        lufs = math.nan
+    if not _LOWEST_LUFS <= lufs <= 0:
+        raise UserError(
+            f"--loudness must be {', '.join(LOUDNESSES)} or a number of LUFS from {_LOWEST_LUFS} "
+            f"to 0, such as -14, and is {loudness!r}"
+        )
+    return lufs
+
+
+def find_target_lufs(loudness: str | float, original: Recording) -> float | None:
+    """Returns the loudness that `render_sound` is to give a sound, in LUFS.
+
+    Args:
+      loudness: as in `--loudness`: "safe", "match", "none" or a number of LUFS.
+      original: the input, whose loudness "match" takes over. If it is under -70 LUFS, or lower than
+        can be heard, it has none, and "match" is "safe".
+
+    Raises:
+      UserError: for the reasons of `parse_loudness`.
+    """
+    wanted = parse_loudness(loudness)
+    if wanted == "match":
+        lufs = measure_lufs(original.channels, sample_rate=original.sample_rate)
+        return min(lufs, 0.0) if math.isfinite(lufs) else SAFE_LUFS
+    if isinstance(wanted, str):
+        return {"safe": SAFE_LUFS, "none": None}[wanted]
+    return wanted

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dreamsound_jax.audio.rendering import parse_loudness
 from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
     check_hyperparameters,
@@ -37,6 +38,7 @@ def _check_one(options):
             f"--target_class={options.target_class} and --target_class_index="
             f"{options.target_class_index} both name a class: give only one of them"
         )
+    parse_loudness(options.loudness)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)
     if options.create_ouroboros:

@@ -106,7 +106,7 @@ def _make_files(model, source, dreamed, seconds, plan):
     sound = render_sound(
         rendered.sound.T,
         sample_rate=source.sample_rate,
-        normalise=source.plan.loudness != "none",
+        target_lufs=source.target_lufs,
     )
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}

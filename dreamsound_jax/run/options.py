@@ -329,10 +329,11 @@ class Options:
     )
     loudness: str = option(
         "safe",
-        "safe: normalise to -23 LUFS, with true peaks under -1 dBTP. none: keep the level of the "
-        "dream, which can be loud.",
+        "Loudness of the written sound. safe: -23 LUFS. match: that of the input, which can be "
+        "loud. A number from -70 to 0, such as -14, is a loudness in LUFS. Each of these keeps "
+        "true peaks under -1 dBTP, limiting them by 12 dB at most. none: keep the level of the "
+        "dream, which can be louder still.",
         role="program",
-        choices=("safe", "none"),
     )
 
     def __post_init__(self):

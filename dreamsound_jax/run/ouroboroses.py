@@ -208,7 +208,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     sound = render_sound(
         np.concatenate([before_sound, *rounds.sound], axis=1).T,
         sample_rate=source.sample_rate,
-        normalise=source.plan.loudness != "none",
+        target_lufs=source.target_lufs,
     )
     last = Recording(
         sound.recording.channels[-before_sound.shape[1] :], sound.recording.sample_rate

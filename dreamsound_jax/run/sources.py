@@ -10,6 +10,7 @@ import numpy as np
 from dreamsound_jax.audio import files, generated
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.find import GENERATED
+from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.plan import ClipPlan
@@ -56,6 +57,13 @@ class Source(NamedTuple):
     def target_name(self) -> str | None:
         """The class to dream of; None if no class is dreamed of."""
         return None if self.target is None else self.plan.card.classes[self.target]
+
+    @property
+    def target_lufs(self) -> float | None:
+        """The loudness of what is written of the clip, in LUFS; None if it keeps its level."""
+        samples = round(self.kept_share * len(self.recording.channels))
+        kept = self.recording._replace(channels=self.recording.channels[:samples])
+        return find_target_lufs(self.plan.loudness, kept)
 
     @property
     def shape(self) -> tuple:

@@ -91,30 +91,33 @@ def match_rms(original: jax.Array, sound: jax.Array) -> jax.Array:
 def restore_unheard_level(
     original: jax.Array, sound: jax.Array, *, sample_rate: int, highest: float
 ) -> jax.Array:
-    """Returns `sound` with its unheard part as loud, relative to the rest, as in `original`.
+    """Returns `sound` with its unheard parts as loud, relative to the rest, as in `original`.
 
-    The network does not hear what lies above its highest frequency, nor how channels differ. That
-    part is given the gain that was made for the heard part; over many rounds of an ouroboros it
-    would drift away, and nothing would correct it.
+    The network hears neither how the channels differ below its highest frequency, nor anything
+    above it. These two parts are given the gain that was made for the heard part; over many rounds
+    of an ouroboros they would drift away, and nothing would correct it. Each has a factor of its
+    own: with one factor for both, the louder part would let the other drift.
 
     Args:
       original, sound: (channels, samples).
       sample_rate: in Hz.
       highest: the highest frequency that the network hears, in Hz.
     """
-    heard, unheard = _split_heard(sound, sample_rate, highest)
-    power, unheard_power = (jnp.mean(jnp.square(part)) for part in (heard, unheard))
-    original_power, original_unheard_power = (
-        jnp.mean(jnp.square(part)) for part in _split_heard(original, sample_rate, highest)
-    )
-    wanted, present = original_unheard_power * power, unheard_power * original_power
-    return heard + unheard * jnp.sqrt(
-        jnp.where(present > 0, wanted / jnp.where(present > 0, present, 1), 1)
-    )
+    heard, *unheard = _split_heard(sound, sample_rate, highest)
+    original_heard, *original_unheard = _split_heard(original, sample_rate, highest)
+    restored = heard
+    for part, original_part in zip(unheard, original_unheard):
+        wanted = _measure_rms(original_part) * _measure_rms(heard)
+        present = _measure_rms(part) * _measure_rms(original_heard)
+        restored += part * jnp.where(present > 0, wanted / jnp.where(present > 0, present, 1), 1)
+    return restored
 
 
 def _split_heard(channels, sample_rate, highest):
-    """Splits (channels, samples) into the heard part (1, samples), the same in each, and the rest.
+    """Splits (channels, samples) into three parts, whose sum it is.
+
+    They are what the network hears, which is the same in all channels, as (1, samples); how the
+    channels differ from it up to the highest frequency; and what lies above that frequency.
 
     The heard part is not broadcast to all channels: XLA:CPU sums a broadcast in parallel, and loses
     parts of it (jaxlib 0.10.2 and 0.11.2; `mean(square(broadcast_to(x, (2, n))))` is sometimes
@@ -123,8 +126,17 @@ def _split_heard(channels, sample_rate, highest):
     samples = channels.shape[1]
     low = np.fft.rfftfreq(samples, 1 / sample_rate) <= highest
     mono = mix_to_mono(channels)[None]
-    heard = jnp.fft.irfft(jnp.where(low, jnp.fft.rfft(mono), 0), samples)
-    return heard, channels - heard
+    # The mono sound is subtracted before the transforms, whose rounding would be left of it.
+    low_mono, low_side = (_keep_bins(part, low) for part in (mono, channels - mono))
+    return low_mono, low_side, _keep_bins(channels, ~low)
+
+
+def _keep_bins(channels, kept):
+    return jnp.fft.irfft(jnp.where(kept, jnp.fft.rfft(channels), 0), channels.shape[1])
+
+
+def _measure_rms(channels):
+    return jnp.sqrt(jnp.mean(jnp.square(channels)))
 
 
 def db_to_amplitude(db: jax.Array) -> jax.Array:

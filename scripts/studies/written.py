@@ -17,9 +17,6 @@ def write_dream(sound: np.ndarray, source: Source) -> tuple[bytes, np.ndarray]:
     Returns:
       The bytes of the WAV file; its sound, mono at the sample rate of the network's front end.
     """
-    plan = source.plan
-    written = render_sound(
-        sound.T, sample_rate=source.sample_rate, normalise=plan.loudness != "none"
-    )
-    rate = plan.card.front_end.sample_rate
+    written = render_sound(sound.T, sample_rate=source.sample_rate, target_lufs=source.target_lufs)
+    rate = source.plan.card.front_end.sample_rate
     return written.wav, to_mono(written.recording, sample_rate=rate)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import dreamsound_jax as ds
+from dreamsound_jax.audio.loudness import measure_lufs
 from dreamsound_jax.run.run import run
 from tests.helpers import tiny
 from tests.helpers.sounds import original
@@ -67,7 +68,7 @@ def test_the_command_dreams_the_same(model, tmp_path):
     np.testing.assert_allclose(written["gain_db"], made.change_db, atol=1e-4)
 
 
-def test_an_ouroboros_is_the_input_and_its_rounds(model, drums):
+def test_an_ouroboros_is_the_input_and_its_rounds(model, drums, tmp_path):
     made = ds.ouroboros(
         drums,
         44100,
@@ -83,6 +84,8 @@ def test_an_ouroboros_is_the_input_and_its_rounds(model, drums):
     assert made.spectrograms_db.shape == (3, 128, 75)
     assert made.overcooked_db.shape == made.moved_db.shape == (2,)
     assert made.fault is None
+    loudness = measure(drums, 44100)
+    assert measure_saved(made, tmp_path, loudness="match") == pytest.approx(loudness, abs=0.2)
     single = ds.dream(drums, 44100, model, objective=ds.layer("relu2_2"), **SHORT)
     first = made.sound[:, drums.shape[1] : 2 * drums.shape[1]]
     np.testing.assert_allclose(first, single.sound, atol=1e-4)
@@ -129,11 +132,27 @@ def test_of_several_clips_one_that_stops_says_why_and_the_others_are_dreamed(mod
         ds.ouroboros(stopped.input, 44100, model, objective=objective, ouroboros_length=1, **SHORT)
 
 
+def measure(channels, rate):
+    return measure_lufs(channels.T, sample_rate=rate)
+
+
+def measure_saved(made, folder, **changes):
+    """The loudness of a dream or an ouroboros when it is saved and read back."""
+    made.save(str(folder / "saved.wav"), **changes)
+    return measure(*ds.load_sound(str(folder / "saved.wav")))
+
+
 def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
-    made = ds.dream(drums, 44100, model, objective=ds.layer("relu2_2"), **SHORT)
+    quiet = 0.3 * drums
+    made = ds.dream(quiet, 44100, model, objective=ds.layer("relu2_2"), **SHORT)
     made.save(str(tmp_path / "dream.wav"))
     sound, rate = ds.load_sound(str(tmp_path / "dream.wav"))
     assert rate == 44100 and np.corrcoef(sound[0], made.sound[0])[0, 1] > 0.999
+    of_input, of_dream = (measure(each, 44100) for each in (quiet, made.sound))
+    for loudness, lufs in (("match", of_input), (-20, -20), ("none", of_dream)):
+        assert measure_saved(made, tmp_path, loudness=loudness) == pytest.approx(lufs, abs=0.2)
+    with pytest.raises(ds.UserError, match="loudness must be safe, match, none or a number"):
+        made.save(str(tmp_path / "dream.wav"), loudness=3)
     html = made._repr_html_()
     assert "data:image/png;base64," in html and "<audio controls" in html
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from dreamsound_jax.audio import files, generated, loudness
+from dreamsound_jax.audio import files, generated, true_peak
 from dreamsound_jax.audio.loudness import measure_loudness, normalise_loudness
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.system.errors import UserError
@@ -109,16 +109,18 @@ def test_a_rendered_sound_is_safe_and_as_loud_as_it_says(name):
         return
     # Not by the module's own meter: oversampled 8 times.
     assert 20 * np.log10(np.abs(resample_poly(np.pad(sound, [(99, 99), (0, 0)]), 8, 1)).max()) < -1
-    assert peak < -1 and lufs < -22.7
+    assert peak < -1
     if name == "too low to be heard":
         assert lufs == -math.inf and peak == pytest.approx(-23, abs=0.01)
+    elif name in ("one sample", "click", "click at the start", "clicks") or "under one" in name:
+        assert lufs < -25 and peak == pytest.approx(-1.05, abs=0.01)
     else:
-        assert lufs > -23.3 or peak == pytest.approx(-1.05, abs=0.01)
+        assert lufs == pytest.approx(-23, abs=0.2)
 
 
 def test_a_sound_that_is_not_normalised_is_written_as_it_is():
     sound = 3 * SOUNDS["stereo"]
-    rendered = render_sound(sound, sample_rate=RATE, normalise=False)
+    rendered = render_sound(sound, sample_rate=RATE, target_lufs=None)
     np.testing.assert_array_equal(rendered.recording.channels, np.float32(sound))
     again = files.decode_sound(rendered.wav)
     np.testing.assert_array_equal(again.channels, np.float32(sound))
@@ -134,9 +136,9 @@ def test_a_true_peak_is_found_wherever_a_long_sound_is_cut_into_pieces(monkeypat
         sound[where : where + 40] = wave
         whole = measure_loudness(sound, sample_rate=48000).true_peak_dbtp
         with monkeypatch.context() as patched:
-            patched.setattr(loudness, "_PIECE", 512)
+            patched.setattr(true_peak, "PIECE", 512)
             pieces = measure_loudness(sound, sample_rate=48000).true_peak_dbtp
-        assert pieces == pytest.approx(whole, abs=1e-9)
+        assert pieces == pytest.approx(whole, abs=1e-6)
         assert whole > 20 * np.log10(np.abs(sound).max()) + 1
 
 

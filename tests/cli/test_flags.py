@@ -55,6 +55,12 @@ def test_a_new_option_is_a_flag_without_more_code(monkeypatch):
             delattr(flags.FLAGS, field.name)
 
 
+def test_a_loudness_is_a_word_or_a_number_also_in_a_sweep():
+    assert parse("--loudness", "-14").loudness == "-14"
+    swept = parse("--sweep=loudness=match,-14.5,none").sweep
+    assert swept == {"loudness": ("match", "-14.5", "none")}
+
+
 @pytest.mark.parametrize("name", parsing.configs())
 def test_shipped_flag_files_are_valid_for_their_networks(name):
     with flagsaver.flagsaver():

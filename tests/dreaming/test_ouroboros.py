@@ -22,7 +22,7 @@ from tests.helpers.rounds import (
     pieces,
     source_of,
 )
-from tests.helpers.sounds import RATE, recording
+from tests.helpers.sounds import RATE, measure_heard_parts, original, recording
 from tests.helpers.tiny import FRONT_END, tiny_network
 
 BOTH_DOMAINS = [pytest.param("mel", marks=pytest.mark.slow), "sound"]
@@ -169,14 +169,29 @@ def test_a_stereo_recording_at_another_rate_is_dreamed_on_at_its_own():
     assert rounds[1].sound.shape == (1, 2, SAMPLES)
     # The device hears what the network would hear of a file of it.
     heard = state.clip.sound[0]
-    original = Recording(np.asarray(state.clip.original[0]).T, 44100)
-    again = files.normalise_recording("a.wav", original, sample_rate=RATE)
+    dreamed = Recording(np.asarray(state.clip.original[0]).T, 44100)
+    again = files.normalise_recording("a.wav", dreamed, sample_rate=RATE)
     assert np.linalg.norm(heard - again) / np.linalg.norm(again) < 0.02
 
     def measure_rms(x):
         return np.sqrt(np.mean(np.square(x)))
 
-    assert measure_rms(original.channels) == pytest.approx(measure_rms(channels), rel=0.01)
+    assert measure_rms(dreamed.channels) == pytest.approx(measure_rms(channels), rel=0.01)
+
+
+def test_a_wide_stereo_recording_keeps_its_quiet_treble():
+    """The right channel is the left one, later: the difference is as loud as the sum."""
+    left, rate = original("loop_amen")
+    left = left[:SAMPLES].mean(axis=1)
+    channels = np.stack([left, np.roll(left, 500)], axis=1)
+    heard, side, top = measure_heard_parts(channels.T, rate)
+    assert side > heard and top < 0.1 * heard
+    plan = ouroboros_plan(crossfade=False, pyramid_size=1, lr=0.3)
+    rounds, _ = dream_rounds(tiny_network(), [source_of(plan, channels, rate=rate)], 6)
+    for each in rounds:
+        found, *unheard = measure_heard_parts(np.asarray(each.sound[0]), rate)
+        np.testing.assert_allclose(unheard / found, [side / heard, top / heard], rtol=0.02)
+    assert np.abs(rounds[-1].sound[0] - channels.T).max() > 0.1
 
 
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)

@@ -39,7 +39,7 @@ def check_clip(wav, *, frames, form):
     assert np.sqrt(np.mean(sound**2)) > 1e-3
     loudness = measure_loudness(sound, sample_rate=rate)
     assert loudness.true_peak_dbtp < -1
-    assert loudness.lufs == pytest.approx(-23, abs=0.3)
+    assert loudness.lufs == pytest.approx(-23, abs=0.2)
     facts = facts_of(wav)
     assert (facts["sample_rate"], facts["channels"]) == (rate, sound.shape[1])
     assert facts["seconds"] == pytest.approx(len(sound) / rate)

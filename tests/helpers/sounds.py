@@ -33,3 +33,15 @@ def recording(name):
 def original(name):
     """Reads one of the recordings in `data` as a `Recording`, as it is in its file."""
     return files.read_recording(str(DATA / f"{name}.flac"))
+
+
+def measure_heard_parts(channels, rate):
+    """Returns the RMS of what networks hear of (channels, samples), and of two parts unheard.
+
+    They hear the mono sound up to 11,025 Hz. The other parts are how the channels differ from it up
+    to there, and what is above.
+    """
+    spectra, hz = np.fft.rfft(channels), np.fft.rfftfreq(channels.shape[1], 1 / rate)
+    low, mono = hz <= RATE / 2, spectra.mean(axis=0, keepdims=True)
+    parts = np.where(low, mono, 0), np.where(low, spectra - mono, 0), np.where(low, 0, spectra)
+    return [np.sqrt(np.mean(np.abs(part) ** 2)) for part in parts]

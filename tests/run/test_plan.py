@@ -47,6 +47,16 @@ GM = read_card(shipped("checkpoints") / "gm")
         ({"lr": float("nan")}, "--lr must be a finite number, and is nan"),
         ({"gain_range": float("inf")}, "--gain_range must be a finite number, and is inf"),
         ({"domain": "sond"}, "no --domain 'sond' (did you mean sound?); choose from: sound, mel"),
+        (
+            {"loudness": "loud"},
+            "--loudness must be safe, match, none or a number of LUFS from -70 to ",
+        ),
+        (
+            {"loudness": "nan"},
+            "--loudness must be safe, match, none or a number of LUFS from -70 to ",
+        ),
+        ({"sweep": {"loudness": ("-14", "1")}}, "--loudness must be safe, match, none or a number"),
+        ({"loudness": "-70.1"}, "--loudness must be safe, match, none or a number"),
         ({"sample_rate": 44100}, "--sample_rate must be 22050, the rate at which the network gm"),
         ({**OUROBOROS, "lengths": "buckets"}, "--lengths must be exact with --create_ouroboros"),
         ({"layers_to_use": ("iterate",)}, "--layers_to_use=iterate takes another layer in each"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from dreamsound_jax.audio.loudness import measure_lufs
 from dreamsound_jax.dreaming.keys import draw_class, draw_keys
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
@@ -118,6 +119,20 @@ def test_padded_lengths_are_few_and_the_share_is_that_of_the_recording(tmp_path,
         assert not np.abs(source.recording.channels[samples:]).any()
     assert len({*sizes.values()}) <= 8
     assert read(tmp_path / "a.wav").kept_share == 1.0
+
+
+def test_the_loudness_that_is_matched_is_that_of_the_recording_without_its_padding(tmp_path):
+    sound = 0.1 * tone(seconds=0.3)
+    soundfile.write(tmp_path / "a.wav", sound, 22050, subtype="FLOAT")
+    measured = measure_lufs(sound, sample_rate=22050)
+    for pads_lengths in (True, False):
+        source = read(tmp_path / "a.wav", pads_lengths=pads_lengths, loudness="match")
+        assert source.target_lufs == pytest.approx(measured, abs=0.01)
+    found = [read(loudness=each).target_lufs for each in ("safe", "-14", "none")]
+    assert found == [-23, -14, None]
+    # A recording too quiet to have a loudness.
+    soundfile.write(tmp_path / "b.wav", 1e-3 * sound, 22050, subtype="FLOAT")
+    assert read(tmp_path / "b.wav", loudness="match").target_lufs == -23
 
 
 def test_draws_are_those_of_the_seed_and_the_number_of_the_draw():

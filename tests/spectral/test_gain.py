@@ -11,7 +11,14 @@ from dreamsound_jax.audio import files
 from dreamsound_jax.spectral import gain
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.stft import stft
-from tests.helpers.sounds import RATE, original, recording, tone, white_noise
+from tests.helpers.sounds import (
+    RATE,
+    measure_heard_parts,
+    original,
+    recording,
+    tone,
+    white_noise,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -227,32 +234,44 @@ def test_loudness_is_matched_over_all_channels():
 restore = functools.partial(gain.restore_unheard_level, highest=FRONT_END.highest)
 
 
-@pytest.mark.parametrize("rate", [RATE, 44100])
-def test_the_level_of_what_the_network_does_not_hear_is_restored(rate):
-    """The difference of the channels, and what is above 11,025 Hz; the rest is not touched."""
+@pytest.mark.parametrize("rate", [8000, RATE, 44100])
+def test_the_levels_of_what_the_network_does_not_hear_are_restored(rate):
+    """The top band is far quieter than the difference of the channels; the rest is not touched."""
     rng, samples = np.random.default_rng(0), 60001
     original, sound = rng.normal(size=(2, 2, samples)) * np.array([[[1.0]], [[0.1]]])
     sound[1] *= 7
+    spectra = np.fft.rfft(original)
+    spectra[:, np.fft.rfftfreq(samples, 1 / rate) > RATE / 2] *= 1e-3
+    original = np.fft.irfft(spectra, samples)
     hold = jax.jit(jax.vmap(functools.partial(restore, sample_rate=rate)))
     pair = [jnp.asarray(each, jnp.float32)[None] for each in (original, sound)]
     held = hold(*pair)
     for _ in range(50):  # a sum that XLA:CPU runs in parallel must not lose parts of it
         np.testing.assert_array_equal(hold(*pair), held)
-    heard = np.fft.rfftfreq(samples, 1 / rate) <= RATE / 2
-
-    def parts(channels):
-        """(power of what is heard, power of the rest), by hand."""
-        spectra = np.fft.rfft(channels)
-        mono = np.where(heard, spectra.mean(axis=0), 0)
-        return [np.sum(np.abs(part) ** 2) for part in (np.stack([mono] * 2), spectra - mono)]
-
-    was, unheard_was = parts(original)
-    power, unheard = parts(np.asarray(held[0]))
-    assert unheard / power == pytest.approx(unheard_was / was, rel=0.01)
-    assert power == pytest.approx(parts(sound)[0], rel=1e-3)
+    heard, *unheard = measure_heard_parts(np.asarray(held[0]), rate)
+    wanted_heard, *wanted = measure_heard_parts(original, rate)
+    assert heard == pytest.approx(measure_heard_parts(sound, rate)[0], rel=1e-3)
+    np.testing.assert_allclose(np.divide(unheard, heard), wanted / wanted_heard, rtol=0.01)
 
 
-def test_a_mono_sound_is_heard_whole():
+def test_a_mono_sound_is_heard_whole_whatever_its_channels():
     sound = jnp.asarray(white_noise(5000))[None]
-    held = restore(sound[:, ::-1], sound, sample_rate=RATE)
-    np.testing.assert_allclose(held, sound, atol=1e-5)
+    for channels in (sound, jnp.concatenate([sound, sound])):
+        held = restore(channels[:, ::-1], channels, sample_rate=RATE)
+        np.testing.assert_allclose(held, channels, atol=1e-5)
+
+
+def test_parts_that_are_silent_stay_so_and_are_not_nan():
+    left, silence = jnp.asarray(white_noise(5000, seed=1)), jnp.zeros(5000)
+    stereo, opposite, none = (
+        jnp.stack(each) for each in ([left, silence], [left, -left], [silence, silence])
+    )
+    pairs = (stereo, none), (none, stereo), (opposite, stereo), (none, none)
+    for before, sound in pairs:
+        held = restore(before, sound, sample_rate=44100)
+        assert np.isfinite(held).all() and held.any() == sound.any()
+    # What was mono, or had no top band, gets none.
+    mono = jnp.stack([jnp.asarray(tone(5000, frequency=100.0))] * 2)
+    held = restore(mono, stereo, sample_rate=44100)
+    heard, side, top = measure_heard_parts(np.asarray(held), 44100)
+    assert heard > 1 and side < 1e-6 * heard and top < 1e-3 * heard

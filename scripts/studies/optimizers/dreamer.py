@@ -67,7 +67,7 @@ class Dreamer:
         written = render_sound(
             source.sound[:, None],
             sample_rate=source.plan.card.front_end.sample_rate,
-            normalise=source.plan.loudness != "none",
+            target_lufs=source.target_lufs,
         )
         path = self._folder / "inputs" / f"{dream.input}-{dream.seed}.wav"
         path.write_bytes(written.wav)
