@@ -1,0 +1,1 @@
+"""How different a dream is from its input: which settings a first dream should have."""

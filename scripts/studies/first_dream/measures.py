@@ -1,0 +1,54 @@
+"""Measures how a dream differs from its input, as a listener may: in colour, in time, in events."""
+
+from typing import NamedTuple
+
+import librosa
+import numpy as np
+
+# Levels that are further below the loudest cell count as equal: they are not heard beside it.
+AUDIBLE_DB = 60.0
+N_FFT, HOP, BANDS = 2048, 512, 96
+
+
+class Difference(NamedTuple):
+    """How a dream differs from its input, at equal loudness.
+
+    Attributes:
+      lsd: the log-spectral distance in dB: over bands the root mean square, over frames the mean.
+      tv: what of it changes in time, in dB: the same without the mean change of each band, which an
+        equaliser could make.
+      onset_r: the correlation of the envelopes of onsets; 1 means no new events.
+    """
+
+    lsd: float
+    tv: float
+    onset_r: float
+
+
+def measure_difference(original: np.ndarray, dream: np.ndarray, *, sample_rate: int) -> Difference:
+    """Compares two sounds (samples,) of one length."""
+    samples = min(len(original), len(dream))
+    before, after = (_level_db(sound[:samples], sample_rate) for sound in (original, dream))
+    heard = np.maximum(before, after) > 0
+    change = np.where(heard, np.maximum(after, 0) - np.maximum(before, 0), 0)
+    in_time = change - change.mean(axis=1, keepdims=True)
+    envelopes = [
+        librosa.onset.onset_strength(y=sound[:samples], sr=sample_rate)
+        for sound in (original, dream)
+    ]
+    correlation = np.corrcoef(*envelopes)[0, 1]
+    return Difference(_distance(change), _distance(in_time), float(np.nan_to_num(correlation)))
+
+
+def _level_db(sound, sample_rate):
+    """Returns (bands, frames) in dB above the threshold of what is heard beside the loudest."""
+    sound = sound / np.sqrt(np.mean(np.square(sound)))
+    power = librosa.feature.melspectrogram(
+        y=sound, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS
+    )
+    level_db = librosa.power_to_db(power, top_db=None)
+    return level_db - level_db.max() + AUDIBLE_DB
+
+
+def _distance(change_db):
+    return float(np.mean(np.sqrt(np.mean(np.square(change_db), axis=0))))
