@@ -5,7 +5,6 @@ from scipy import signal
 from studies.first_dream.measures import measure_difference
 from tests.helpers.sounds import original
 
-
 # librosa compiles what it measures onsets with.
 pytestmark = pytest.mark.slow
 
