@@ -167,8 +167,8 @@ def test_a_stereo_recording_at_another_rate_is_dreamed_on_at_its_own():
     sources = [source_of(plan, channels, rate=44100)]
     rounds, state = dream_rounds(tiny_network(), sources, 2)
     assert rounds[1].sound.shape == (1, 2, SAMPLES)
-    # The device hears what the network would hear of a file of it, but for the last of 11 kHz, where
-    # soxr fades out.
+    # The device hears what the network would hear of a file of it, but for the highest frequencies,
+    # which soxr fades out.
     heard = state.clip.sound[0]
     dreamed = Recording(np.asarray(state.clip.original[0]).T, 44100)
     again = files.normalise_recording("a.wav", dreamed, sample_rate=RATE)
