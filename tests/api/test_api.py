@@ -102,6 +102,7 @@ def test_any_function_of_activations_is_an_objective(model, drums):
     assert made.sound.shape[0] == 1 and made.sample_rate == 22050
 
 
+@pytest.mark.slow
 def test_of_several_clips_one_that_stops_says_why_and_the_others_are_dreamed(model, drums):
     tone = np.sin(np.arange(drums.shape[1]) / 9)
     levels = [

@@ -59,6 +59,7 @@ def test_other_errors_of_the_device_are_not_hidden(context):
         accelerator.measure_batches(context, 4, "float32", broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["conv1_1", "conv3_2"])
 def test_activations_that_are_computed_again_give_the_same_gradient(layer):
     network = tiny.tiny_network()

@@ -39,6 +39,7 @@ def plain_rounds():
     return sources, *dream_rounds(tiny_network(), sources, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)
 def test_rounds_without_transforms_are_repeated_single_dreams(domain, x64):
     plan = ouroboros_plan(domain=domain, precision="float64", stabilise=False, crossfade=False)
@@ -197,6 +198,7 @@ def test_a_wide_stereo_recording_keeps_its_quiet_treble():
     assert np.abs(rounds[-1].sound[0] - channels.T).max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)
 def test_stabilising_holds_the_index_and_lets_the_detail_go_on(domain):
     noise = generated.noise(jax.random.key(1), samples=SAMPLES)

@@ -19,6 +19,9 @@ from dreamsound_jax.training.loop import train
 from dreamsound_jax.training.recipe import Recipe
 from tests.helpers.training import CARD, Recorder, train_briefly, two_classes, untrained_network
 
+# Compiling the gradient of a whole network and its batch norms takes long.
+pytestmark = pytest.mark.slow
+
 EPOCHS = 12
 
 
@@ -94,7 +97,6 @@ def test_a_batch_must_not_be_larger_than_the_data_set():
         train(untrained_network(), two_classes(12), mean=0, std=1, recipe=recipe)
 
 
-@pytest.mark.slow
 def test_bfloat16_learns_too_and_keeps_float32_weights():
     recipe = Recipe(windows=(32,) * 6, batch_size=16, learning_rate=3e-3, precision="bfloat16")
     monitor = Recorder()
@@ -105,7 +107,6 @@ def test_bfloat16_learns_too_and_keeps_float32_weights():
     assert dtypes == {np.dtype("float32")}
 
 
-@pytest.mark.slow
 def test_devices_share_a_batch():
     """Four devices compute the losses that one does, since batch norm sees the whole batch.
 
