@@ -91,8 +91,9 @@ class Manifest:
 
 def _read(path):
     try:
-        # A folder or a dangling link may have the name of a manifest.
-        return path.read_bytes() if path.is_file() else b""
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return b""  # A folder or a dangling link may have the name of a manifest.
     except PermissionError as error:
         raise StorageError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
 
