@@ -52,7 +52,8 @@ class Card:
         """
         if isinstance(wanted, str):
             wanted = self.synonyms.get(wanted.lower(), wanted)
-            return self.classes.index(nearest_or_fail("class", wanted, self.classes))
+            name = nearest_or_fail("class", wanted, self.classes, also=self.synonyms)
+            return self.classes.index(name)
         if not 0 <= wanted < len(self.classes):
             numbered = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))
             raise UserError(f"no class {wanted} in model {self.name}; its classes: {numbered}")

@@ -168,7 +168,7 @@ class ProcessRun:
             records = manifest.records()
             self._write_page(records)
             # Another process may have recorded a clip and written its page in the meantime.
-            if manifest.records() == records:
+            if self._share.count == 1 or manifest.records() == records:
                 break
         if len(records) == count:
             remove_unfinished(self._folder, only_if_empty=self._share.count > 1)

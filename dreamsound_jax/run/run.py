@@ -52,8 +52,7 @@ def run(
     check_options(options)
     if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
-    flags = asdict(options)
-    earlier = find_earlier_run(options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER)
+    earlier = _find_earlier(options)
     warm_up = WarmUp()
     warm_up.draws(options.batch_size, options.pyramid_size)
     model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
@@ -61,35 +60,27 @@ def run(
     if share.index and not earlier and options.seed is None:
         resolve(options, model.card)  # What is wrong is said before anything is waited for.
         earlier = wait_for_run(
-            options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER, seconds=join_timeout
+            options.output_dir,
+            asdict(options),
+            may_differ=RESUMABLE_WITH_OTHER,
+            seconds=join_timeout,
         )
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = resolve(options, model.card)
-    for message in list_unused(options):
-        log.warning("%s", message)
-    _warn_of_unused_class(plan, model.card)
+    _warn_of_unused(options, plan, model.card)
     for _, message in missing:
         log.error("%s", message)
     model = Model(model.card, devices.replicate(model.network))
-    flags = asdict(options)
     if share.count > 1 and not earlier and found:
-        # Of processes that begin at the same time one writes the inputs, and all read them.
-        jobs = list_jobs(found, plan)
-        write_params(
-            make_folder(options.output_dir),
-            flags=flags,
-            command=command,
-            inputs=found,
-            target_classes=draw_targets(jobs),
-        )
-        earlier = find_earlier_run(options.output_dir, flags, may_differ=RESUMABLE_WITH_OTHER)
+        _begin_together(options, plan, found, command)
+        earlier = _find_earlier(options)
     earlier_inputs = (earlier or {}).get("inputs")
     if earlier_inputs is not None:
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
     process_run = ProcessRun(
         model,
         plan,
-        flags=flags,
+        flags=asdict(options),
         command=command,
         output_dir=options.output_dir,
         share=share,
@@ -99,13 +90,30 @@ def run(
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
 
 
+def _find_earlier(options):
+    return find_earlier_run(options.output_dir, asdict(options), may_differ=RESUMABLE_WITH_OTHER)
+
+
+def _begin_together(options, plan, inputs, command):
+    """Begins a run of several processes: the first one writes the inputs, and all read them."""
+    write_params(
+        make_folder(options.output_dir),
+        flags=asdict(options),
+        command=command,
+        inputs=inputs,
+        target_classes=draw_targets(list_jobs(inputs, plan)),
+    )
+
+
 def _choose_seed(options, earlier):
     if options.seed is not None:
         return options.seed
     return earlier["seed"] if earlier else secrets.randbelow(2**31)
 
 
-def _warn_of_unused_class(plan: Plan, card: Card):
+def _warn_of_unused(options: Options, plan: Plan, card: Card):
+    for message in list_unused(options):
+        log.warning("%s", message)
     if any(clip.target is not None and not clip.dreams_of_class for clip in plan.clips):
         log.warning(
             "--target_class has no effect unless --layers_to_use includes %s",

@@ -36,8 +36,16 @@ def reason_of(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def nearest_or_fail(kind: str, wanted: str, choices: Iterable[str]) -> str:
+def nearest_or_fail(
+    kind: str, wanted: str, choices: Iterable[str], *, also: Iterable[str] = ()
+) -> str:
     """Returns `wanted` if it is one of `choices`.
+
+    Args:
+      kind: what it is, in the message.
+      wanted: what was asked for.
+      choices: what there is.
+      also: what may have been meant, too, and is not listed.
 
     Raises:
       UserError: it is not; the message names the nearest choice, and all of them.
@@ -49,7 +57,7 @@ def nearest_or_fail(kind: str, wanted: str, choices: Iterable[str]) -> str:
     choices = tuple(choices)
     if wanted in choices:
         return wanted
-    lowered = {choice.lower(): choice for choice in choices}
+    lowered = {choice.lower(): choice for choice in (*choices, *also)}
     near = difflib.get_close_matches(str(wanted).lower(), lowered, n=1)
     meant = f" (did you mean {lowered[near[0]]}?)" if near else ""
     raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")

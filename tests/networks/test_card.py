@@ -126,6 +126,10 @@ def test_a_class_is_found_by_what_people_call_it():
     gm = read_card(shipped("checkpoints") / "gm")
     for word, name in (("flute", "pipe"), ("Violin", "strings"), ("drums", "percussive")):
         assert gm.classes[gm.class_index(word)] == name
+    with pytest.raises(
+        UserError, match=r"no class 'fluet' \(did you mean flute\?\); choose from: p"
+    ):
+        gm.class_index("fluet")
     # In General MIDI, each of these instruments is in the family that is named.
     assert not set(gm.synonyms) & set(gm.classes) and set(gm.synonyms.values()) <= set(gm.classes)
     assert card_from_entries(gm.entries(), source="x") == gm
