@@ -47,7 +47,7 @@ class Page:
 
     def open(self):
         self.browser.get(self.address)
-        self.wait("return document.querySelector('.dt-container tbody tr')")
+        self.wait("return document.querySelector('.dt-container tbody tr, article')")
 
     def run(self, script, *given):
         return self.browser.execute_script(script, *given)

@@ -1,0 +1,111 @@
+"use strict";
+
+// The player. Each sound of a clip has an element of its own. All of them play together and only one
+// is heard, so that there is no gap when another one is chosen.
+
+const CLOSE_ENOUGH = 0.02; // seconds between two sounds
+const INAUDIBLE = 1e-6;
+const elements = new Map([...document.querySelectorAll("audio")].map((e) => [e.dataset.suffix, e]));
+const switcher = document.getElementById("switch");
+const caption = document.getElementById("caption");
+const WITHOUT_DIFFERENCE =
+  "There is no difference to hear: in the domain mel the dream has new phases, so all of it differs.";
+let audio = elements.get(".wav"); // the one that is heard
+let loaded = null; // the clip in the player
+
+const silent = () => loaded.sounds.map((each) => elements.get(each)).filter((e) => e !== audio);
+
+/** Loads the sounds of a clip; that of the dream is chosen. */
+function load(clip) {
+  loaded = clip;
+  caption.textContent = clip.name;
+  for (const [suffix, element] of elements) {
+    if (clip.sounds.includes(suffix)) element.src = clip.address + suffix;
+    else element.removeAttribute("src");
+    element.load();
+  }
+  switcher.hidden = clip.sounds.length === 1;
+  for (const label of switcher.querySelectorAll("label")) {
+    label.hidden = !clip.sounds.includes(label.control.value);
+    label.dataset.title ??= label.title;
+    label.title = label.dataset.title + (clip.sounds.length === 2 ? `\n${WITHOUT_DIFFERENCE}` : "");
+  }
+  hear(".wav");
+}
+
+/** Chooses which sound of the clip is heard, at the same place in time. */
+function hear(suffix) {
+  if (!loaded?.sounds.includes(suffix)) return;
+  const last = audio;
+  audio = elements.get(suffix);
+  switcher.querySelector(`[value="${suffix}"]`).checked = true;
+  if (audio === last) return;
+  bringTogether(audio, last);
+  const { muted, volume } = last;
+  const hadFocus = document.activeElement === last;
+  Object.assign(audio, { muted, volume, hidden: false });
+  silence(last);
+  if (hadFocus) audio.focus();
+}
+
+/** Makes a sound inaudible. Chromium plays sounds that are muted, or at 0, by another clock. */
+function silence(element) {
+  element.volume = INAUDIBLE;
+  element.muted = element.volume > 0.5; // Where scripts may not set the volume.
+  element.hidden = true;
+}
+
+/** Brings a sound to the place of another, if it is not there already, and to its state. */
+function bringTogether(element, leader) {
+  if (Math.abs(element.currentTime - leader.currentTime) > CLOSE_ENOUGH)
+    element.currentTime = leader.currentTime;
+  if (leader.paused) element.pause();
+  else start(element);
+}
+
+function start(element) {
+  element.play().catch(() => {}); // What cannot be played is reported by the event.
+}
+
+function playOrPause() {
+  if (audio.paused) start(audio);
+  else audio.pause();
+}
+
+function follow({ target }) {
+  if (target !== audio) return;
+  document.body.classList.toggle("sounding", !audio.paused);
+  for (const element of silent()) if (!element.seeking) bringTogether(element, audio);
+}
+
+function report({ target }) {
+  caption.textContent = `${loaded.name}${target.dataset.suffix} cannot be played.`;
+}
+
+for (const element of elements.values()) {
+  if (element !== audio) silence(element);
+  for (const event of ["play", "pause", "seeking", "timeupdate"]) element.addEventListener(event, follow);
+  element.addEventListener("error", report);
+}
+switcher.addEventListener("change", ({ target }) => hear(target.value));
+document.getElementById("repeat").addEventListener("change", ({ target }) => {
+  for (const element of elements.values()) element.loop = target.checked;
+});
+
+const KEYS = {
+  1: () => hear(".input.wav"),
+  2: () => hear(".wav"),
+  3: () => hear(".difference.wav"),
+  b: () => hear(audio === elements.get(".input.wav") ? ".wav" : ".input.wav"),
+  r: () => document.querySelector("#repeat input").click(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  if (target.closest("input[type=search], select") || ctrlKey || metaKey || altKey) return;
+  if (key === " " && loaded && !target.closest("a, audio, button, [type=checkbox]")) {
+    event.preventDefault(); // The page does not scroll.
+    playOrPause();
+  }
+  KEYS[key]?.();
+});
