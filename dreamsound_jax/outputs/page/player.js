@@ -13,6 +13,7 @@ const WITHOUT_DIFFERENCE =
 let audio = elements.get(".wav"); // the one that is heard
 let loaded = null; // the clip in the player
 
+const choiceOf = (suffix) => switcher.querySelector(`[value="${suffix}"]`);
 const silent = () => loaded.sounds.map((each) => elements.get(each)).filter((e) => e !== audio);
 
 /** Loads the sounds of a clip; that of the dream is chosen. */
@@ -24,9 +25,10 @@ function load(clip) {
     else element.removeAttribute("src");
     element.load();
   }
+  caption.classList.remove("bad");
   switcher.hidden = clip.sounds.length === 1;
   for (const label of switcher.querySelectorAll("label")) {
-    label.hidden = !clip.sounds.includes(label.control.value);
+    label.hidden = label.control.disabled = !clip.sounds.includes(label.control.value);
     label.dataset.title ??= label.title;
     label.title = label.dataset.title + (clip.sounds.length === 2 ? `\n${WITHOUT_DIFFERENCE}` : "");
   }
@@ -35,10 +37,11 @@ function load(clip) {
 
 /** Chooses which sound of the clip is heard, at the same place in time. */
 function hear(suffix) {
-  if (!loaded?.sounds.includes(suffix)) return;
+  const choice = choiceOf(suffix);
+  if (choice.disabled) return;
+  choice.checked = true;
   const last = audio;
   audio = elements.get(suffix);
-  switcher.querySelector(`[value="${suffix}"]`).checked = true;
   if (audio === last) return;
   bringTogether(audio, last);
   const { muted, volume } = last;
@@ -79,7 +82,9 @@ function follow({ target }) {
 }
 
 function report({ target }) {
+  choiceOf(target.dataset.suffix).disabled = true;
   caption.textContent = `${loaded.name}${target.dataset.suffix} cannot be played.`;
+  caption.classList.add("bad");
 }
 
 for (const element of elements.values()) {
