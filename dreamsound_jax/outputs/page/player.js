@@ -3,7 +3,7 @@
 // The player. Each sound of a clip has an element of its own. All of them play together and only one
 // is heard, so that there is no gap when another one is chosen.
 
-const CLOSE_ENOUGH = 0.02; // seconds between two sounds
+const CLOSE_ENOUGH = 0.01; // seconds between two sounds
 const INAUDIBLE = 1e-6;
 const elements = new Map([...document.querySelectorAll("audio")].map((e) => [e.dataset.suffix, e]));
 const switcher = document.getElementById("switch");
@@ -43,10 +43,10 @@ function hear(suffix) {
   const last = audio;
   audio = elements.get(suffix);
   if (audio === last) return;
-  bringTogether(audio, last);
-  const { muted, volume } = last;
+  bringTogether(audio, last, 0.03);
+  const { muted, volume, playbackRate } = last;
   const hadFocus = document.activeElement === last;
-  Object.assign(audio, { muted, volume, hidden: false });
+  Object.assign(audio, { muted, volume, playbackRate, hidden: false });
   silence(last);
   if (hadFocus) audio.focus();
 }
@@ -58,10 +58,16 @@ function silence(element) {
   element.hidden = true;
 }
 
-/** Brings a sound to the place of another, if it is not there already, and to its state. */
-function bringTogether(element, leader) {
-  if (Math.abs(element.currentTime - leader.currentTime) > CLOSE_ENOUGH)
-    element.currentTime = leader.currentTime;
+/**
+ * Brings a sound to the state and to the place of another: by a jump if it is further away than
+ * `most` seconds, else by playing a little faster or slower, without a gap.
+ */
+function bringTogether(element, leader, most) {
+  const behind = leader.currentTime - element.currentTime;
+  const isFar = Math.abs(behind) > most;
+  if (isFar) element.currentTime = leader.currentTime;
+  const hurry = isFar || Math.abs(behind) < CLOSE_ENOUGH ? 0 : 3 * behind;
+  element.playbackRate = leader.playbackRate * (1 + hurry);
   if (leader.paused) element.pause();
   else start(element);
 }
@@ -75,10 +81,11 @@ function playOrPause() {
   else audio.pause();
 }
 
-function follow({ target }) {
+function follow({ target, type }) {
   if (target !== audio) return;
   document.body.classList.toggle("sounding", !audio.paused);
-  for (const element of silent()) if (!element.seeking) bringTogether(element, audio);
+  const most = type === "timeupdate" ? 0.3 : CLOSE_ENOUGH;
+  for (const element of silent()) if (!element.seeking) bringTogether(element, audio, most);
 }
 
 function report({ target }) {
