@@ -339,7 +339,7 @@ class Options:
         "half input, 0 is the input.",
         role="data",
         at_least=0.0,
-        at_most=1.0,
+        at_most=1,
     )
     loudness: str = option(
         "safe",

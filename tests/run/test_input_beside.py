@@ -80,7 +80,6 @@ def test_each_dream_has_its_input_beside_it_and_what_it_changed(run, stereo):
         assert loudness[1] == pytest.approx(loudness[0], abs=0.2), name
         if stem == "two":
             assert likeness(given, read(stereo)[0][: len(given)]) > 0.999
-        assert likeness(given[:, 0], dream[: len(given), 0]) < 0.99 if domain == "sound" else True
         if domain == "sound":
             difference, _ = read(out / f"{name}.difference.wav")
             np.testing.assert_allclose(difference, dream - given, atol=2**-15)
@@ -103,14 +102,11 @@ def test_a_clip_whose_input_file_is_gone_is_dreamed_again_and_others_are_not(run
     assert other.stat().st_mtime_ns == written_at
 
 
-def test_the_input_is_not_written_where_it_is_not_wanted_or_is_in_the_sound(run, caplog):
+def test_the_input_is_not_written_where_it_is_not_wanted_or_is_in_the_sound(run):
     alone = run("alone", write_input=False)
     assert names_in(alone) == {f"00000-noise{suffix}" for suffix in (".wav", ".npz", ".json")}
-    assert not any("no effect" in record.message for record in caplog.records)
     rounds = {"create_ouroboros": True, "ouroboros_length": 2}
-    out = run("ouroboros", write_input=False, **rounds)
-    assert names_in(out) == names_in(alone)
-    assert "--write_input has no effect without --nocreate_ouroboros" in caplog.text
+    assert names_in(run("ouroboros", **rounds)) == names_in(alone)
 
 
 def test_padded_clips_have_inputs_as_long_as_they_were(run):
