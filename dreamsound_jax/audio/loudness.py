@@ -127,9 +127,7 @@ def _lower_to_ceiling(limited, lufs, ceiling_dbtp):
     return limited, Loudness(lufs - excess_db, true_peak_dbtp - excess_db)
 
 
-def match_loudness(
-    sound: np.ndarray, reference: np.ndarray, *, sample_rate: int
-) -> np.ndarray:
+def match_loudness(sound: np.ndarray, reference: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """Scales a sound to the loudness of another; where one is too quiet for the meter, to its RMS.
 
     Args:

@@ -185,7 +185,9 @@ def _summarise(clip):
 
 def _name_heard(probabilities):
     """Returns the most probable class in the input and in the written sound, in words."""
-    return [_name_most_probable(each) for each in (probabilities.before, probabilities.written_sound)]
+    return [
+        _name_most_probable(each) for each in (probabilities.before, probabilities.written_sound)
+    ]
 
 
 def _encode_npz(arrays):

@@ -335,8 +335,8 @@ class Options:
     )
     mix: float = option(
         1.0,
-        "How much of the dream is in the written sound: 1 is the dream alone, 0.5 is half dream and "
-        "half input, 0 is the input.",
+        "How much of the dream is in the written sound: 1 is the dream alone, 0.5 is half dream "
+        "and half input, 0 is the input.",
         role="data",
         at_least=0.0,
         at_most=1,

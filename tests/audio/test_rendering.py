@@ -49,7 +49,11 @@ def test_a_sound_that_the_meter_does_not_hear_is_no_reason_to_fail(dreamed, give
 
 def test_a_difference_is_exact_and_is_never_clipped():
     sound = noise(level=0.2)
-    for scale, target_lufs, subtype in [(0.5, -23, "PCM_16"), (-1, -3, "FLOAT"), (2, None, "FLOAT")]:
+    for scale, target_lufs, subtype in [
+        (0.5, -23, "PCM_16"),
+        (-1, -3, "FLOAT"),
+        (2, None, "FLOAT"),
+    ]:
         dream, other = (
             render_sound(each, sample_rate=RATE, target_lufs=target_lufs)
             for each in (sound, scale * sound + noise(level=0.01))
