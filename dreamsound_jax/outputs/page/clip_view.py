@@ -45,18 +45,12 @@ def clip_html(record: Mapping[str, Value], *, player: str, facts: Mapping[str, o
       HTML. It can be read without JavaScript, but for the player.
     """
     if record.get("error") is not None:
-        shown = f'<p class="reason">failed: {escaped(record["error"])}</p>'
-        return "\n".join([shown, list_facts(_list_known(record)), list_facts(facts)])
-    parts = [
-        _picture(record),
-        f'<div id="player">\n{player}</div>\n<script>load(rows[0][0]);</script>',
-        _heard(record),
-        list_facts(_list_known(record)),
-        _links(record),
-        "<h3>The run</h3>",
-        list_facts(facts),
-    ]
-    return "\n".join(parts)
+        parts = [f'<p class="reason">failed: {escaped(record["error"])}</p>']
+    else:
+        player = f'<div id="player">\n{player}</div>\n<script>load(rows[0][0]);</script>'
+        parts = [_picture(record), player, _heard(record), _links(record)]
+    known = [list_facts(_list_known(record)), "<h3>The run</h3>", list_facts(facts)]
+    return "\n".join(parts + known)
 
 
 def escaped(text: object) -> str:
