@@ -55,6 +55,7 @@ class ClipPlan:
       steps: how its steps are taken.
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness: the options
         of these names.
+      strength: that of the dream; its other settings follow from it already.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
     """
@@ -75,6 +76,7 @@ class ClipPlan:
     detail_factor: float
     num_iterations: int
     gain_range: float
+    strength: float
     clip_length: int
     sine_freq: float
     seed: int

@@ -21,6 +21,7 @@ from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source, draw_targets, read_source
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import THREADS, Writers
+from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError, describe_error
 from dreamsound_jax.system.processes import Share
 
@@ -115,6 +116,9 @@ class ProcessRun:
         includes = self._share.includes
         own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
+        if not self._share.index:
+            network = self._model.card.name
+            log.info("dreaming by the network %s on %s", network, devices.describe())
         # Of several processes only the first shows how far it is.
         with Progress(own, done_before, shown=not self._share.index) as progress:
             writers = Writers(
@@ -218,11 +222,12 @@ def _describe_unread(job, error):
 
 def suggest(plan: ClipPlan) -> str:
     """Says how a dream comes out stronger or weaker than by this plan."""
-    rate = float(plan.steps.learning_rate)
-    weaker = (
-        f"--gain_range={plan.gain_range / 2:g}" if plan.keeps_original else f"--lr={rate / 2:g}"
-    )
-    return f"for a stronger dream add --lr={2 * rate:g}, for a weaker one {weaker}"
+    weaker, stronger = max(0, plan.strength - 20), min(100, plan.strength + 20)
+    less = f"a weaker one --strength={weaker:g}"
+    more = f"a stronger dream --strength={stronger:g}"
+    if plan.strength == 100:
+        return f"add for {less}"
+    return f"add for {more}, for {less}" if plan.strength else f"add for {more}"
 
 
 def _summarise(failed, finished, seconds, busy_seconds):
