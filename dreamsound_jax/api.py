@@ -160,7 +160,12 @@ def dream(
         raise UserError(f"the preset {options['preset']} makes an ouroboros: use `ouroboros`")
     placed, input_db = place_clips(sources)
     dreamed = dream_batch(
-        model, placed, place_settings(sources), input_db=input_db, program=plan.program()
+        model,
+        placed,
+        place_settings(sources),
+        input_db=input_db,
+        program=plan.program(),
+        distances_db=[source.plan.distance_db for source in sources],
     )
     dreamed = jax.tree.map(np.asarray, dreamed)
     dreams = []
@@ -185,6 +190,7 @@ def _dream_of(source, given, given_rate, dreamed):
         spectrogram_db=rendered.mel_db,
         change_db=rendered.change_db,
         climb=dreamed.climb.objective,
+        distance_db=float(dreamed.distance_db),
         objective_before=float(dreamed.before.objective),
         objective_after=float(dreamed.after.objective),
         class_probabilities_before=before,

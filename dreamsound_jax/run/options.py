@@ -80,13 +80,28 @@ class Options:
       ('relu3_4',)
     """
 
-    # What to dream on.
+    # What to dream on, and how far.
     input: tuple[str, ...] = option(
         ("drums",),
         "Sounds to dream on: files, folders, patterns such as '*.wav', noise, sine, or drums, a "
         "recording that is included. Separate them by commas. Words that belong to no flag are "
         "inputs, too.",
         role="run",
+    )
+    preset: str | None = option(
+        None,
+        "Name of a preset, which sets other flags; --list_presets describes all of them. Flags "
+        "that are given as well win.",
+        role="program",
+    )
+    strength: float | None = option(
+        None,
+        "How far the dream goes, from 0 to 100: sets --gain_range, --lr and --num_iterations "
+        "together, relative to what they are otherwise, which is a strength of "
+        f"{NEUTRAL_STRENGTH:g}.",
+        role="program",
+        at_least=0.0,
+        at_most=100.0,
     )
     num_clips: int | None = option(
         None,
@@ -163,21 +178,6 @@ class Options:
     )
 
     # How to dream.
-    preset: str | None = option(
-        None,
-        "Name of a preset, which sets other flags; --list_presets describes all of them. Flags "
-        "that are given as well win.",
-        role="program",
-    )
-    strength: float | None = option(
-        None,
-        "How far the dream goes, from 0 to 100: sets --gain_range, --lr and --num_iterations "
-        "together, relative to what they are otherwise, which is a strength of "
-        f"{NEUTRAL_STRENGTH:g}.",
-        role="program",
-        at_least=0.0,
-        at_most=100.0,
-    )
     domain: str = option(
         "sound",
         "sound: turn parts of the recording up and down, in time and frequency; its sample rate "

@@ -12,10 +12,10 @@ from dreamsound_jax.dreaming.optimizers import (
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
+from dreamsound_jax.run.options import DOMAIN_DEFAULTS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
-from dreamsound_jax.run.strength import apply_strength
+from dreamsound_jax.run.strength import apply_strength, distance_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -73,7 +73,7 @@ def _clip_plan(options, changes, card):
         detail_factor=asked.detail_factor,
         num_iterations=asked.num_iterations,
         gain_range=asked.gain_range,
-        strength=NEUTRAL_STRENGTH if asked.strength is None else asked.strength,
+        distance_db=distance_of(asked.strength),
         clip_length=asked.clip_length,
         sine_freq=asked.sine_freq,
         seed=asked.seed,

@@ -1,4 +1,4 @@
-"""The strength of a dream: one number for its gain range, its learning rate and its steps."""
+"""The strength of a dream: one number for its gain range, learning rate, steps and distance."""
 
 from dataclasses import replace
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
 
-# So many times the gain range, the learning rate and the steps of the other options. Measured so
-# that the log-spectral distance from the input rises evenly: docs/first_dream.md.
+# A dream of strength 100 is so far from its input, as `measure_distance` measures it.
+FULL_DISTANCE_DB = 16.0
+# So many times the gain range, the learning rate and the steps of the other options. A dream by
+# these comes near its distance by itself (docs/first_dream.md); it is then scaled to reach it.
 STRENGTHS = (0, 15, 30, 45, NEUTRAL_STRENGTH, 80, 100)
 GAIN_RANGES = (0, 0.2, 0.42, 0.68, 1, 1.5, 2)
 LEARNING_RATES = (0, 0.2, 0.42, 0.68, 1, 2, 4)
@@ -19,6 +21,16 @@ def fill_lr(options: Options) -> Options:
     return (
         replace(options, lr=DOMAIN_DEFAULTS[options.domain].lr) if options.lr is None else options
     )
+
+
+def distance_of(strength: float | None) -> float | None:
+    """Returns how far a dream of a strength is to be from its input, in dB."""
+    return None if strength is None else FULL_DISTANCE_DB * strength / 100
+
+
+def strength_of(distance_db: float) -> float:
+    """Returns the strength of a dream that is so far from its input, from 0 to 100."""
+    return min(100.0, 100 * distance_db / FULL_DISTANCE_DB)
 
 
 def apply_strength(options: Options) -> Options:
