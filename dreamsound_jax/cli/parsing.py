@@ -103,10 +103,10 @@ def _take_as_inputs(words: list[str]) -> None:
     for word in words:
         name, is_assignment, _ = word.partition("=")
         if not takes_inputs or is_assignment and name in {"", *flags.FLAGS}:
-            hint = f"did you mean --{word}? " if name in flags.FLAGS else ""
+            hint = f"; did you mean --{word}?" if name in flags.FLAGS else ""
             raise UserError(
-                f"{word!r} belongs to no flag: {hint}Put no spaces around = (--help lists the "
-                "flags)"
+                f"{word!r} belongs to no flag{hint} (--help lists the flags; there must be no "
+                "spaces around =)"
             )
     flag = flags.FLAGS["input"]
     flag.value = [*(flag.value if flag.present else []), *words]

@@ -100,8 +100,8 @@ class Options:
         "together, relative to what they are otherwise, which is a strength of "
         f"{NEUTRAL_STRENGTH:g}.",
         role="program",
-        at_least=0.0,
-        at_most=100.0,
+        at_least=0,
+        at_most=100,
     )
     num_clips: int | None = option(
         None,
