@@ -41,7 +41,7 @@ setup(
     package_data={
         "dreamsound_jax": ["py.typed"],
         "dreamsound_jax.audio": ["recordings/*"],
-        "dreamsound_jax.outputs.page": ["page.html", "page.css", "page.js", "datatables/*"],
+        "dreamsound_jax.outputs.page": ["*.html", "*.css", "*.js", "datatables/*"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],
     },

@@ -182,7 +182,7 @@ def _dream_of(source, given, given_rate, dreamed):
     )
     rendered = dreamed.rendered
     return Dream(
-        sound=_like(rendered.sound, given),
+        sound=_like(source.mix_with_input(rendered.sound), given),
         sample_rate=source.sample_rate,
         input=given,
         input_rate=given_rate,
@@ -283,7 +283,8 @@ def _dream_rounds(model, sources, plan):
 
 def _ouroboros_of(source, given, before, rounds):
     before_db, before_sound = before
-    sound = np.concatenate([before_sound, *(each.sound for each in rounds)], axis=1)
+    mixed = [source.mix_with_input(each.sound) for each in rounds]
+    sound = np.concatenate([before_sound, *mixed], axis=1)
     return Ouroboros(
         sound=_like(sound, given),
         sample_rate=source.sample_rate,

@@ -8,6 +8,7 @@ import numpy as np
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.rendering import find_target_lufs, render_sound
 from dreamsound_jax.domains.registry import DOMAINS
+from dreamsound_jax.outputs.clip_files import describe_mix
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.panels import SpectrogramScale
 from dreamsound_jax.run.plan import ClipPlan
@@ -22,7 +23,8 @@ class Dream:
 
     Attributes:
       sound: the dream, shaped as the input: (samples,) or (channels, samples), float32. In the
-        domain "mel" it has one channel, and up to a frame less.
+        domain "mel" it has one channel, and up to a frame less. With `mix` under 1, the dream mixed
+        with the input; all other attributes are of the dream alone.
       sample_rate: of `sound`, in Hz.
       input: the input, as it was given.
       input_rate: its sample rate, in Hz.
@@ -80,7 +82,7 @@ class Dream:
         front_end = self.plan.card.front_end
         return draw_dream(
             DreamPicture(
-                title=f"Dream by {self.plan.card.name}",
+                title=f"Dream by {self.plan.card.name}{describe_mix(self.plan.mix)}",
                 scale=SpectrogramScale(
                     band_centres=front_end.band_centres,
                     seconds_per_frame=front_end.seconds_per_frame,
@@ -109,7 +111,8 @@ class Ouroboros:
 
     Attributes:
       sound: the input, then each round, one after the other: (samples,) or (channels, samples),
-        float32. With `crossfade`, each round fades in over the one before it.
+        float32. With `crossfade`, each round fades in over the one before it. With `mix` under 1,
+        each round is mixed with the input; all other attributes are of the rounds alone.
       sample_rate: of `sound`, in Hz.
       spectrograms_db: (rounds + 1, mel bands, frames), of the input and of each round, in dB.
       overcooked_db: (rounds,), the overcooked index of each round's sound.

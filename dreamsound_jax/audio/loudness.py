@@ -127,6 +127,20 @@ def _lower_to_ceiling(limited, lufs, ceiling_dbtp):
     return limited, Loudness(lufs - excess_db, true_peak_dbtp - excess_db)
 
 
+def match_loudness(sound: np.ndarray, reference: np.ndarray, *, sample_rate: int) -> np.ndarray:
+    """Scales a sound to the loudness of another; where one is too quiet for the meter, to its RMS.
+
+    Args:
+      sound, reference: (samples,) or (samples, channels).
+      sample_rate: of both, in Hz.
+    """
+    lufs, wanted = (measure_lufs(each, sample_rate=sample_rate) for each in (sound, reference))
+    if math.isfinite(lufs) and math.isfinite(wanted):
+        return sound * 10 ** ((wanted - lufs) / 20)
+    power, wanted = (np.mean(np.square(each, dtype=np.float64)) for each in (sound, reference))
+    return sound * np.sqrt(wanted / power) if power else sound
+
+
 def check_finite(sound: np.ndarray) -> None:
     """Raises ValueError if a sample is NaN or infinite."""
     if not np.isfinite(sound).all():

@@ -16,6 +16,7 @@ from dreamsound_jax.audio.loudness import (
 from dreamsound_jax.system.errors import UserError
 
 LOUDNESSES = ("safe", "match", "none")
+_MONO_ON_TWO_SPEAKERS_LU = 10 * math.log10(2)
 _LOWEST_LUFS = -70  # BS.1770 measures nothing quieter.
 
 
@@ -55,6 +56,49 @@ def render_sound(
     scaled, loudness = normalise_loudness(sound, sample_rate=sample_rate, target_lufs=target_lufs)
     wav = encode_wav(scaled, sample_rate=sample_rate)
     return RenderedSound(wav, decode_sound(wav), loudness)
+
+
+def render_input(
+    original: Recording, *, dream: RenderedSound, target_lufs: float | None
+) -> RenderedSound:
+    """Renders an input to be compared with its dream: as loud when it is played, and as long.
+
+    Args:
+      original: the input, with its own channels and sample rate.
+      dream: as it is written.
+      target_lufs: what the dream was given by `render_sound`. With None, the input is written in
+        float32, too, and its peaks are not limited. If the dream is too quiet for the meter, the
+        input is given this loudness, or with None keeps its level.
+    """
+    (dreamed, dream_rate), (channels, sample_rate) = dream.recording, original
+    channels = channels[: round(len(dreamed) * sample_rate / dream_rate)]
+    wanted = dream.loudness.lufs + _gain_on_two_speakers(dreamed) - _gain_on_two_speakers(channels)
+    if target_lufs is not None:
+        wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
+        return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted)
+    gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate)
+    if math.isfinite(gain_db):
+        channels = channels * 10 ** (gain_db / 20)
+    return render_sound(channels, sample_rate=sample_rate, target_lufs=None)
+
+
+def _gain_on_two_speakers(channels):
+    """Returns how much louder a sound is on two loudspeakers, which both play a mono sound."""
+    return _MONO_ON_TWO_SPEAKERS_LU if channels.shape[1] == 1 else 0.0
+
+
+def render_difference(dream: RenderedSound, original: RenderedSound) -> bytes:
+    """Encodes a written dream minus its written input, of one shape, sample by sample, as a WAV.
+
+    It is exact, and never clipped: with 16 bit, or in float32 if a sample is over full scale or if
+    the two are in float32.
+    """
+    (dreamed, sample_rate), (channels, _) = dream.recording, original.recording
+    difference = dreamed - channels
+    steps = difference * 2**15
+    fits = np.array_equal(steps, np.round(steps).clip(-(2**15), 2**15 - 1))
+    subtype = "PCM_16" if fits else "FLOAT"
+    return encode_wav(difference, sample_rate=sample_rate, subtype=subtype)
 
 
 def parse_loudness(loudness: str | float) -> str | float:

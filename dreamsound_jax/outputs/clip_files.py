@@ -15,6 +15,8 @@ from dreamsound_jax.audio.rendering import RenderedSound
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
 
+INPUT, DIFFERENCE = ".input.wav", ".difference.wav"
+
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +34,7 @@ class ClipRequest:
       layers: the layers that were chosen.
       target_class: the class that was dreamed of, or None.
       swept: the flags in which the clip differs from others of its run, by name.
+      mix: how much of the dream is in the written sound, from 0 to 1.
     """
 
     number: int
@@ -43,6 +46,7 @@ class ClipRequest:
     layers: tuple[str, ...]
     target_class: str | None = None
     swept: Mapping[str, Any] = field(default_factory=dict)
+    mix: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,8 @@ class ClipFiles:
     Attributes:
       request: which clip it is.
       sound: what the .wav holds.
+      compared: WAV files to compare with it by ear, as bytes by their suffix, `INPUT` or
+        `DIFFERENCE`.
       arrays: what the .npz holds, by name.
       picture: the bytes of the .png; None if there is none.
       result: what the dream or the ouroboros did.
@@ -81,10 +87,11 @@ class ClipFiles:
     result: DreamResult | OuroborosResult
     probabilities: ClassProbabilities
     timings: Mapping[str, float]
+    compared: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
-    """Writes the .wav, .npz, .png and .json of a clip, each whole or not at all, the .json last.
+    """Writes the files of a clip, each whole or not at all, the .json last.
 
     Returns:
       The record of the clip for the manifest.
@@ -93,7 +100,7 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
       StorageError: the folder cannot be written to, or the disk is full.
     """
     path = folder / clip.request.name
-    contents = {".wav": clip.sound.wav, ".npz": _encode_npz(clip.arrays)}
+    contents = {".wav": clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
     if clip.picture is not None:
         contents[".png"] = clip.picture
     contents[".json"] = encode_json(describe_clip(clip))
@@ -115,6 +122,7 @@ def describe_clip(clip: ClipFiles) -> dict:
         "domain": request.domain,
         "layers_to_use": list(request.layers),
         "target_class": request.target_class,
+        **({} if request.mix == 1 else {"mix": request.mix}),
         **clip.result.facts(),
         "class_probabilities": probabilities,
         "loudness_lufs": _finite_or_none(loudness.lufs),
@@ -146,6 +154,7 @@ def make_record(clip: ClipFiles) -> dict:
         "loudness_lufs": _finite_or_none(clip.sound.loudness.lufs),
         "seconds": round(_seconds_of(clip), 3),
         "picture": clip.picture is not None,
+        "heard": _name_heard(clip.probabilities),
     }
 
 
@@ -158,16 +167,27 @@ def title_clip(request: ClipRequest, *, kind: str, aim: str | None = None) -> st
       aim: what was dreamed towards, such as "towards organ"; None without a class.
     """
     name, layers = printable_name(Path(request.input).name), " + ".join(request.layers)
-    return f"{kind} of {name} by {layers} of {request.model}{f', {aim}' if aim else ''}"
+    aim = f", {aim}" if aim else ""
+    return f"{kind} of {name} by {layers} of {request.model}{aim}{describe_mix(request.mix)}"
+
+
+def describe_mix(mix: float) -> str:
+    """Returns the end of a title, which says how much of the sound is the dream; "" if all is."""
+    return "" if mix == 1 else f"; the sound is {mix:.0%} dream and {1 - mix:.0%} input"
 
 
 def _summarise(clip):
     """Returns one line about a clip, for the log."""
-    before, written = map(
-        _name_most_probable, (clip.probabilities.before, clip.probabilities.written_sound)
-    )
+    before, written = _name_heard(clip.probabilities)
     layers, progress = "+".join(clip.request.layers), clip.result.summarise()
     return f"{layers}{progress}; the network hears {before} -> {written}"
+
+
+def _name_heard(probabilities):
+    """Returns the most probable class in the input and in the written sound, in words."""
+    return [
+        _name_most_probable(each) for each in (probabilities.before, probabilities.written_sound)
+    ]
 
 
 def _encode_npz(arrays):

@@ -27,6 +27,7 @@ def describe_request(source: Source) -> ClipRequest:
         layers=plan.asked_layers,
         target_class=source.target_name,
         swept=plan.changes,
+        mix=plan.mix,
     )
 
 

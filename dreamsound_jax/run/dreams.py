@@ -8,12 +8,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from dreamsound_jax.audio.rendering import render_sound
+from dreamsound_jax.audio.rendering import render_difference, render_input, render_sound
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
+from dreamsound_jax.outputs.clip_files import DIFFERENCE, INPUT, ClipFiles, title_clip
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.results import DreamResult
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
@@ -104,10 +104,11 @@ def _make_files(model, source, dreamed, seconds, plan):
         raise UserError(f"{fault}; nothing was written for this clip")
     dreamed = _trim(dreamed, source.kept_share)
     rendered = dreamed.rendered
+    target_lufs = source.target_lufs
     sound = render_sound(
-        rendered.sound.T,
+        source.mix_with_input(rendered.sound).T,
         sample_rate=source.sample_rate,
-        target_lufs=source.target_lufs,
+        target_lufs=target_lufs,
     )
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
@@ -117,6 +118,7 @@ def _make_files(model, source, dreamed, seconds, plan):
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
+        compared=_render_compared(source, sound, target_lufs) if plan.writes_inputs else {},
         arrays=arrays,
         picture=picture,
         result=DreamResult(
@@ -132,6 +134,15 @@ def _make_files(model, source, dreamed, seconds, plan):
     )
 
 
+def _render_compared(source, sound, target_lufs):
+    """Returns the WAV files that are compared with the dream, {suffix: bytes}."""
+    original = render_input(source.kept_recording, dream=sound, target_lufs=target_lufs)
+    compared = {INPUT: original.wav}
+    if source.plan.keeps_original:
+        compared[DIFFERENCE] = render_difference(sound, original)
+    return compared
+
+
 def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
     """Returns the dream of a clip without its padding: the share of its sound and frames."""
     if share == 1:
@@ -145,11 +156,6 @@ def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
     )
 
 
-def _without_padding(source):
-    channels = source.recording.channels
-    return source.recording._replace(channels=channels[: round(source.kept_share * len(channels))])
-
-
 def _picture(source, dreamed, sound):
     plan, front_end = source.plan, source.plan.card.front_end
     return DreamPicture(
@@ -159,7 +165,7 @@ def _picture(source, dreamed, sound):
         after_db=dreamed.rendered.mel_db,
         change_db=dreamed.rendered.change_db,
         change_label=DOMAINS[plan.domain].change_label,
-        before=_without_padding(source),
+        before=source.kept_recording,
         after=sound.recording,
         objective=dreamed.climb.objective,
         objective_label=plan.objective(source.target).label(plan.card),

@@ -369,6 +369,20 @@ class Options:
     plots: bool = option(
         True, "Draw a picture of each clip, which takes a second or two.", role="run"
     )
+    write_input: bool = option(
+        True,
+        "Beside each dream, write its input at the same loudness, and in the domain sound what the "
+        "dream changed, so that the page of clips can switch between them.",
+        role="run",
+    )
+    mix: float = option(
+        1.0,
+        "How much of the dream is in the written sound: 1 is the dream alone, 0.5 is half dream "
+        "and half input, 0 is the input.",
+        role="data",
+        at_least=0.0,
+        at_most=1,
+    )
     loudness: str = option(
         "safe",
         "Loudness of the written sound. safe: -23 LUFS. match: that of the input, which can be "

@@ -206,7 +206,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     failure = _describe_failure(rounds, source.plan)
     rounds = Rounds(*(array[:count] for array in rounds))
     sound = render_sound(
-        np.concatenate([before_sound, *rounds.sound], axis=1).T,
+        np.concatenate([before_sound, *map(source.mix_with_input, rounds.sound)], axis=1).T,
         sample_rate=source.sample_rate,
         target_lufs=source.target_lufs,
     )

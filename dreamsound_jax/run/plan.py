@@ -53,8 +53,8 @@ class ClipPlan:
       class_weight: 1 towards the class, -1 away from it.
       optimizer: its name.
       steps: how its steps are taken.
-      gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness: the options
-        of these names.
+      gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness, mix: the
+        options of these names.
       distance_db: how far the dream is to be from its input; None for as far as it goes.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
@@ -81,6 +81,7 @@ class ClipPlan:
     sine_freq: float
     seed: int
     loudness: str
+    mix: float
     dtype: Any
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None
@@ -178,6 +179,7 @@ class Plan:
       batch_size: clips that are dreamed at once.
       pads_lengths: whether files are padded to a few lengths.
       draws_pictures: whether each clip gets a picture.
+      writes_inputs: whether the input is written beside each dream.
       save_every: seconds between two saves of an unfinished ouroboros.
       dtype: of spectrograms and sounds; that of the network may be narrower.
     """
@@ -189,6 +191,7 @@ class Plan:
     batch_size: int
     pads_lengths: bool
     draws_pictures: bool
+    writes_inputs: bool
     save_every: float
     dtype: Any = field(default=jnp.float32)
 

@@ -44,6 +44,7 @@ def resolve(options: Options, card: Card) -> Plan:
         batch_size=options.batch_size,
         pads_lengths=options.lengths == "buckets",
         draws_pictures=options.plots,
+        writes_inputs=options.write_input,
         save_every=options.save_every,
         dtype=_dtype(options),
     )
@@ -78,6 +79,7 @@ def _clip_plan(options, changes, card):
         sine_freq=asked.sine_freq,
         seed=asked.seed,
         loudness=asked.loudness,
+        mix=asked.mix,
         dtype=_dtype(asked),
         ouroboros=_ouroboros(asked) if asked.create_ouroboros else None,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from dreamsound_jax.audio import files, generated
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.find import GENERATED, RECORDINGS
+from dreamsound_jax.audio.loudness import match_loudness
 from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
 from dreamsound_jax.run.jobs import Job
@@ -59,11 +60,35 @@ class Source(NamedTuple):
         return None if self.target is None else self.plan.card.classes[self.target]
 
     @property
+    def kept_recording(self) -> Recording:
+        """The input as it came, without padding."""
+        channels = self.recording.channels
+        return self.recording._replace(channels=channels[: round(self.kept_share * len(channels))])
+
+    @property
     def target_lufs(self) -> float | None:
         """The loudness of what is written of the clip, in LUFS; None if it keeps its level."""
-        samples = round(self.kept_share * len(self.recording.channels))
-        kept = self.recording._replace(channels=self.recording.channels[:samples])
-        return find_target_lufs(self.plan.loudness, kept)
+        return find_target_lufs(self.plan.loudness, self.kept_recording)
+
+    def mix_with_input(self, dream: np.ndarray) -> np.ndarray:
+        """Mixes a dream of the clip, or a round, with its input, as `--mix` says.
+
+        Args:
+          dream: (channels, samples) at `sample_rate`.
+
+        Returns:
+          The mix, at the level of the dream. In the domain "sound", dream and input already have
+          one root mean square; in the domain "mel", the input as the network hears it is brought
+          to the loudness of the dream.
+        """
+        share = self.plan.mix
+        if share == 1:
+            return dream
+        keeps = self.plan.keeps_original
+        original = (self.recording.channels.T if keeps else self.sound[None])[:, : dream.shape[1]]
+        if not keeps:
+            original = match_loudness(original.T, dream.T, sample_rate=self.sample_rate).T
+        return share * dream + (1 - share) * original
 
     @property
     def shape(self) -> tuple:

@@ -29,6 +29,7 @@ _OF_OUROBOROS = (
 )
 _NEEDS = (
     _Need("--create_ouroboros", lambda options: options.create_ouroboros, _OF_OUROBOROS),
+    _Need("--nocreate_ouroboros", lambda options: not options.create_ouroboros, ("write_input",)),
     _Need("--domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
     _Need("--replace_detail", lambda options: options.replace_detail, ("detail_factor",)),
     _Need("--input=sine", lambda options: "sine" in options.input, ("sine_freq",)),

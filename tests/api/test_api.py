@@ -91,6 +91,20 @@ def test_an_ouroboros_is_the_input_and_its_rounds(model, drums, tmp_path):
     np.testing.assert_allclose(first, single.sound, atol=1e-4)
 
 
+def test_a_mix_is_of_the_input_and_the_dream(model, drums):
+    given = {"objective": ds.layer("relu2_2"), "ouroboros_length": 2, **SHORT}
+    wet, half = (ds.ouroboros(drums, 44100, model, mix=mix, **given) for mix in (1, 0.5))
+    first, *rounds = np.split(wet.sound, 3, axis=1)
+    mixed = np.concatenate([first, *((each + drums) / 2 for each in rounds)], axis=1)
+    np.testing.assert_allclose(half.sound, mixed, atol=1e-6)
+    del given["ouroboros_length"]
+    wet, half = (ds.dream(drums, 44100, model, mix=mix, **given) for mix in (1, 0.5))
+    np.testing.assert_allclose(half.sound, (wet.sound + drums) / 2, atol=1e-6)
+    np.testing.assert_array_equal(half.spectrogram_db, wet.spectrogram_db)
+    with pytest.raises(ds.UserError, match="--mix must be at most 1, and is 1.5"):
+        ds.dream(drums, 44100, model, mix=1.5, **given)
+
+
 def test_any_function_of_activations_is_an_objective(model, drums):
     def brightness(activations):
         return activations["relu1_2"][64:].mean()

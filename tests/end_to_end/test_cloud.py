@@ -135,11 +135,12 @@ def when(folder, name):
 def check(folder, local):
     """Checks that exactly the files of a run are there, and are those in a local folder."""
     records = [f"manifest-000-{number:06d}.jsonl" for number in range(CLIPS)]
-    files = [f"{name}{suffix}" for name in GOOD for suffix in SUFFIXES]
+    sounds = (".wav", ".input.wav", ".difference.wav")
+    files = [f"{name}{suffix}" for name in GOOD for suffix in (*SUFFIXES, *sounds)]
     there = {path.name for path in folder.iterdir()}
     assert there == {*files, *records, "params.json", "index.html"}
     for name in GOOD:
-        for suffix in (".wav", ".npz"):
+        for suffix in (*sounds, ".npz"):
             here, there = ((each / f"{name}{suffix}").read_bytes() for each in (local, folder))
             assert here == there, f"{name}{suffix}"
         facts = json.loads((folder / f"{name}.json").read_text())

@@ -62,7 +62,7 @@ def test_a_killed_process_stops_no_other_and_the_same_command_completes_the_run(
     printed = dream(*shorter, cwd=tmp_path)
     assert printed.count(".wav: ") == COUNT // 2
     assert numbers_of(out) == list(range(COUNT))
-    assert len(files_of(out)) == 2 * COUNT
+    assert len(files_of(out)) == 4 * COUNT
 
 
 def test_a_process_that_is_done_does_not_wait_for_one_with_much_more_to_do(flags, tmp_path):

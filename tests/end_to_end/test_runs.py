@@ -27,7 +27,8 @@ def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
     printed = dream(cwd=tmp_path)
     folder = tmp_path / "outputs" / "1"
     names = {path.name for path in folder.iterdir()}
-    assert names == {*(f"{NAME}{suffix}" for suffix in (".json", ".npz", ".png", ".wav")), *OF_RUN}
+    suffixes = (".json", ".npz", ".png", ".wav", ".input.wav", ".difference.wav")
+    assert names == {*(f"{NAME}{suffix}" for suffix in suffixes), *OF_RUN}
     check_clip(folder / f"{NAME}.wav", frames=256, form=(22050, 51200, 1))
     assert f"{NAME}.wav" in printed
     card = read_card(shipped("checkpoints") / "gm")

@@ -46,8 +46,9 @@ class Page:
         self.open()
 
     def open(self):
+        self.browser.get_log("browser")  # What a page before it has left there.
         self.browser.get(self.address)
-        self.wait("return document.querySelector('.dt-container tbody tr')")
+        self.wait("return document.querySelector('.dt-container tbody tr, article')")
 
     def run(self, script, *given):
         return self.browser.execute_script(script, *given)

@@ -13,6 +13,7 @@ from dreamsound_jax.outputs.clip_files import (
     ClassProbabilities,
     ClipFiles,
     ClipRequest,
+    describe_clip,
     title_clip,
     write_clip,
 )
@@ -91,6 +92,18 @@ def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
     facts = json.loads((tmp_path / "00003-a.json").read_text())
     assert (facts["loudness_lufs"], facts["true_peak_dbtp"], facts["target_class"]) == (None,) * 3
     assert (record["picture"], "p_target" in record, record["seconds"]) == (False, False, 0.09)
+
+
+def test_sounds_to_compare_are_written_and_recorded_with_the_mix(tmp_path):
+    given = clip(compared={".input.wav": b"12345"}, request=request(mix=0.25))
+    record = write_clip(epath.Path(tmp_path), given)
+    assert (tmp_path / "00003-a.input.wav").read_bytes() == b"12345"
+    assert record["files"][".input.wav"] == 5
+    assert record["heard"] == ["pipe 75%", "organ 70%"]
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert facts["mix"] == 0.25 and "mix" not in describe_clip(clip())
+    title = title_clip(given.request, kind="Dream")
+    assert title.endswith(" of gm; the sound is 25% dream and 75% input")
 
 
 def test_an_ouroboros_says_what_each_round_did(tmp_path):

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from dreamsound_jax.outputs.page import page
-from tests.helpers.browser import Page, start_browser
+from tests.helpers.browser import Page
 
 HOSTILE = (
     """</script ><!--<script><img src=x onerror="document.title='ruined'"> & 'it' #1 50%25 ? ü 声"""
@@ -69,15 +69,20 @@ def test_columns_keep_the_order_of_their_first_appearance_and_rows_are_in_order_
 
 
 def test_no_text_becomes_a_tag_or_an_address():
-    def page_of(text):
+    def pages_of(text):
+        """A table, and large views of a clip that came out and of one that failed."""
         rows = [{"name": text}, {"name": "a", "error": text}, {"name": "b", text: text}]
-        return Tags(page.index_html(rows, title=text, facts={text: text}))
+        large = {"name": text, text: text, "input": text, "heard": [text, text]}
+        large |= {"files": {".wav": 1, text: 1}}
+        for clips in (rows, [large], [{"name": text, "error": text}]):
+            yield Tags(page.index_html(clips, title=text, facts={text: text}))
 
-    plain = page_of("plain")
     for text in (HOSTILE, '"><img src=x>', "<!-- fill: clips -->"):
-        hostile = page_of(text)
-        assert hostile.tags == plain.tags, text
-        assert hostile.addresses == plain.addresses == ["data:,"], text
+        for hostile, plain in zip(pages_of(text), pages_of("plain"), strict=True):
+            assert hostile.tags == plain.tags, text
+            quoted = urllib.parse.quote(text, safe="")
+            expected = [address.replace("plain", quoted) for address in plain.addresses]
+            assert hostile.addresses == expected and expected[0] == "data:,", text
 
 
 def test_records_that_hold_anything_make_a_page():
@@ -93,13 +98,6 @@ def test_a_name_that_is_not_utf8_has_an_address():
 
 
 # In the browser.
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = start_browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture
@@ -271,7 +269,8 @@ def test_one_sound_plays_at_a_time_and_none_is_loaded_before_it_is_asked_for(sou
     assert not sounding.one("footer").is_displayed()
     sounding.play(0)
     sounding.play(1)
-    assert len(sounding.all("audio")) == 1
+    playing = "return [...elements].filter(([, each]) => !each.paused).map(([suffix]) => suffix)"
+    assert sounding.run(playing) == [".wav"]
     assert sounding.current() == [1]
     assert "sounding" in sounding.kind(sounding.one("body"))
     sounding.all("tbody button.play")[1].click()

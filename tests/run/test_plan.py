@@ -162,6 +162,7 @@ DATA = {
     "detail_factor": 0.5,
     "pyramid_roll": 7,
     "lr": 0.5,
+    "mix": 0.5,
     "smoothing_coefficient": 1.5,
     "momentum": 0.3,
     "b1": 0.3,

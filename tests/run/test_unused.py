@@ -40,6 +40,11 @@ from dreamsound_jax.run.unused import list_unused
                 "clip_length has no effect without --input=noise or sine",
             ],
         ),
+        (
+            {"write_input": False, "create_ouroboros": True},
+            ["write_input has no effect without --nocreate_ouroboros"],
+        ),
+        ({"write_input": False}, []),
         ({"detail_factor": 0.5, "replace_detail": False}, ["detail_factor has no effect without"]),
     ],
 )

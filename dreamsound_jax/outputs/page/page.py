@@ -1,31 +1,46 @@
 """The page of a run: a table of its clips, to see, hear, sort and filter, in one file of HTML.
 
+A run with one clip has a large view of it instead; see `clip_view.py`.
+
 The page needs no server and no network. It holds the records of all clips and DataTables, which
 makes the table (MIT licence; datatables.net 3.1.5 and datatables.net-dt 3.1.2, unchanged). Sounds
 and pictures are the files beside it.
 """
 
-import html
 import json
 import math
-import os
 import re
-import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dreamsound_jax.outputs.clip_files import DIFFERENCE, INPUT
+from dreamsound_jax.outputs.page.clip_view import (
+    Value,
+    address_of,
+    clip_html,
+    escaped,
+    list_facts,
+)
+
 PARTS = (
+    "page.html",
     "page.css",
     "page.js",
+    "player.html",
+    "player.js",
+    "table.html",
+    "table.css",
+    "table.js",
+    "clip.html",
+    "clip.css",
     "datatables/dataTables.min.js",
     "datatables/dataTables.dataTables.min.css",
     "datatables/LICENSE.txt",
 )
 
-Value = float | int | str | bool | None
-
-_NO_COLUMNS = ("name", "picture", "error", "files")
+_FOLDER = Path(__file__).parent
+_NO_COLUMNS = ("name", "picture", "error", "files", "heard")
 _LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
 
 
@@ -41,8 +56,10 @@ def index_html(
 
     Args:
       rows: a dict for each clip, in any order. `name` is the name of its files: name.wav,
-        name.json, name.npz and, unless `picture` is false, name.png; `files` is not shown. A clip
-        that failed has `error`, the reason, and no files. All other keys are columns, in the order
+        name.json, name.npz and, unless `picture` is false, name.png. `files` has the suffixes of
+        all its files: by these the page knows which sounds can be compared with the dream. `heard`
+        is what the network hears in the input and in the dream. A clip that failed has `error`, the
+        reason, and no files. All other keys are columns, in the order
         of their first appearance; a missing key is the same as None. Rows are sorted by `number`,
         if they have it.
       title: what the page is called.
@@ -54,23 +71,44 @@ def index_html(
     rows = sorted(rows, key=_sort_key)
     names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
     columns = [_Column("clip", False), *(_column(name, rows) for name in names)]
-    here = Path(__file__).parent
-    filled = {part: (here / part).read_text(encoding="utf-8") for part in PARTS}
-    filled |= {
-        "title": escaped(title),
-        "facts": _facts(facts),
+    filled = {part: (_FOLDER / part).read_text(encoding="utf-8") for part in PARTS}
+    filled |= {"title": escaped(title), "clips": _data(columns, rows)}
+    filled["player"] = _fill("player.html", filled)
+    if len(rows) == 1:
+        filled |= _fill_clip(rows[0], filled, facts)
+    else:
+        filled |= _fill_table(columns, filled, facts)
+    return _fill("page.html", filled)
+
+
+def _fill(template, filled):
+    """Fills all places of a template in one pass, so a title that looks like one stays as it is."""
+    return re.sub("<!-- fill: (.+?) -->", lambda place: filled[place[1]], filled[template])
+
+
+def _fill_clip(row, filled, facts):
+    """Returns what the page of a run with one clip is filled with."""
+    clip = clip_html(row, player=filled["player"], facts=facts)
+    known = {"name": escaped(row["name"]), "clip": clip}
+    return {
+        "facts": "",
+        "style": filled["page.css"] + filled["clip.css"],
+        "body": _fill("clip.html", filled | known),
+    }
+
+
+def _fill_table(columns, filled, facts):
+    """Returns what the page of a run with no clip, or with several, is filled with."""
+    cells = {
         "heads": "".join(_head(column) for column in columns),
         "filters": "".join(_filter(column) for column in columns),
-        "clips": _data(columns, rows),
     }
-    template = (here / "page.html").read_text(encoding="utf-8")
-    # All places are filled in one pass, so a title that looks like a place stays as it is.
-    return re.sub("<!-- fill: (.+?) -->", lambda place: filled[place[1]], template)
-
-
-def escaped(text: object) -> str:
-    """Escapes a text for HTML, in ASCII: a file's name may hold bytes that are no characters."""
-    return html.escape(str(text)).encode("ascii", "xmlcharrefreplace").decode()
+    styles = ("datatables/dataTables.dataTables.min.css", "page.css", "table.css")
+    return {
+        "facts": list_facts(facts),
+        "style": "\n".join(filled[style] for style in styles),
+        "body": _fill("table.html", filled | cells),
+    }
 
 
 def _sort_key(row):
@@ -86,11 +124,6 @@ def _column(name, rows):
 
 def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _facts(facts):
-    pairs = ((escaped(name), escaped(text)) for name, text in facts.items())
-    return "\n".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in pairs)
 
 
 def _head(column):
@@ -117,10 +150,18 @@ def _data(columns, rows):
 def _clip(row):
     return {
         "name": row["name"],
-        "address": urllib.parse.quote(os.fsencode(row["name"]), safe=""),
+        "address": address_of(row["name"]),
+        "sounds": _sounds(row),
         "hasPicture": bool(row.get("picture", True)),
         "error": _json_value(row.get("error")),
     }
+
+
+def _sounds(row):
+    """Returns the suffixes of the sounds that can be compared, in the order of the switch."""
+    files = row.get("files")
+    files = files if isinstance(files, dict) else ()
+    return [suffix for suffix in (INPUT, ".wav", DIFFERENCE) if suffix in files or suffix == ".wav"]
 
 
 def _json_value(value):
