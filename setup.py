@@ -40,6 +40,7 @@ setup(
     },
     package_data={
         "dreamsound_jax": ["py.typed"],
+        "dreamsound_jax.audio": ["recordings/*"],
         "dreamsound_jax.outputs.page": ["*.html", "*.css", "*.js", "datatables/*"],
         "dreamsound_jax.configs": ["*"],
         "dreamsound_jax.checkpoints": ["**/*"],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dreamsound_jax.api import Ouroboros as Ouroboros
     from dreamsound_jax.api import dream as dream
     from dreamsound_jax.api import list_models as list_models
+    from dreamsound_jax.api import list_presets as list_presets
     from dreamsound_jax.api import load_sound as load_sound
     from dreamsound_jax.api import ouroboros as ouroboros
     from dreamsound_jax.networks.loading import Model as Model
@@ -43,6 +44,7 @@ _MODULES = {
     "dream": "api",
     "layer": "objectives.terms",
     "list_models": "api",
+    "list_presets": "api",
     "load_model": "networks.loading",
     "load_sound": "api",
     "ouroboros": "api",

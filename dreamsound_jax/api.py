@@ -24,8 +24,10 @@ from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.options import FIELDS
 from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.run.presets import list_presets as _list_presets
+from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -60,6 +62,16 @@ def list_models() -> list[str]:
       True
     """
     return model_names()
+
+
+def list_presets() -> dict[str, str]:
+    """Returns {name: what to expect} of the presets that the option `preset` takes.
+
+    Example:
+      >>> list_presets()["hits"]
+      'A few hits or notes become much stronger, and everything between them darker.'
+    """
+    return {preset.name: preset.summary for preset in _list_presets()}
 
 
 def load_sound(path: str) -> tuple[Sound, int]:
@@ -124,7 +136,7 @@ def dream(
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
         that of the option `layers_to_use`.
       **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
-        `num_iterations`, `domain`, `pyramid_size`, `optimizer` and `seed` (0 by default).
+        `strength`, `preset`, `num_iterations`, `domain`, `optimizer` and `seed` (0 by default).
 
     Returns:
       A `Dream` of one sound. A list of them, one for each sound, if `sound` is a list or a tuple,
@@ -144,9 +156,16 @@ def dream(
     _check_names(options, DREAM_OPTIONS)
     model, clips, sources = _prepare(sound, sample_rate, model, objective, options)
     plan = sources[0].plan
+    if plan.ouroboros:
+        raise UserError(f"the preset {options['preset']} makes an ouroboros: use `ouroboros`")
     placed, input_db = place_clips(sources)
     dreamed = dream_batch(
-        model, placed, place_settings(sources), input_db=input_db, program=plan.program()
+        model,
+        placed,
+        place_settings(sources),
+        input_db=input_db,
+        program=plan.program(),
+        distances_db=[source.plan.distance_db for source in sources],
     )
     dreamed = jax.tree.map(np.asarray, dreamed)
     dreams = []
@@ -171,6 +190,7 @@ def _dream_of(source, given, given_rate, dreamed):
         spectrogram_db=rendered.mel_db,
         change_db=rendered.change_db,
         climb=dreamed.climb.objective,
+        distance_db=float(dreamed.distance_db),
         objective_before=float(dreamed.before.objective),
         objective_after=float(dreamed.after.objective),
         class_probabilities_before=before,
@@ -334,7 +354,7 @@ def _check_names(options, known):
 
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
-    plan = resolve(Options(**{"seed": 0, **options}), model.card).clips[0]
+    plan = resolve(make_options({"seed": 0, **options}), model.card).clips[0]
     return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
 
 

@@ -34,6 +34,8 @@ class Dream:
         domain "mel" the change of the spectrogram.
       climb: (levels, steps), the objective before each step, by pyramid level, as it is at that
         level's resolution.
+      distance_db: how far the dream is from the input: the log-spectral distance of their
+        spectrograms at equal power.
       objective_before: the objective of the input.
       objective_after: the objective of the dream.
       class_probabilities_before: {class: probability} of the input.
@@ -50,6 +52,7 @@ class Dream:
     spectrogram_db: np.ndarray
     change_db: np.ndarray
     climb: np.ndarray
+    distance_db: float
     objective_before: float
     objective_after: float
     class_probabilities_before: dict[str, float]

@@ -26,7 +26,7 @@ from benchmarks.results import Table, format_table
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.options import DOMAIN_DEFAULTS, FIELDS, Options
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -70,7 +70,8 @@ _FOLDER = flags.DEFINE_string(
 )
 for _name in OPTIONS:
     _define = flags.DEFINE_float if _name == "lr" else flags.DEFINE_integer
-    _define(_name, FIELDS[_name].default or 0, FIELDS[_name].metadata["help"])
+    _default = DOMAIN_DEFAULTS["mel"].lr if _name == "lr" else FIELDS[_name].default or 0
+    _define(_name, _default, FIELDS[_name].metadata["help"])
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import read_source
+from dreamsound_jax.run.strength import fill_lr
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies import real, report
@@ -40,6 +41,7 @@ _LONG_LAYER = flags.DEFINE_string("long_layer", "relu3_4", "the layer by which i
 
 def main():
     options = replace(read_options(), layers_to_use=("output",), seed=flags.FLAGS.seed or 0)
+    options = fill_lr(replace(options, domain="mel"))  # Both domains begin with its learning rate.
     runtime.prepare(precision=options.precision)
     model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     target = model.card.class_index(_SHOWN_CLASS.value)

@@ -31,6 +31,7 @@ from dreamsound_jax.outputs.folder import find_earlier_run, write_params
 from dreamsound_jax.outputs.folder import make_folder as make_output_folder
 from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER
 from dreamsound_jax.run.resolve import resolve
+from dreamsound_jax.run.strength import fill_lr
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
 from studies import real
@@ -113,8 +114,8 @@ def check_all(options, card):
     for name in ("optimizer", "create_ouroboros", "num_clips"):
         if flags.FLAGS[name].present:
             raise UserError(f"--{name} cannot be used here: --optimizers names the optimizers")
-    if not parse_lrs() or min([options.lr, *parse_lrs()]) <= 0:
-        raise UserError(f"--lr and --lrs must be above 0, got {options.lr:g} and {_LRS.value}")
+    if not parse_lrs() or min([fill_lr(options).lr, *parse_lrs()]) <= 0:
+        raise UserError(f"--lr and --lrs must be above 0, got {options.lr} and {_LRS.value}")
     settings, compared = variants.settings(options), variants.parse(_OPTIMIZERS.value)
     shape = (card.front_end.n_mels, card.front_end.frame_count(options.clip_length))
     for each in settings.values():

@@ -5,6 +5,7 @@ import glob
 import itertools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from etils import epath
 
@@ -12,6 +13,9 @@ from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import is_cloud, path_of
 
 GENERATED = ("noise", "sine")
+RECORDINGS = {"drums": Path(__file__).parent / "recordings" / "drums.flac"}
+"""The recordings that are included, by name."""
+BUILT_IN = (*GENERATED, *RECORDINGS)
 READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf")
 # libsndfile cannot decode these formats. They are found all the same, and refused when they are
 # read, so that no sound of a folder is passed over in silence.
@@ -24,14 +28,14 @@ def find_inputs(names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]
     """Finds the inputs that `names` stand for.
 
     Args:
-      names: each is 'noise', 'sine', a sound file, a folder (its sound files, but not those in its
-        subfolders), or a pattern with `*`, `?` or `[...]` and, for local files, `**`. The files of
-        a folder or a pattern are sorted and exclude hidden ones. A file that is named twice is
+      names: each is one of `BUILT_IN`, a sound file, a folder (its sound files, but not those in
+        its subfolders), or a pattern with `*`, `?` or `[...]` and, for local files, `**`. The files
+        of a folder or a pattern are sorted and exclude hidden ones. A file that is named twice is
         found twice.
 
     Returns:
-      (found, failures): the inputs, each 'noise', 'sine' or a path; and a (name, message) for each
-      name that stands for nothing.
+      (found, failures): the inputs, each one of `BUILT_IN` or a path; and a (name, message) for
+      each name that stands for nothing.
     """
     found, failures = [], []
     for name in names:
@@ -52,7 +56,7 @@ def describe_missing(name: str, path: epath.Path) -> str:
     """Says that there is no file called `name`, at `path`, and which similar name there is."""
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     if "/" not in name:
-        siblings += GENERATED
+        siblings += BUILT_IN
     similar = difflib.get_close_matches(path.name, siblings, n=1)
     folder = os.path.dirname(name)
     if similar:
@@ -60,13 +64,13 @@ def describe_missing(name: str, path: epath.Path) -> str:
     if folder and not path.parent.is_dir():
         return f"there is no file {name!r}, and no folder {folder!r}"
     return (
-        f"there is no file {name!r}; an input must be 'noise', 'sine', a sound file, a folder or "
-        "a pattern"
+        f"there is no file {name!r}; an input must be a sound file, a folder, a pattern, or one "
+        f"of {', '.join(BUILT_IN)}"
     )
 
 
 def _find_input(name):
-    if name in GENERATED:
+    if name in BUILT_IN:
         return [name]
     # The name stays a string: a path would turn './noise', which is a file, into 'noise'.
     name = os.path.expanduser(name)

@@ -11,6 +11,7 @@ from absl import flags
 
 from dreamsound_jax.cli.parsing import value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.system.errors import nearest_or_fail
 
 DEFINE = {
@@ -27,6 +28,9 @@ def _define_all() -> None:
         _define(field)
     flags.DEFINE_boolean(
         "list_models", False, "Show the networks, their classes and layers, and where they are."
+    )
+    flags.DEFINE_boolean(
+        "list_presets", False, "Show the presets, with a line on what to expect of each."
     )
     flags.DEFINE_boolean(
         "distributed",
@@ -74,9 +78,14 @@ def read_options() -> Options:
     Raises:
       UserError: a --sweep names a flag or a value that does not exist.
     """
-    values = {name: flags.FLAGS[name].value for name in FIELDS}
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return Options(**values | {"sweep": dict(map(_parse_sweep, values["sweep"]))})
+    given = {name: flags.FLAGS[name].value for name in FIELDS if is_given(flags.FLAGS[name])}
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    return make_options(given | {"sweep": dict(map(_parse_sweep, given.get("sweep", ())))})
+
+
+def is_given(flag: flags.Flag) -> bool:
+    """Returns whether a flag was given, even if with its default value."""
+    return bool(flag.present) or flag.value != flag.default
 
 
 def _parse_sweep(words: str) -> tuple[str, tuple]:

@@ -7,15 +7,18 @@ from absl import flags
 
 from dreamsound_jax.cli import flags as own_flags
 from dreamsound_jax.cli import parsing
+from dreamsound_jax.run.presets import describe_presets
 
 USAGE = """
 DreamSound: DeepDream for sound. It changes a sound by gradient ascent, so that chosen layers or a
 chosen class of a network that listens respond more strongly.
 
-  dreamsound                                        dream on noise
-  dreamsound --input=my.wav --layers_to_use=relu3_4 dream on your own sound
-  dreamsound --input=my.wav --target_class=organ    ... towards an organ
-  dreamsound --create_ouroboros                     feed the dream back into itself, ten times
+  dreamsound                              dream on drums, a recording that is included
+  dreamsound my.wav                       dream on your own sound
+  dreamsound my.wav --strength=90         ... further
+  dreamsound my.wav --preset=hits         ... as a preset says; --list_presets shows all of them
+  dreamsound my.wav --target_class=organ  ... towards an organ
+  dreamsound my.wav --create_ouroboros    feed the dream back into itself, ten times
 """
 
 # Flags that say where and how this run happens, and are left out of the command that repeats it.
@@ -34,6 +37,9 @@ def main() -> int:
     """Dreams; returns the exit code."""
     if flags.FLAGS.list_models:
         return _list_models()
+    if flags.FLAGS.list_presets:
+        print(describe_presets())
+        return 0
     # Imported only now: --help must not wait for JAX's devices.
     from dreamsound_jax.run.run import run
     from dreamsound_jax.system import programs, runtime
@@ -66,7 +72,7 @@ def _list_models():
 def _repeating_command() -> str:
     """Returns the command line that repeats this run into a new folder, except for its seed."""
     own = flags.FLAGS.flags_by_module_dict()[own_flags.__name__]
-    given = [flag for flag in own if flag.value != flag.default and flag.name not in OF_THIS_RUN]
+    given = [f for f in own if own_flags.is_given(f) and f.name not in OF_THIS_RUN]
     # A flag that was given several times is serialized as several lines.
     lines = itertools.chain(*(flag.serialize().splitlines() for flag in given))
     return shlex.join(["dreamsound", *lines])

@@ -21,6 +21,7 @@ from dreamsound_jax.system.shipped import shipped
 BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
 QUOTE = "'"
 INDENT = " " * 6
+CSV = flags.ListParser
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
 
@@ -91,13 +92,25 @@ def parse(argv: list[str], *, module: str, usage: str) -> list[str]:
         rest = flags.FLAGS([argv[0], *find_flag_files(join_words(argv[1:]))])
     except flags.Error as error:
         raise UserError(f"{error} (--help lists the flags)") from None
-    if len(rest) > 1:
-        hint = "give sounds by --input, and " if "input" in flags.FLAGS else ""
-        raise UserError(
-            f"{' '.join(rest[1:])!r} belongs to no flag: {hint}put no spaces around = "
-            "(--help lists the flags)"
-        )
-    return rest
+    if rest[1:]:
+        _take_as_inputs(rest[1:])
+    return rest[:1]
+
+
+def _take_as_inputs(words: list[str]) -> None:
+    """Adds words that belong to no flag to the flag --input, if there is such a list."""
+    takes_inputs = "input" in flags.FLAGS and isinstance(flags.FLAGS["input"].parser, CSV)
+    for word in words:
+        name, is_assignment, _ = word.partition("=")
+        if not takes_inputs or is_assignment and name in {"", *flags.FLAGS}:
+            hint = f"; did you mean --{word}?" if name in flags.FLAGS else ""
+            raise UserError(
+                f"{word!r} belongs to no flag{hint} (--help lists the flags; there must be no "
+                "spaces around =)"
+            )
+    flag = flags.FLAGS["input"]
+    flag.value = [*(flag.value if flag.present else []), *words]
+    flag.present += 1
 
 
 def value_of(name: str, word: str):

@@ -13,6 +13,7 @@ from dreamsound_jax.domains.mel import mel_domains
 from dreamsound_jax.domains.sound import sound_domains
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
+from dreamsound_jax.dreaming.distance import measure_distance, scale_to_distance
 from dreamsound_jax.dreaming.dream import dream_clips, respond
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
@@ -37,6 +38,7 @@ class DreamedBatch(NamedTuple):
       climb: arrays (clips, levels, steps).
       before: the response to the inputs.
       after: the response to the dreamed spectrograms.
+      distance_db: (clips,), how far each dream is from its input.
     """
 
     input_db: jax.Array
@@ -44,6 +46,7 @@ class DreamedBatch(NamedTuple):
     climb: Climb
     before: "Response"
     after: "Response"
+    distance_db: jax.Array
 
 
 class Response(NamedTuple):
@@ -65,6 +68,7 @@ def dream_batch(
     *,
     input_db: jax.Array,
     program: Program,
+    distances_db: Sequence[float | None] = (),
     after_level: Callable[[Climb], None] = lambda climb: None,
     after_stage: Callable[[str, Any], None] = lambda stage, result: None,
 ) -> DreamedBatch:
@@ -76,6 +80,7 @@ def dream_batch(
       settings: of each clip.
       input_db: (clips, mel bands, frames) of the inputs.
       program: what the compiled programs depend on.
+      distances_db: how far each dream is to be from its input; None for as far as it goes.
       after_level: called with the `Climb` of each level as soon as its computation has begun.
       after_stage: called with the name and the result of each stage, when all are under way.
 
@@ -91,12 +96,20 @@ def dream_batch(
     parameters, climb = dream_clips(
         model.network, clips, settings, program=program, after_level=after_level
     )
+    if any(wanted is not None for wanted in distances_db):
+        parameters = scale_clips(clips, parameters, _as_numbers(distances_db, parameters.dtype))
     rendered = render_clips(clips, parameters)
     after = measure(rendered.mel_db)
     stages = {"dream": parameters, "resynthesis": rendered, "response": after}
     for stage, result in stages.items():
         after_stage(stage, result)
-    return DreamedBatch(input_db, rendered, climb, before, after)
+    distance_db = measure_distances(input_db, rendered.mel_db)
+    return DreamedBatch(input_db, rendered, climb, before, after, distance_db)
+
+
+def _as_numbers(distances_db, dtype):
+    numbers = [np.nan if wanted is None else wanted for wanted in distances_db]
+    return shard_over_clips(np.array(numbers, dtype))
 
 
 def make_clips(
@@ -201,6 +214,20 @@ def render_clips(clips: Domain, parameters: jax.Array) -> Rendered:
         return clip.render(parameters)
 
     return over_clips(render, at_once=RENDERED_AT_ONCE)(clips, parameters)
+
+
+@keep_traces
+@jax.jit
+def scale_clips(clips: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
+    """Applies `scale_to_distance` to a batch: arguments have a leading axis of clips."""
+    return over_clips(scale_to_distance)(clips, parameters, wanted_db)
+
+
+@keep_traces
+@jax.jit
+def measure_distances(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
+    """Applies `measure_distance` to (clips, mel bands, frames): (clips,)."""
+    return over_clips(measure_distance)(before_db, after_db)
 
 
 @keep_traces

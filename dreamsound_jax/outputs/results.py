@@ -15,26 +15,31 @@ class DreamResult:
       objective: (levels, steps), the objective at each step of each pyramid level, as it is at
         that level.
       first, last: the objective of the input and of the finished dream, at full resolution.
+      distance_db: how far the dream is from its input.
     """
 
     objective: np.ndarray
     first: float
     last: float
+    distance_db: float
 
     def facts(self) -> dict:
         """Returns what the .json of the clip says of the dream."""
         return {
+            "distance_db": round(self.distance_db, 3),
             "objective": {"first": self.first, "last": self.last},
             "objective_by_level": self.objective.tolist(),
         }
 
     def columns(self) -> dict:
         """Returns the columns of the dream in the manifest and on the page of the run."""
-        return {"objective_first": self.first, "objective_last": self.last}
+        distance = {"distance_db": round(self.distance_db, 2)}
+        return {"objective_first": self.first, "objective_last": self.last, **distance}
 
     def summarise(self) -> str:
         """Returns the end of a sentence that begins with the layers."""
-        return f" {self.first:.4g} -> {self.last:.4g}"
+        moved = f"{self.distance_db:.1f} dB from the input"
+        return f" {self.first:.4g} -> {self.last:.4g}, {moved}"
 
 
 @dataclass(frozen=True, kw_only=True)

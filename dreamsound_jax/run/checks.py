@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from dreamsound_jax.audio.rendering import parse_loudness
@@ -13,6 +12,7 @@ from dreamsound_jax.dreaming.optimizers import (
 )
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
+from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -21,7 +21,7 @@ def check_options(options: Options) -> None:
     """Raises UserError for an option that is wrong whatever the network and the clips are."""
     _check_sweep(options.sweep)
     for changes in combinations(options.sweep):
-        _check_one(replace(options, **changes))
+        _check_one(apply_changes(options, changes))
 
 
 def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:

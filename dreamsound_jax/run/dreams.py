@@ -77,6 +77,7 @@ def dream_sources(
         place_settings(full),
         input_db=input_db,
         program=clip_plan.program(),
+        distances_db=[source.plan.distance_db for source in full],
         after_level=after_level,
         after_stage=stopwatch,
     )
@@ -124,6 +125,7 @@ def _make_files(model, source, dreamed, seconds, plan):
             objective=dreamed.climb.objective,
             first=float(dreamed.before.objective),
             last=float(dreamed.after.objective),
+            distance_db=float(dreamed.distance_db),
         ),
         probabilities=name_probabilities(
             model.card, (dreamed.before.probabilities, dreamed.after.probabilities, heard)

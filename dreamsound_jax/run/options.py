@@ -9,12 +9,36 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["run", "program", "data"]
 """What an option decides: the whole run; the compiled program of a clip; or only its data."""
 
-DEFAULT_LAYER = "relu5_4"
+
+NEUTRAL_STRENGTH = 60.0
+"""The strength that changes nothing: the other options are as they are."""
+
+
+class DomainDefaults(NamedTuple):
+    """The defaults of a domain.
+
+    Attributes:
+      layer: the layer, unless a target class is named.
+      lr: the learning rate.
+    """
+
+    layer: str
+    lr: float
+
+
+# Those of mel are the reference's. Those of sound were chosen by docs/first_dream.md.
+DOMAIN_DEFAULTS = {"sound": DomainDefaults("relu3_4", 0.08), "mel": DomainDefaults("relu5_4", 0.02)}
+
+
+def describe_defaults(name: str) -> str:
+    """Says a default of each domain, such as "0.08 in the domain sound"."""
+    values = ((getattr(each, name), domain) for domain, each in DOMAIN_DEFAULTS.items())
+    return " and ".join(f"{value} in the domain {domain}" for value, domain in values)
 
 
 def option(
@@ -56,12 +80,28 @@ class Options:
       ('relu3_4',)
     """
 
-    # What to dream on.
+    # What to dream on, and how far.
     input: tuple[str, ...] = option(
-        ("noise",),
-        "Sounds to dream on: noise, sine, files, folders, or patterns such as '*.wav'. Separate "
-        "them by commas.",
+        ("drums",),
+        "Sounds to dream on: files, folders, patterns such as '*.wav', noise, sine, or drums, a "
+        "recording that is included. Separate them by commas. Words that belong to no flag are "
+        "inputs, too.",
         role="run",
+    )
+    preset: str | None = option(
+        None,
+        "Name of a preset, which sets other flags; --list_presets describes all of them. Flags "
+        "that are given as well win.",
+        role="program",
+    )
+    strength: float | None = option(
+        None,
+        "How far the dream goes, from 0 to 100: sets --gain_range, --lr and --num_iterations "
+        "together, relative to what they are otherwise, which is a strength of "
+        f"{NEUTRAL_STRENGTH:g}.",
+        role="program",
+        at_least=0,
+        at_most=100,
     )
     num_clips: int | None = option(
         None,
@@ -110,7 +150,8 @@ class Options:
     layers_to_use: tuple[str, ...] | None = option(
         None,
         "Layers whose response is strengthened, separated by commas. By default "
-        f"{DEFAULT_LAYER}, or output if a target class is named. Shallow layers respond to texture "
+        f"{describe_defaults('layer')}, or output if a target class is named. Shallow layers "
+        "respond to texture "
         "(conv1_1), deeper ones to notes and hits (relu3_4) and to phrases (relu5_4); output "
         "responds to a class. In an ouroboros, iterate dreams with another layer in each round, "
         "from output back to conv1_1. --list_models shows the layers of each network.",
@@ -177,9 +218,10 @@ class Options:
     num_iterations: int = option(
         10, "Steps in each pass. More steps dream further.", role="program", at_least=1
     )
-    lr: float = option(
-        0.02,
-        "Learning rate: the size of a step. Larger steps dream further, and more roughly.",
+    lr: float | None = option(
+        None,
+        "Learning rate: the size of a step. Larger steps dream further, and more roughly. By "
+        f"default {describe_defaults('lr')}.",
         role="data",
         at_least=0.0,
     )

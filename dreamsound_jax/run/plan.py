@@ -55,6 +55,7 @@ class ClipPlan:
       steps: how its steps are taken.
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness, mix: the
         options of these names.
+      distance_db: how far the dream is to be from its input; None for as far as it goes.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
     """
@@ -75,6 +76,7 @@ class ClipPlan:
     detail_factor: float
     num_iterations: int
     gain_range: float
+    distance_db: float | None
     clip_length: int
     sine_freq: float
     seed: int

@@ -4,6 +4,7 @@ import functools
 import itertools
 import logging
 import shlex
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,11 +17,13 @@ from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
-from dreamsound_jax.run.plan import ClipPlan, Plan
+from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source, draw_targets, read_source
+from dreamsound_jax.run.strength import strength_of
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import THREADS, Writers
+from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError, describe_error
 from dreamsound_jax.system.processes import Share
 
@@ -115,6 +118,9 @@ class ProcessRun:
         includes = self._share.includes
         own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
+        if not self._share.index:
+            network = self._model.card.name
+            log.info("dreaming by the network %s on %s", network, devices.describe())
         # Of several processes only the first shows how far it is.
         with Progress(own, done_before, shown=not self._share.index) as progress:
             writers = Writers(
@@ -135,7 +141,7 @@ class ProcessRun:
         seconds = time.perf_counter() - started
         _summarise(writers.failed, own - done_before, seconds, self._batches.busy_seconds)
         self._end(manifest, count)
-        self._say_what_next(own - done_before - len(writers.failed))
+        self._say_what_next(manifest, own - done_before - len(writers.failed))
         return len(writers.failed)
 
     def _rewrite_page(self, manifest):
@@ -156,12 +162,13 @@ class ProcessRun:
         folder = shlex.quote(f"--output_dir={self._folder}")
         return f"{done} of {count} clips are done; to go on: {self._command} {folder}"
 
-    def _say_what_next(self, finished):
+    def _say_what_next(self, manifest, finished):
         if not finished or self._share.index:
             return
         log.info("to see and hear what was dreamed, open %s in a browser", self._folder / PAGE)
-        if len(self._plan.clips) == 1:
-            log.info("%s", suggest(self._plan.clips[0]))
+        distances = [r["distance_db"] for r in manifest.records().values() if "distance_db" in r]
+        if len(self._plan.clips) == 1 and distances:
+            log.info("%s", suggest(strength_of(statistics.median(distances))))
 
     def _end(self, manifest, count):
         while True:
@@ -216,13 +223,13 @@ def _describe_unread(job, error):
     return str(error) if isinstance(error, UserError) else f"{job.path}: {describe_error(error)}"
 
 
-def suggest(plan: ClipPlan) -> str:
-    """Says how a dream comes out stronger or weaker than by this plan."""
-    rate = float(plan.steps.learning_rate)
-    weaker = (
-        f"--gain_range={plan.gain_range / 2:g}" if plan.keeps_original else f"--lr={rate / 2:g}"
-    )
-    return f"for a stronger dream add --lr={2 * rate:g}, for a weaker one {weaker}"
+def suggest(strength: float) -> str:
+    """Says how a dream comes out stronger or weaker than one of this strength."""
+    nearest = 10 * round(strength / 10)
+    weaker, stronger = max(0, nearest - 20), min(100, nearest + 20)
+    ways = [f"for a stronger dream add --strength={stronger}"] if nearest < 100 else []
+    ways += [f"for a weaker one --strength={weaker}"] if nearest > 0 else []
+    return f"this is a strength of about {nearest}; {', '.join(ways)}"
 
 
 def _summarise(failed, finished, seconds, busy_seconds):

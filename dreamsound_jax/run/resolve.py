@@ -3,8 +3,6 @@
 Nothing that runs after `resolve` sees the options.
 """
 
-from dataclasses import replace
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,8 +12,10 @@ from dreamsound_jax.dreaming.optimizers import (
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
-from dreamsound_jax.run.options import DEFAULT_LAYER, Options
+from dreamsound_jax.run.options import DOMAIN_DEFAULTS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
+from dreamsound_jax.run.presets import apply_changes
+from dreamsound_jax.run.strength import apply_strength, distance_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -55,7 +55,7 @@ def _dtype(options):
 
 
 def _clip_plan(options, changes, card):
-    asked = replace(options, **changes)
+    asked = apply_strength(apply_changes(options, changes))
     layers = _layers(asked, card)
     return ClipPlan(
         card=card,
@@ -74,6 +74,7 @@ def _clip_plan(options, changes, card):
         detail_factor=asked.detail_factor,
         num_iterations=asked.num_iterations,
         gain_range=asked.gain_range,
+        distance_db=distance_of(asked.strength),
         clip_length=asked.clip_length,
         sine_freq=asked.sine_freq,
         seed=asked.seed,
@@ -89,9 +90,9 @@ def _layers(options, card):
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
     names_class = options.target_class is not None or "target_class" in options.sweep
-    default = (
-        DEFAULT_LAYER if DEFAULT_LAYER in architecture.layers else architecture.last_local.name
-    )
+    default = DOMAIN_DEFAULTS[options.domain].layer
+    if default not in architecture.layers:
+        default = architecture.last_local.name
     names = options.layers_to_use or (architecture.class_layer if names_class else default,)
     return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dreamsound_jax.audio import files, generated
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.audio.find import GENERATED
+from dreamsound_jax.audio.find import GENERATED, RECORDINGS
 from dreamsound_jax.audio.loudness import match_loudness
 from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
@@ -138,7 +138,7 @@ def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> S
 def _record(job):
     plan, rate = job.plan, job.plan.card.front_end.sample_rate
     if job.path not in GENERATED:
-        return files.read_recording(job.path)
+        return files.read_recording(str(RECORDINGS.get(job.path, job.path)))
     if job.path == "noise":
         key = draw_keys(plan.seed, job.draw).noise
         sound = generated.noise(key, samples=plan.clip_length)

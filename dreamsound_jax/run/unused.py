@@ -1,12 +1,12 @@
 """Finds options that were given and have no effect, beside the others."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from dreamsound_jax.audio.find import GENERATED
 from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 
 
@@ -56,7 +56,7 @@ def list_unused(options: Options) -> list[str]:
       >>> list_unused(Options(ouroboros_length=20))
       ['--ouroboros_length has no effect without --create_ouroboros']
     """
-    points = [replace(options, sweep={}, **changes) for changes in combinations(options.sweep)]
+    points = [apply_changes(options, changes) for changes in combinations(options.sweep)]
     found: dict[str, str] = {}
     for need in _NEEDS:
         if any(map(need.is_met, points)):

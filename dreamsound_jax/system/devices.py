@@ -15,6 +15,12 @@ def count() -> int:
     return jax.local_device_count()
 
 
+def describe() -> str:
+    """Names the devices of this process, such as "2 devices (NVIDIA H100)"."""
+    kind = jax.local_devices()[0].device_kind
+    return kind if count() == 1 else f"{count()} devices ({kind})"
+
+
 def over_clips(function: Callable, *, shared: int = 0, at_once: int | None = None) -> Callable:
     """Makes a function of one clip one of a batch, shared by the devices of this process.
 

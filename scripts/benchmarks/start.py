@@ -31,6 +31,7 @@ def measure(context: Context, root: Path = ROOT) -> Table:
     if context.against:
         checkouts["the other checkout"] = check_checkout(context.against)
     flags = [f"--{name}={getattr(context.options, name)}" for name in OPTIONS]
+    flags += ["--input=noise", f"--layers_to_use={context.layers[0]}"]
     seconds = _time_starts(checkouts.values(), flags, rounds=context.rounds)
     heads = ["process", *(f"{name} (s)" for name in checkouts)]
     rows = [[title, *map(Spread.of, seconds[start])] for start, title in STARTS.items()]

@@ -43,6 +43,24 @@ def write_page(path: Path, mark: str, blocks: Iterable[str], *, title: str) -> N
     path.write_text("\n\n".join([f"{head}{mark}", *blocks]) + "\n", encoding="utf-8")
 
 
+def replace_part(path: Path, name: str, text: str) -> None:
+    """Replaces a part of a Markdown page, which stands between two comments with its name.
+
+    Args:
+      path: The page; a part that it lacks is added at its end.
+      name: The name of the part.
+      text: What is written between the comments.
+    """
+    begin, end = f"<!-- {name}: written by a script -->", f"<!-- end of {name} -->"
+    page = path.read_text(encoding="utf-8") if path.exists() else ""
+    before, found, rest = page.partition(begin)
+    after = rest.partition(end)[2] if found else "\n"
+    if not found and before:
+        before = f"{before.rstrip()}\n\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> str:
     """Formats a table in GitHub's Markdown.
 

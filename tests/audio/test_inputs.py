@@ -175,7 +175,7 @@ def test_find_inputs_collects_every_failure(stored, tmp_path):
         str(tmp_path / "nowhere" / "x.wav"): "and no folder",
         str(tmp_path / "empty"): ") in the folder",
         str(tmp_path / "*.flac"): ") matches",
-        "": "must be 'noise'",
+        "": "must be a sound file, a folder, a pattern, or one of noise, sine, drums",
     }
     found, failures = find.find_inputs([*bad, good])
     assert found == [good] and [name for name, _ in failures] == list(bad)

@@ -9,6 +9,7 @@ import dreamsound_jax.cli.flags as own_flags
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.run import options as run_options
+from dreamsound_jax.run import presets
 from dreamsound_jax.run.options import FIELDS, Options, option, value_type
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.shipped import shipped
@@ -36,7 +37,8 @@ def test_a_new_option_is_a_flag_without_more_code(monkeypatch):
         mood: str = option("calm", "calm or wild.", role="data", choices=("calm", "wild"))
 
     new = dataclasses.fields(More)[-3:]
-    monkeypatch.setattr(own_flags, "Options", More)
+    for module in (own_flags, presets):
+        monkeypatch.setattr(module, "Options", More)
     for field in new:
         monkeypatch.setitem(run_options.FIELDS, field.name, field)
     for field in new:

@@ -57,8 +57,11 @@ def test_the_last_of_several_values_wins_also_over_a_flag_file():
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("some.wav", "'some.wav' belongs to no flag: give sounds by --input, and put no spaces"),
-        ("--lr 0.1 stray", "'stray' belongs to no flag"),
+        ("lr=0.1", "'lr=0.1' belongs to no flag; did you mean --lr=0.1? (--help"),
+        (
+            "a.wav =0.1",
+            "'=0.1' belongs to no flag (--help lists the flags; there must be no spaces",
+        ),
         ("--learning_rate=1", "Unknown command line flag 'learning_rate'"),
         ("--lr=fast", "flag --lr=fast: could not convert string to float: 'fast'"),
         ("--domain=spectrum", "flag --domain=spectrum: value should be one of <sound|mel>"),
@@ -83,6 +86,12 @@ def test_a_wrong_word_is_named_in_one_line(typed, message):
     assert "\n" not in str(error.value)
 
 
+def test_words_that_belong_to_no_flag_are_inputs():
+    assert parse("a.wav", "--lr", "0.1", "b=c.wav").input == ("a.wav", "b=c.wav")
+    assert parse("--input=a.wav", "--lr=0.1", "b.wav").input == ("a.wav", "b.wav")
+    assert parse("noise", "--nocrossfade", "--seed=3").input == ("noise",)
+
+
 def test_sweeps_have_the_types_of_their_flags():
     sweeps = ("--sweep=lr=0.1,1", "--sweep=seed=1,2", "--sweep=smooth_gradient=False,true")
     layers = "--sweep=layers_to_use=relu1_1,relu2_1+relu2_2"
@@ -105,8 +114,8 @@ def test_help_shows_every_flag_with_its_default_and_every_word_of_its_help():
         assert f" --{name} " in in_one_line or f" --[no]{name} " in in_one_line, name
         assert field.metadata["help"] in in_one_line, name
     for words in (
-        "--lr (default 0.02) Learning rate: ",
-        "--input (default noise) Sounds",
+        "--gain_range (default 24.0) In the domain sound: ",
+        "--input (default drums) Sounds",
         "--[no]plots (default true) Draw",
         "--[no]create_ouroboros (default false)",
         "--target_class_index (default -1)",

@@ -16,7 +16,7 @@ def test_the_defaults_are_valid_in_python_and_can_be_written_to_params():
     check_options(Options())
     written = json.loads(json.dumps(dataclasses.asdict(Options(layers_to_use=("relu1_1",)))))
     assert written["layers_to_use"] == ["relu1_1"]
-    assert (written["lr"], written["sweep"], written["seed"]) == (0.02, {}, None)
+    assert (written["lr"], written["sweep"], written["gain_range"]) == (None, {}, 24)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Options().lr = 1.0
     assert Options().sweep is not Options().sweep

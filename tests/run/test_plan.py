@@ -219,7 +219,9 @@ def test_layers_are_those_asked_for_or_follow_from_the_class():
     def layers(**changes):
         return [clip.layers for clip in tiny.plan(**changes).clips]
 
-    assert layers() == [("relu5_4",)]
+    assert layers() == [("relu3_4",)]
+    assert layers(domain="mel") == [("relu5_4",)]
+    assert layers(sweep={"domain": ("sound", "mel")}) == [("relu3_4",), ("relu5_4",)]
     assert layers(target_class="class_1") == [("output",)]
     assert layers(sweep={"target_class": ("class_1", "class_2")}) == [("output",)] * 2
     assert layers(target_class="class_1", layers_to_use=("relu1_1",)) == [("relu1_1",)]

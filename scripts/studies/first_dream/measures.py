@@ -26,28 +26,28 @@ class Difference(NamedTuple):
 
 
 def measure_difference(original: np.ndarray, dream: np.ndarray, *, sample_rate: int) -> Difference:
-    """Compares two sounds (samples,) of one length."""
+    """Compares two sounds (samples,) of nearly one length, at equal loudness."""
     samples = min(len(original), len(dream))
-    before, after = (_level_db(sound[:samples], sample_rate) for sound in (original, dream))
-    heard = np.maximum(before, after) > 0
-    change = np.where(heard, np.maximum(after, 0) - np.maximum(before, 0), 0)
+    sounds = [_equalise_rms(sound[:samples]) for sound in (original, dream)]
+    before, after = (_level_db(sound, sample_rate) for sound in sounds)
+    floor = max(before.max(), after.max()) - AUDIBLE_DB
+    change = np.maximum(after, floor) - np.maximum(before, floor)
     in_time = change - change.mean(axis=1, keepdims=True)
-    envelopes = [
-        librosa.onset.onset_strength(y=sound[:samples], sr=sample_rate)
-        for sound in (original, dream)
-    ]
+    envelopes = [librosa.onset.onset_strength(y=sound, sr=sample_rate) for sound in sounds]
     correlation = np.corrcoef(*envelopes)[0, 1]
     return Difference(_distance(change), _distance(in_time), float(np.nan_to_num(correlation)))
 
 
+def _equalise_rms(sound):
+    return sound / np.sqrt(np.mean(np.square(sound)))
+
+
 def _level_db(sound, sample_rate):
-    """Returns (bands, frames) in dB above the threshold of what is heard beside the loudest."""
-    sound = sound / np.sqrt(np.mean(np.square(sound)))
+    """Returns the level of each cell, (bands, frames) in dB."""
     power = librosa.feature.melspectrogram(
         y=sound, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS
     )
-    level_db = librosa.power_to_db(power, top_db=None)
-    return level_db - level_db.max() + AUDIBLE_DB
+    return librosa.power_to_db(power, top_db=None)
 
 
 def _distance(change_db):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming import optimizers
 from dreamsound_jax.run.checks import combinations
+from dreamsound_jax.run.presets import apply_changes
+from dreamsound_jax.run.strength import fill_lr
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 BASELINE = "sgd"  # This is the plain ascent of the reference.
@@ -60,8 +62,8 @@ def settings(options):
             way = f"--optimizers=adam,adam:{name}=VALUE" if name in FLAGS else _NOT_SWEPT[name]
             raise UserError(f"--sweep={name} cannot be used in a comparison; use {way}")
     return {
-        " ".join(f"{name}={_join_values(value)}" for name, value in point.items()): replace(
-            options, **point, sweep={}
+        " ".join(f"{name}={_join_values(value)}" for name, value in point.items()): fill_lr(
+            replace(apply_changes(options, point), sweep={})
         )
         for point in combinations(options.sweep)
     }

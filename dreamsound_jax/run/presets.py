@@ -1,0 +1,144 @@
+"""Presets: the flag files in `configs`, by name, as values of options."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dreamsound_jax.run.options import FIELDS, Options, value_type
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.shipped import shipped
+
+# The flag files with these names repeat the examples of the original DreamSound.
+_ORIGINALS = ("clip_", "ouroboros_")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of options.
+
+    Attributes:
+      name: as `--preset` takes it.
+      summary: what to expect, in one sentence.
+      values: {option: value}.
+    """
+
+    name: str
+    summary: str
+    values: Mapping[str, Any]
+
+    @property
+    def is_original(self) -> bool:
+        """Whether it is an example of the original DreamSound."""
+        return self.name.startswith(_ORIGINALS)
+
+    def of_run(self) -> dict[str, Any]:
+        """Returns the values that all clips of a run share."""
+        return {n: v for n, v in self.values.items() if FIELDS[n].metadata["role"] == "run"}
+
+    def of_clip(self) -> dict[str, Any]:
+        """Returns the values that may differ from clip to clip."""
+        return {n: v for n, v in self.values.items() if n not in self.of_run()}
+
+
+@functools.cache
+def list_presets() -> tuple[Preset, ...]:
+    """Returns the presets in the order of their names.
+
+    Example:
+      >>> "hits" in [preset.name for preset in list_presets()]
+      True
+    """
+    return tuple(map(_read_preset, sorted(shipped("configs").glob("*.flags"))))
+
+
+def find_preset(name: str) -> Preset:
+    """Returns the preset with a name.
+
+    Raises:
+      UserError: there is none.
+    """
+    presets = {preset.name: preset for preset in list_presets()}
+    return presets[nearest_or_fail("preset", name, presets)]
+
+
+def describe_presets() -> str:
+    """Returns what `--list_presets` prints: a line for each preset."""
+    own = [preset for preset in list_presets() if not preset.is_original]
+    originals = [preset for preset in list_presets() if preset.is_original]
+    return "\n".join(
+        [
+            *("Presets, such as dreamsound my.wav --preset=hits", "", *map(_describe, own)),
+            *("", "Examples of the original DreamSound; with its networks, see --list_models", ""),
+            *map(_describe, originals),
+        ]
+    )
+
+
+def make_options(given: Mapping[str, Any]) -> Options:
+    """Returns options with the values that are given, over those of their preset.
+
+    With a sweep over presets, the given values that one of these presets would change are swept,
+    too, with one value each.
+
+    Raises:
+      UserError: a preset does not exist, or the swept presets cannot share a run.
+
+    Example:
+      >>> make_options({"preset": "hits", "lr": 0.01}).lr
+      0.01
+    """
+    asked = Options(**given)
+    swept = asked.sweep.get("preset", ()) if isinstance(asked.sweep, Mapping) else ()
+    if not swept:
+        of_preset = {} if asked.preset is None else find_preset(asked.preset).values
+        return Options(**{**of_preset, **given})
+    if asked.preset is not None:
+        raise UserError("--preset and --sweep=preset=... must not both be given")
+    presets = [find_preset(name) for name in swept]
+    changed = {name for preset in presets for name in preset.of_clip()}
+    kept = {name: (getattr(asked, name),) for name in given if name in changed}
+    return Options(**{**_shared_values(presets), **given, "sweep": {**asked.sweep, **kept}})
+
+
+def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:
+    """Returns options with the changes of one clip of a sweep, over those of a preset in them."""
+    preset = changes.get("preset")
+    of_preset = {} if preset is None else find_preset(preset).of_clip()
+    return Options(**{**vars(options), **of_preset, **changes})
+
+
+def _shared_values(presets: Sequence[Preset]) -> dict[str, Any]:
+    """Returns the values that a run over several presets has; UserError if these differ."""
+    first, *others = presets
+    for other in others:
+        for name in {**first.of_run(), **other.of_run()}:
+            if first.values.get(name, FIELDS[name].default) != other.values.get(
+                name, FIELDS[name].default
+            ):
+                raise UserError(
+                    f"--sweep=preset={first.name},{other.name}: the clips of a run must share "
+                    f"--{name}, in which these presets differ; sweep them apart"
+                )
+    return first.of_run()
+
+
+def _read_preset(path: Path) -> Preset:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+    values = dict(_parse_flag(line) for line in lines if line.startswith("--"))
+    return Preset(path.stem, comment.split(". ")[0].rstrip(".") + ".", values)
+
+
+def _parse_flag(line: str) -> tuple[str, Any]:
+    """Returns the option and the value of a line such as "--lr=0.04" or "--nostabilise"."""
+    name, is_assigned, word = line.removeprefix("--").partition("=")
+    if not is_assigned:
+        return (name, True) if name in FIELDS else (name.removeprefix("no"), False)
+    kind = value_type(name)
+    return name, tuple(word.split(",")) if kind is tuple else kind(word)
+
+
+def _describe(preset: Preset) -> str:
+    return f"  {preset.name:16}{preset.summary}"

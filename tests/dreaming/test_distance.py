@@ -1,0 +1,79 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dreamsound_jax.audio.files import Recording
+from dreamsound_jax.dreaming.batch import make_clips
+from dreamsound_jax.dreaming.distance import measure_distance, scale_to_distance
+from tests.helpers.domains import first_clip, sound_clips
+from tests.helpers.sounds import RATE, white_noise
+from tests.helpers.tiny import FRONT_END
+
+SOUND = white_noise(12000)
+
+
+def test_a_distance_ignores_level_and_what_is_not_heard():
+    before = jnp.asarray(np.random.default_rng(0).uniform(-40, 0, (8, 12)))
+    assert measure_distance(before, before - 20) == pytest.approx(0, abs=1e-4)
+    quiet = jnp.full((1, 12), -100.0)
+    with_silence = jnp.concatenate([before, quiet])
+    assert measure_distance(with_silence, with_silence.at[-1].set(-80)) == pytest.approx(
+        0, abs=1e-4
+    )
+    # A cell that appears counts from the floor of what is heard.
+    appears = with_silence.at[-1, 0].set(before.max())
+    rise = np.sqrt(60**2 / (8 * 12 + 1))
+    assert measure_distance(with_silence, appears) == pytest.approx(rise, rel=0.05)
+
+
+def make_clip(domain):
+    if domain == "sound":
+        return first_clip(sound_clips([Recording(SOUND[:, None], RATE)]))
+    clips, _ = make_clips(
+        FRONT_END,
+        "mel",
+        SOUND[None],
+        originals=None,
+        sample_rate=RATE,
+        gain_ranges=[24.0],
+        phase_keys=[jax.random.key(0)],
+    )
+    return first_clip(clips)
+
+
+def dream_of(clip):
+    """Parameters that are some way from the input, in broad strokes."""
+    strokes = np.random.default_rng(1).normal(size=(16, 6))
+    shape = clip.spectrogram.shape
+    return clip.initial() + 0.5 * jax.image.resize(
+        jnp.asarray(strokes, jnp.float32), shape, "cubic"
+    )
+
+
+def distance_of(clip, parameters):
+    seen = clip.observe(parameters.shape)(parameters)
+    to_db = FRONT_END.destandardise
+    return float(measure_distance(to_db(clip.spectrogram), to_db(seen)))
+
+
+@pytest.mark.parametrize("domain", ["sound", "mel"])
+def test_a_dream_is_brought_to_the_distance_that_is_wanted(domain):
+    clip = make_clip(domain)
+    dream = dream_of(clip)
+    whole = distance_of(clip, dream)
+    for wanted in (0.2 * whole, 0.7 * whole, 1.2 * whole):
+        scaled = scale_to_distance(clip, dream, jnp.float32(wanted))
+        assert distance_of(clip, scaled) == pytest.approx(wanted, rel=0.01)
+    nothing = scale_to_distance(clip, dream, jnp.float32(0))
+    np.testing.assert_array_equal(nothing, clip.initial())
+    as_it_is = scale_to_distance(clip, dream, jnp.float32(jnp.nan))
+    np.testing.assert_array_equal(as_it_is, dream)
+
+
+def test_a_distance_beyond_the_bounds_is_approached_as_far_as_they_allow():
+    clip = make_clip("sound")
+    dream = dream_of(clip)
+    scaled = scale_to_distance(clip, dream, jnp.float32(100))
+    assert float(jnp.abs(scaled).max()) <= float(clip.bound()) * (1 + 1e-6)
+    assert distance_of(clip, dream) < distance_of(clip, scaled) < 100
