@@ -19,7 +19,7 @@ from dreamsound_jax.outputs.clip_files import (
 )
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 
-DREAM = DreamResult(objective=np.array([[0.5, 1], [7, 8]]), first=2.0, last=3.0)
+DREAM = DreamResult(objective=np.array([[0.5, 1], [7, 8]]), first=2.0, last=3.0, distance_db=7.5)
 SOUND = np.random.default_rng(0).uniform(-1, 1, (22050, 2))
 
 
@@ -81,7 +81,7 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     )
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
-    assert "relu1_1+output 2 -> 3; the network hears pipe 75% -> organ 70%" in caplog.text
+    assert "relu1_1+output 2 -> 3, 7.5 dB from the input; the network hears pipe 75% -> organ 70%" in caplog.text
 
 
 def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):

@@ -22,6 +22,7 @@ from tests.helpers.tiny import FRONT_END, write_checkpoint
 SAMPLES = 6144
 # There is little to compile, and most runs share their programs: batches are of one size.
 QUICK = {
+    "input": ("noise",),
     "layers_to_use": ("relu2_2",),
     "pyramid_size": 1,
     "num_iterations": 2,
@@ -128,7 +129,7 @@ def test_sounds_that_are_very_loud_or_oddly_named_are_dreamed_and_come_out_right
         soundfile.write("x.wav", sound * np.float32(scale), 22050, subtype="FLOAT")
         os.rename("x.wav", name)
     given = {"input": (*names, "https://example.com/a.wav"), "create_ouroboros": create_ouroboros}
-    given |= {"ouroboros_length": 1, "domain": "sound", "plots": True}
+    given |= {"ouroboros_length": 1, "domain": "sound", "plots": True, "lr": 0.02}
     assert run(**given) == 1
     assert "'https://example.com/a.wav' must be a local path, or begin with gs://" in caplog.text
     done = sorted(record["name"] for record in records_of(tmp_path / "out"))

@@ -26,6 +26,7 @@ _LABELS = {
     "overcooked_db": "Overcooked index, in dB",
     "moved_db": "Change in the last round, in dB",
     "ended": "Ended early",
+    "distance_db": "Distance from the input, in dB",
     "loudness_lufs": "Loudness, in LUFS",
     "seconds": "Length, in seconds",
     "seed": "Seed",
