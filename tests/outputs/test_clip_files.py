@@ -81,7 +81,8 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     )
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
-    assert "relu1_1+output 2 -> 3, 7.5 dB from the input; the network hears pipe 75% -> organ 70%" in caplog.text
+    heard = "the network hears pipe 75% -> organ 70%"
+    assert f"relu1_1+output 2 -> 3, 7.5 dB from the input; {heard}" in caplog.text
 
 
 def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
