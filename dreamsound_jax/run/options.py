@@ -103,6 +103,14 @@ class Options:
         at_least=0,
         at_most=100,
     )
+    mix: float = option(
+        1.0,
+        "How much of the dream is in the written sound: 1 is the dream alone, 0.5 is half dream "
+        "and half input, 0 is the input.",
+        role="data",
+        at_least=0.0,
+        at_most=1,
+    )
     num_clips: int | None = option(
         None,
         "Number of clips. By default each input is dreamed once. With more clips than inputs, the "
@@ -374,14 +382,6 @@ class Options:
         "Beside each dream, write its input at the same loudness, and in the domain sound what the "
         "dream changed, so that the page of clips can switch between them.",
         role="run",
-    )
-    mix: float = option(
-        1.0,
-        "How much of the dream is in the written sound: 1 is the dream alone, 0.5 is half dream "
-        "and half input, 0 is the input.",
-        role="data",
-        at_least=0.0,
-        at_most=1,
     )
     loudness: str = option(
         "safe",

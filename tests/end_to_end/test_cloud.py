@@ -88,7 +88,7 @@ def _sounds():
 
 def flags(place, tiny):
     where = (f"--input={place}/in/*.wav", f"--output_dir={place}/dreams", f"--checkpoint={tiny}")
-    return (*where, f"--num_clips={CLIPS}", "--seed=1", *QUICK)
+    return (*QUICK, *where, f"--num_clips={CLIPS}", "--seed=1")
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ def test_the_wheel_holds_configs_and_checkpoints_and_pages_and_no_tests(wheel):
     assert "dreamsound_jax/checkpoints/gm/card.json" in names
     shipped = {f.relative_to(ROOT) for f in (ROOT / "checkpoints/gm").rglob("*") if f.is_file()}
     assert {f"dreamsound_jax/{path.as_posix()}" for path in shipped} <= set(names)
+    assert "dreamsound_jax/audio/recordings/drums.flac" in names
     modules = {f.relative_to(ROOT).as_posix() for f in (ROOT / "dreamsound_jax").rglob("*.py")}
     assert modules <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "benchmarks/"))]
@@ -66,3 +67,7 @@ def test_an_installed_wheel_dreams_with_its_own_checkpoint_and_flag_files(wheel,
     run = subprocess.run([sys.executable, "-m", "dreamsound_jax", *flags], check=False, **keywords)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "outputs" / "1" / "00000-noise.wav").stat().st_size > 100_000
+    bare = ("--preset=hits", "--pyramid_size=1", "--num_iterations=1", "--noplots")
+    run = subprocess.run([sys.executable, "-m", "dreamsound_jax", *bare], check=False, **keywords)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "outputs" / "2" / "00000-drums.wav").stat().st_size > 1_000_000

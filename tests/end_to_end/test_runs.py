@@ -23,8 +23,21 @@ KILLS = int(os.environ.get("DREAMSOUND_KILLS", "1"))
 NAME = "00000-noise"
 
 
-def test_the_bare_command_makes_noise_dream_and_its_params_repeat_it(tmp_path):
-    printed = dream(cwd=tmp_path)
+def test_the_bare_command_dreams_on_drums_and_says_where_to_hear_them(tmp_path):
+    printed = dream("--noplots", cwd=tmp_path)
+    sound = tmp_path / "outputs" / "1" / "00000-drums.wav"
+    check_clip(sound, frames=756, form=(44100, 302400, 2), plots=False)
+    assert "by the network gm on" in printed
+    assert "open outputs/1/index.html" in printed
+    assert "--strength=" in printed.splitlines()[-1]
+    facts = facts_of(sound)
+    assert facts["layers_to_use"] == ["relu3_4"]
+    # It is heard as a dream, and the drums are recognised.
+    assert 8 < facts["distance_db"] < 13
+
+
+def test_noise_dreams_and_its_params_repeat_it(tmp_path):
+    printed = dream("noise", cwd=tmp_path)
     folder = tmp_path / "outputs" / "1"
     names = {path.name for path in folder.iterdir()}
     suffixes = (".json", ".npz", ".png", ".wav", ".input.wav", ".difference.wav")

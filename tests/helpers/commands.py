@@ -11,7 +11,13 @@ from dreamsound_jax.cli import parsing
 from dreamsound_jax.run.options import Options
 
 # There is little to compile, where the dream itself is not what is tested.
-QUICK = ("--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=2", "--noplots")
+QUICK = (
+    "--input=noise",
+    "--layers_to_use=relu2_2",
+    "--pyramid_size=1",
+    "--num_iterations=2",
+    "--noplots",
+)
 
 
 def start(*flags, cwd, **environment) -> subprocess.Popen:

@@ -56,8 +56,8 @@ def tiny_model(**keywords):
 
 
 def options(**changes):
-    """The `Options` of `dreamsound` without flags, except for `changes`."""
-    return Options(**{"seed": 0, **changes})
+    """The `Options` of `dreamsound noise`, except for `changes`."""
+    return Options(**{"seed": 0, "input": ("noise",), **changes})
 
 
 def plan(card=CARD, **changes) -> Plan:

@@ -47,7 +47,7 @@ def test_the_last_words_name_strengths_on_both_sides():
 def test_written_dreams_are_as_far_as_their_strength_also_beside_others(tiny_checkpoint, tmp_path):
     flags = (f"--checkpoint={tiny_checkpoint}", *QUICK, "--seed=1", "--batch_size=3")
     sweep = ("--sweep=strength=0,20,40", "--num_iterations=6", "--output_dir=out")
-    printed = dream("noise", *flags, *sweep, cwd=tmp_path)
+    printed = dream(*flags, *sweep, cwd=tmp_path)
     facts = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("out/0*.json"))]
     wanted = [0, 0.2 * FULL_DISTANCE_DB, 0.4 * FULL_DISTANCE_DB]
     assert [each["distance_db"] for each in facts] == pytest.approx(wanted, abs=0.02)

@@ -81,7 +81,7 @@ def test_a_folder_of_sounds_becomes_a_checkpoint(sounds, trained):
 
 @pytest.mark.slow
 def test_the_checkpoint_dreams(trained, tmp_path):
-    dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={trained[0]}"]
+    dream = [sys.executable, "-m", "dreamsound_jax", "noise", f"--checkpoint={trained[0]}"]
     dream += ["--target_class=tone", "--pyramid_size=1", f"--output_dir={tmp_path / 'dream'}"]
     subprocess.run(dream, check=True, capture_output=True)
     assert (tmp_path / "dream/00000-noise.wav").stat().st_size > 100_000

@@ -85,8 +85,8 @@ def test_a_converted_file_dreams_and_its_card_names_the_source(pth, tmp_path):
     assert source == {"file": "tiny.pth", "sha256": digest}
     assert read_card(folder) == dataclasses.replace(CARD, name="mine")
     assert digest in (folder / "README.md").read_text()
-    dream = [sys.executable, "-m", "dreamsound_jax", f"--checkpoint={folder}", "--pyramid_size=1"]
-    dream += ["--layers_to_use=relu2_2", f"--output_dir={tmp_path / 'dream'}"]
+    dream = [sys.executable, "-m", "dreamsound_jax", "noise", f"--checkpoint={folder}"]
+    dream += ["--pyramid_size=1", "--layers_to_use=relu2_2", f"--output_dir={tmp_path / 'dream'}"]
     assert run(*dream).returncode == 0
     assert (tmp_path / "dream/00000-noise.wav").stat().st_size > 100_000
 
