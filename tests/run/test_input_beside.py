@@ -15,7 +15,6 @@ from tests.helpers.sounds import RATE, original, tone
 
 SAMPLES = 6144
 QUICK = {
-    "input": ("noise",),
     "layers_to_use": ("relu2_2",),
     "pyramid_size": 1,
     "num_iterations": 2,

@@ -22,7 +22,6 @@ from tests.helpers.tiny import FRONT_END, write_checkpoint
 SAMPLES = 6144
 # There is little to compile, and most runs share their programs: batches are of one size.
 QUICK = {
-    "input": ("noise",),
     "layers_to_use": ("relu2_2",),
     "pyramid_size": 1,
     "num_iterations": 2,
