@@ -57,9 +57,9 @@ class Player(Page):
         self.all("tbody button.play")[row].click()
         self.wait_until_together()
 
-    def wait_until_together(self):
-        """Waits until the sounds play together: in the beginning, some are loaded later."""
-        self.wait(f"return !audio.paused && audio.currentTime > 0.1 && {APART} < 0.02")
+    def wait_until_together(self, after=0):
+        """Waits until the sounds play together: not all begin in the same moment."""
+        self.wait(f"return !audio.paused && audio.currentTime > {after + 0.1} && {APART} < 0.02")
 
     def check(self, heard, after):
         """Checks that one sound is heard now, at the place where the others are, too."""
@@ -90,8 +90,7 @@ def test_the_switch_goes_on_at_the_same_place_by_key_and_by_click(several):
     several.press(Keys.ARROW_LEFT)  # It is a group of radio buttons, with the focus.
     place = several.check(".wav", after=place)
     several.run("audio.currentTime = 12")
-    several.wait("return !audio.seeking && audio.currentTime > 12.1")
-    several.wait_until_together()
+    several.wait_until_together(after=12)
     several.press("1")
     several.check(".input.wav", after=12)
 
@@ -105,7 +104,7 @@ def test_what_is_paused_stays_paused_at_its_place(several):
         several.press(key)
         assert several.state() == [[], pytest.approx(place, abs=0.05)]
     several.press("1", " ")
-    several.wait_until_together()
+    several.wait_until_together(after=place)
     several.check(".input.wav", after=place)
     several.play(1)  # Another clip begins with its dream.
     several.check(".wav", after=0)
