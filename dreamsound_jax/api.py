@@ -69,7 +69,7 @@ def list_presets() -> dict[str, str]:
 
     Example:
       >>> list_presets()["hits"]
-      'A few hits or notes become much stronger, and everything between them darker.'
+      'A few hits or notes become much stronger, and what lies between them darker.'
     """
     return {preset.name: preset.summary for preset in _list_presets()}
 

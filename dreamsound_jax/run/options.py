@@ -15,7 +15,7 @@ Role = Literal["run", "program", "data"]
 """What an option decides: the whole run; the compiled program of a clip; or only its data."""
 
 
-NEUTRAL_STRENGTH = 60.0
+NEUTRAL_STRENGTH = 70.0
 """The strength that changes nothing: the other options are as they are."""
 
 

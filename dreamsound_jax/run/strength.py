@@ -7,12 +7,12 @@ import numpy as np
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
 
 # A dream of strength 100 is so far from its input, as `measure_distance` measures it.
-FULL_DISTANCE_DB = 16.0
+FULL_DISTANCE_DB = 18.0
 # So many times the gain range, the learning rate and the steps of the other options. A dream by
 # these comes near its distance by itself (docs/first_dream.md); it is then scaled to reach it.
-STRENGTHS = (0, 15, 30, 45, NEUTRAL_STRENGTH, 80, 100)
-GAIN_RANGES = (0, 0.2, 0.42, 0.68, 1, 1.5, 2)
-LEARNING_RATES = (0, 0.2, 0.42, 0.68, 1, 2, 4)
+STRENGTHS = (0, 10, 25, 45, NEUTRAL_STRENGTH, 85, 100)
+GAIN_RANGES = (0, 0.1, 0.25, 0.5, 1, 1.5, 2)
+LEARNING_RATES = (0, 0.1, 0.25, 0.5, 1, 2, 4)
 STEPS = (1, 1, 1, 1, 1, 1.5, 2)
 
 
