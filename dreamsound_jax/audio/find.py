@@ -21,6 +21,8 @@ READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf")
 # read, so that no sound of a folder is passed over in silence.
 UNREADABLE = ("m4a", "mp4", "aac", "wma", "webm", "mka", "ape", "wv", "amr", "ac3")
 _LESS_COMMON = ("aif", "aifc", "oga", "w64", "rf64", "snd")
+# A run writes these beside a dream, NAME.wav; they are not dreamed on with it.
+_BESIDE_A_DREAM = (".input.wav", ".difference.wav")
 _SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *UNREADABLE, *_LESS_COMMON)}
 
 
@@ -90,7 +92,7 @@ def _find_input(name):
 
 
 def _list_folder(name, folder):
-    files = sorted(file.name for file in folder.iterdir() if is_sound(file.name))
+    files = _select_sounds([file.name for file in folder.iterdir()])
     if not files:
         raise UserError(
             f"there are no sound files ({', '.join(READABLE)}) in the folder {name!r}; "
@@ -101,10 +103,22 @@ def _list_folder(name, folder):
 
 def _list_matches(pattern):
     files = _match_in_store(pattern) if is_cloud(pattern) else _match_on_disk(pattern)
-    files = sorted(filter(is_sound, files))
+    files = _select_sounds(files)
     if not files:
         raise UserError(f"no sound file ({', '.join(READABLE)}) matches {pattern!r}")
     return files
+
+
+def _select_sounds(files: Sequence[str]) -> list[str]:
+    """Returns the sounds among files, sorted, without what lies beside a dream."""
+    found = sorted(filter(is_sound, files))
+    beside = {
+        file.removesuffix(".wav") + suffix
+        for file in found
+        if file.endswith(".wav")
+        for suffix in _BESIDE_A_DREAM
+    }
+    return [file for file in found if file not in beside]
 
 
 def _match_on_disk(pattern):
