@@ -160,7 +160,7 @@ def make_steps(
 
 
 def make_transform(
-    optimizers: Sequence[str], steps: Steps, *, total: int, roll=0
+    optimizers: Sequence[str], steps: Steps, *, total: int, roll=0, turn=None
 ) -> optax.GradientTransformationExtraArgs:
     """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
 
@@ -172,6 +172,7 @@ def make_transform(
       steps: which of them counts, and its settings; may be traced.
       total: how many steps there will be, for the schedule of the smoothing.
       roll: in frames; may be traced.
+      turn: a stateless transformation between standardising and the optimizer; by default none.
     """
     blur = smooth(steps=total, coefficient=steps.smoothing_coefficient)
     return optax.chain(
@@ -179,6 +180,7 @@ def make_transform(
         _apply_if(steps.smooth_gradient, blur),
         _apply_if(steps.standardise_gradient, standardise()),
         _roll(-roll),
+        *([] if turn is None else [turn]),
         _select([_make_optimizer(name, steps) for name in optimizers], steps.which),
     )
 

@@ -10,6 +10,7 @@ from dreamsound_jax.domains.domain import Domain, LevelMatch
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.habituation import Habituation, begin_habituation, habituate
 from dreamsound_jax.dreaming.overcooked import match_levels, overcooked_index
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
@@ -23,7 +24,8 @@ class RoundSettings(NamedTuple):
 
     Attributes:
       chain: the transforms between two rounds.
-      stabilise: whether the levels of each mel band are kept as the first dream left them.
+      stabilise: whether the levels of each mel band are kept as the first dream left them, and the
+        dream turns away from what is familiar, so that it moves on.
       crossfade: whether each dream fades into the next.
       pyramid_size, pyramid_ratio, pyramid_roll: of the rolls of the next round.
     """
@@ -49,6 +51,7 @@ class State(NamedTuple):
       reference_db, reference_sound_db: of the first dream and of its sound, to which `stabilise`
         matches the others.
       last_sound: (clips, channels, samples) of the last dream.
+      habituation: what the ouroboros is used to, if it is stabilised.
     """
 
     number: jax.Array
@@ -60,6 +63,7 @@ class State(NamedTuple):
     reference_db: jax.Array
     reference_sound_db: jax.Array
     last_sound: jax.Array
+    habituation: Habituation
 
 
 class Round(NamedTuple):
@@ -112,7 +116,8 @@ def dream_round(
     Returns:
       The state with which the next round begins, and what this one leaves.
     """
-    settings = settings._replace(rolls=state.rolls)
+    habituation = state.habituation if round_settings.stabilise else None
+    settings = settings._replace(rolls=state.rolls, habituation=habituation)
     parameters, climb = dream_clips(network, state.clip, settings, program=program)
     state, left = close_clips(state, parameters, settings=round_settings)
     return state, left._replace(climb=climb)
@@ -130,7 +135,10 @@ def begin_clip(clip: Domain, mel_db, rolls, rolls_key) -> State:
     sound = clip.input_sound()
     input_db = clip.front_end.level_db(clip.as_heard(sound))
     number = jnp.int32(0)
-    return State(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound)
+    habituation = begin_habituation(mel_db)
+    return State(
+        *(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound, habituation)
+    )
 
 
 @kept
@@ -170,8 +178,16 @@ def close_round(state: State, parameters, *, settings: RoundSettings) -> tuple[S
         reference_db=jnp.where(first, rendered.mel_db, state.reference_db),
         reference_sound_db=jnp.where(first, sound_db, state.reference_sound_db),
         last_sound=rendered.sound,
+        habituation=_habituate(state, rendered.mel_db) if settings.stabilise else state.habituation,
     )
     return next_state, left
+
+
+def _habituate(state, mel_db):
+    """Returns the habituation of the next round; how far a transform moves does not count."""
+    begun_db = state.clip.front_end.destandardise(state.clip.spectrogram)
+    moved_db = jnp.sqrt(jnp.mean(jnp.square(mel_db - begun_db)))
+    return habituate(state.habituation, mel_db, moved_db=moved_db, first=state.number == 0)
 
 
 def _match_first_dream(state):
