@@ -17,6 +17,7 @@ from dreamsound_jax.spectral.transforms import Chain, apply_transforms
 
 # In standard deviations, as in the reference.
 CLAMP = 3.0
+MATCHES = 3
 
 
 @struct.dataclass
@@ -90,7 +91,7 @@ class MelDomain:
         mel_db = match.mel_db(mel_db) if match else mel_db
         change_db = mel_db - front_end.destandardise(self.spectrogram)
         sound = front_end.invert(self.key, mel_db)
-        if match:
+        for _ in range(MATCHES if match else 0):
             sound_db = front_end.level_db(sound)
             gain_db = match.sound_db(sound_db) - sound_db
             headroom = front_end.headroom(sound_db)
