@@ -141,7 +141,7 @@ def _apply_habituation(settings, shape):
     steps, habituation = settings.steps, settings.habituation
     if habituation is None:
         return steps, None
-    steps = steps._replace(learning_rate=steps.learning_rate * habituation.rate)
+    steps = steps._replace(learning_rate=steps.learning_rate * habituation.rate_factor)
     return steps, turn_away(resize_nearest(habituation.familiar_db, shape))
 
 
