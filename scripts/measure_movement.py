@@ -1,4 +1,4 @@
-"""Measures whether ouroboroses keep moving, hold their levels and still dream: prints tables.
+"""Measures whether ouroboroses keep moving, hold their levels and still dream; prints two tables.
 
     python scripts/measure_movement.py
 
@@ -53,7 +53,7 @@ def main():
 
 
 def _read_sounds(samples):
-    """Returns {name: sound}, each repeated or cut to so many samples."""
+    """Returns {name: sound} of `samples` samples each: recordings are repeated or cut."""
     sounds = {
         "noise": generated.noise(draw_keys(0, 0).noise, samples=samples),
         "sine": generated.sine(samples=samples, frequency=250, sample_rate=RATE),

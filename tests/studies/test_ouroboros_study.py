@@ -89,6 +89,7 @@ def test_the_table_of_movement_has_the_rounds_that_exist():
         [smooth, *np.random.default_rng(1).normal(size=(6, 12, 40))], [9, 5, 4, 3, 2, 3]
     )
     lines = movement.format_movement({("mel", "noise"): course}).splitlines()
-    assert lines[0].count("moved in round") == 1
+    assert lines[0].count("change in round") == 1 and lines[4].count("response in round") == 1
     assert lines[2].startswith("| mel | noise | 9.0 | 2.0 | ")
+    assert lines[6].startswith(f"| mel | noise | {course.rolled_db:.1f} | ")
     assert course.smoothness[0] > 0.3 > abs(course.smoothness[2])

@@ -14,9 +14,9 @@ from dreamsound_jax.objectives.terms import compile_objective, evaluate, layers
 from studies.report import markdown_table
 
 SHOWN_ROUNDS = (1, 10, 50, 100)
-# What is new at the end is compared with so many rounds, but for the last one.
+# The last dream is compared with this many rounds before it, except for the one just before it.
 RECENT = 20
-# Measures of the end are means over so many rounds.
+# The change after the best roll is the mean over this many last rounds.
 END = 10
 
 
@@ -28,9 +28,10 @@ class Movement(NamedTuple):
       index: The overcooked index of each round over that of round 1, (rounds,).
       response: The response of the layer to the dream of each round over that to the input,
         (rounds,).
-      rolled_db: The change of each round of the end, after the roll in time that makes it smallest;
-        the mean.
-      nearest_db: The distance of the last dream from the nearest of those before the last but one.
+      rolled_db: The mean change of the last rounds, if each dream is first rolled in time to lie as
+        near to the next as it can.
+      nearest_db: The distance of the last dream from the nearest of earlier ones, except for the
+        one just before it.
       smoothness: The correlation of cells with the next frame, in the input, round 1 and the last
         round, (3,).
     """
@@ -85,28 +86,46 @@ def _smoothness(mel_db):
 
 
 def format_movement(courses: dict[tuple[str, str], Movement]) -> str:
-    """Formats the `Movement` of each (domain, input) as a table."""
+    """Formats the `Movement` of each (domain, input) as two tables."""
     rounds = len(next(iter(courses.values())).moved_db)
     shown = [number for number in SHOWN_ROUNDS if number <= rounds]
+    return f"{_format_change(courses, shown)}\n\n{_format_novelty(courses, shown)}"
+
+
+def _format_change(courses, shown):
     headers = [
         "domain",
         "input",
-        *(f"moved in round {number} (dB)" for number in shown),
-        "least from round 5 on",
-        "after the best roll",
-        "from the nearest earlier round",
+        *(f"change in round {number} (dB)" for number in shown),
+        "smallest change from round 5 on (dB)",
         "highest index, relative to round 1",
-        *(f"response in round {number}" for number in shown),
-        "smoothness of the input, round 1, the end",
     ]
     rows = [
         [
             *names,
             *(f"{course.moved_db[number - 1]:.1f}" for number in shown),
             f"{course.moved_db[4:].min():.1f}",
+            f"{course.index.max():.2f}",
+        ]
+        for names, course in courses.items()
+    ]
+    return markdown_table(headers, rows, names=2)
+
+
+def _format_novelty(courses, shown):
+    headers = [
+        "domain",
+        "input",
+        "change after the best roll (dB)",
+        "distance from the nearest earlier round (dB)",
+        *(f"response in round {number}" for number in shown),
+        "smoothness of the input, of round 1, at the end",
+    ]
+    rows = [
+        [
+            *names,
             f"{course.rolled_db:.1f}",
             f"{course.nearest_db:.1f}",
-            f"{course.index.max():.2f}",
             *(f"{course.response[number - 1]:.2f}" for number in shown),
             ", ".join(f"{each:.2f}" for each in course.smoothness),
         ]
