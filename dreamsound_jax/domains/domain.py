@@ -32,6 +32,8 @@ class Rendered(NamedTuple):
 class LevelMatch(NamedTuple):
     """Functions of (mel bands, frames) in dB that match a dream's levels to those of another.
 
+    They may be applied several times: levels that match already stay as they are.
+
     Attributes:
       mel_db: for the dream's spectrogram.
       sound_db: for the spectrogram of its sound, at the level that it has.

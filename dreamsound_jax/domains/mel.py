@@ -17,6 +17,10 @@ from dreamsound_jax.spectral.transforms import Chain, apply_transforms
 
 # In standard deviations, as in the reference.
 CLAMP = 3.0
+# The sound is matched this many times, since neighbouring cells overlap. In 100 rounds by relu5_4,
+# the overcooked index of a drum loop rose to 1.53 times that of round 1 with one pass, and to 1.36
+# times with three.
+MATCHING_PASSES = 3
 
 
 @struct.dataclass
@@ -81,22 +85,28 @@ class MelDomain:
         return CLAMP
 
     def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
-        """Inverts the spectrogram to a sound with one channel, at the front end's sample rate.
-
-        Griffin-Lim strays from matched levels, so the sound is then given a gain towards them.
-        """
+        """Inverts the spectrogram to a sound with one channel, at the front end's sample rate."""
         front_end = self.front_end
         mel_db = front_end.destandardise(parameters)
         mel_db = match.mel_db(mel_db) if match else mel_db
         change_db = mel_db - front_end.destandardise(self.spectrogram)
         sound = front_end.invert(self.key, mel_db)
         if match:
-            sound_db = front_end.level_db(sound)
-            gain_db = match.sound_db(sound_db) - sound_db
-            headroom = front_end.headroom(sound_db)
-            gain_db = limit_gain(gain_db, headroom, gain_range=headroom.max())
-            sound = gain_player(sound, front_end)(gain_db)
+            sound = self._match_sound(sound, match)
         return Rendered(mel_db, change_db, sound[None])
+
+    def _match_sound(self, sound, match):
+        """Gives a sound gains towards matched levels, from which Griffin-Lim strays.
+
+        Each pass computes its gain as if cells did not overlap.
+        """
+        for _ in range(MATCHING_PASSES):
+            sound_db = self.front_end.level_db(sound)
+            gain_db = match.sound_db(sound_db) - sound_db
+            headroom = self.front_end.headroom(sound_db)
+            gain_db = limit_gain(gain_db, headroom, gain_range=headroom.max())
+            sound = gain_player(sound, self.front_end)(gain_db)
+        return sound
 
     def input_sound(self) -> jax.Array:
         """Returns the input, as long as an inverted sound: (1, samples)."""

@@ -9,12 +9,18 @@ import jax.numpy as jnp
 
 from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.ascent import Climb, ascend
+from dreamsound_jax.dreaming.habituation import turn_away
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.terms import evaluate
-from dreamsound_jax.spectral.interpolate import repeat_time, repeats_needed, roll_time
+from dreamsound_jax.spectral.interpolate import (
+    repeat_time,
+    repeats_needed,
+    resize_nearest,
+    roll_time,
+)
 from dreamsound_jax.system.devices import over_clips
 from dreamsound_jax.system.programs import keep_traces
 
@@ -108,6 +114,7 @@ def dream_level(
     roll = settings.rolls[level]
     network = prepare_network(network, shapes[level], program)
     parameters, state = reached or (clip.initial(), ())
+    steps, turn = _apply_habituation(settings, shapes[level])
     end, climb = ascend(
         lambda observed: respond(
             network, clip.constrain_gradient(roll_time(observed, roll)), settings, program=program
@@ -115,7 +122,9 @@ def dream_level(
         clip.to_level(
             parameters, shapes, level, settings.detail_factor if program.replace_detail else 0
         ),
-        make_transform(program.optimizers, settings.steps, total=program.num_iterations, roll=roll),
+        make_transform(
+            program.optimizers, steps, total=program.num_iterations, roll=roll, turn=turn
+        ),
         steps=program.num_iterations,
         observe=clip.observe(shapes[level]),
         bound=clip.bound(),
@@ -125,6 +134,15 @@ def dream_level(
         keep_path=program.keep_path,
     )
     return (end.parameters, end.state), climb
+
+
+def _apply_habituation(settings, shape):
+    """Returns the `Steps` of a level, and what turns its gradient away from the familiar."""
+    steps, habituation = settings.steps, settings.habituation
+    if habituation is None:
+        return steps, None
+    steps = steps._replace(learning_rate=steps.learning_rate * habituation.rate_factor)
+    return steps, turn_away(resize_nearest(habituation.familiar_db, shape))
 
 
 def prepare_network(network: Network, shape: tuple[int, int], program: Program) -> Network:

@@ -161,7 +161,12 @@ def make_steps(
 
 
 def make_transform(
-    optimizers: Sequence[str], steps: Steps, *, total: int, roll: jax.Array | int = 0
+    optimizers: Sequence[str],
+    steps: Steps,
+    *,
+    total: int,
+    roll: jax.Array | int = 0,
+    turn: optax.GradientTransformation | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
 
@@ -173,6 +178,7 @@ def make_transform(
       steps: which of them counts, and its settings; may be traced.
       total: how many steps there will be, for the schedule of the smoothing.
       roll: in frames; may be traced.
+      turn: a stateless transformation between standardising and the optimizer; by default none.
     """
     blur = smooth(steps=total, coefficient=steps.smoothing_coefficient)
     return optax.chain(
@@ -180,6 +186,7 @@ def make_transform(
         _apply_if(steps.smooth_gradient, blur),
         _apply_if(steps.standardise_gradient, standardise()),
         _roll(-roll),
+        *([] if turn is None else [turn]),
         _select([_make_optimizer(name, steps) for name in optimizers], steps.which),
     )
 

@@ -11,6 +11,7 @@ from dreamsound_jax.domains.domain import Domain, LevelMatch
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.dream import dream_clips
+from dreamsound_jax.dreaming.habituation import Habituation, begin_habituation, habituate
 from dreamsound_jax.dreaming.overcooked import match_levels, overcooked_index
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
@@ -24,7 +25,8 @@ class RoundSettings(NamedTuple):
 
     Attributes:
       chain: the transforms between two rounds.
-      stabilise: whether the levels of each mel band are kept as the first dream left them.
+      stabilise: whether the levels of each mel band are kept as the first dream left them, and the
+        dream turns away from what is familiar, so that it moves on.
       crossfade: whether each dream fades into the next.
       pyramid_size, pyramid_ratio, pyramid_roll: of the rolls of the next round.
     """
@@ -50,6 +52,7 @@ class State(NamedTuple):
       reference_db, reference_sound_db: of the first dream and of its sound, to which `stabilise`
         matches the others.
       last_sound: (clips, channels, samples) of the last dream.
+      habituation: what the ouroboros is used to, if it is stabilised.
     """
 
     number: jax.Array
@@ -61,6 +64,7 @@ class State(NamedTuple):
     reference_db: jax.Array
     reference_sound_db: jax.Array
     last_sound: jax.Array
+    habituation: Habituation
 
 
 class RoundResult(NamedTuple):
@@ -115,7 +119,8 @@ def dream_round(
     Returns:
       The state with which the next round begins, and the result of this one.
     """
-    settings = settings._replace(rolls=state.rolls)
+    habituation = state.habituation if round_settings.stabilise else None
+    settings = settings._replace(rolls=state.rolls, habituation=habituation)
     parameters, climb = dream_clips(network, state.clip, settings, program=program)
     state, result = close_clips(state, parameters, settings=round_settings)
     return state, result._replace(climb=climb)
@@ -133,7 +138,10 @@ def begin_clip(clip: Domain, mel_db: jax.Array, rolls: jax.Array, rolls_key: jax
     sound = clip.input_sound()
     input_db = clip.front_end.level_db(clip.as_heard(sound))
     number = jnp.int32(0)
-    return State(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound)
+    habituation = begin_habituation(mel_db)
+    return State(
+        *(number, clip, rolls, rolls_key, input_db, mel_db, mel_db, input_db, sound, habituation)
+    )
 
 
 @keep_traces
@@ -176,8 +184,16 @@ def close_round(
         reference_db=jnp.where(first, rendered.mel_db, state.reference_db),
         reference_sound_db=jnp.where(first, sound_db, state.reference_sound_db),
         last_sound=rendered.sound,
+        habituation=_habituate(state, rendered.mel_db) if settings.stabilise else state.habituation,
     )
     return next_state, result
+
+
+def _habituate(state, mel_db):
+    """Returns the habituation of the next round; how far a transform moves does not count."""
+    begun_db = state.clip.front_end.destandardise(state.clip.spectrogram)
+    moved_db = jnp.sqrt(jnp.mean(jnp.square(mel_db - begun_db)))
+    return habituate(state.habituation, mel_db, moved_db=moved_db, first=state.number == 0)
 
 
 def _match_first_dream(state):

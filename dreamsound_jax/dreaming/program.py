@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from dreamsound_jax.dreaming import pyramid
+from dreamsound_jax.dreaming.habituation import Habituation
 from dreamsound_jax.dreaming.optimizers import Steps
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.networks.windows import Measure
@@ -62,9 +63,11 @@ class ClipSettings(NamedTuple):
       detail_factor: how much of the lost detail a level restores; a scalar.
       rolls: (levels,), how far each level is rolled in time, in frames.
       objective: the weights and the data of the program's measures.
+      habituation: what an ouroboros is used to; None for a dream that is used to nothing.
     """
 
     steps: Steps
     detail_factor: jax.Array | np.ndarray
     rolls: jax.Array | np.ndarray
     objective: ObjectiveData
+    habituation: Habituation | None = None

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 FOLDER = "unfinished"
 # What stands in the file of a state, beside its arrays.
 _CLIP_NUMBERS, _ORIGIN, _FIRST_ROUNDS, _DIGESTS = "numbers", "origin", "first_rounds", "digests"
+_LEAVES = "leaves"
 
 
 class Rounds(NamedTuple):
@@ -134,6 +135,8 @@ class SavedRounds:
                 raise ValueError("they are those of other clips")
             if str(saved[_ORIGIN]) != self._origin:
                 raise ValueError("they are those of another sound or seed")
+            if _LEAVES not in saved or saved[_LEAVES].tolist() != _name_leaves(state):
+                raise ValueError("another version of the program saved them")
             arrays = [saved[f"{number:03d}"] for number in range(len(leaves))]
             digests = dict(zip(saved[_FIRST_ROUNDS].tolist(), saved[_DIGESTS].tolist()))
         if [_kind(each) for each in arrays] != [_kind(_key_data(leaf)) for leaf in leaves]:
@@ -156,6 +159,7 @@ class SavedRounds:
         self._digests[first] = _digest(self._write(self._path(f"{first:06d}"), arrays))
         leaves = map(_key_data, jax.tree.leaves(state))
         arrays = {f"{number:03d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
+        arrays[_LEAVES] = np.array(_name_leaves(state))
         arrays[_CLIP_NUMBERS], arrays[_ORIGIN] = np.array(self._clip_numbers), self._origin
         arrays[_FIRST_ROUNDS] = np.array([*self._digests])
         arrays[_DIGESTS] = np.array([*self._digests.values()])
@@ -209,6 +213,11 @@ def _open(path):
 
 def _digest(content):
     return hashlib.sha256(content).hexdigest()
+
+
+def _name_leaves(state):
+    """Returns the place of each leaf; a version of the program that keeps others has other ones."""
+    return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)]
 
 
 def _kind(array):

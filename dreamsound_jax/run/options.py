@@ -334,8 +334,9 @@ class Options:
     crossfade: bool = option(True, "Fade each dream into the next.", role="program")
     stabilise: bool = option(
         True,
-        "Keep the levels of each mel band as the first dream left them. Without it, a long "
-        "ouroboros overcooks: it screeches, or drains to silence.",
+        "Keep the levels of each mel band as the first dream left them, and turn each dream away "
+        "from what has sounded for some rounds, so that the ouroboros keeps moving. With "
+        "--nostabilise, a long ouroboros overcooks: it screeches, or drains to silence.",
         role="program",
     )
     stop_overcooked: float = option(

@@ -99,6 +99,8 @@ def _compile_dreams(model, sources):
         return
     ends = plan.ouroboros.round_settings
     state = begin_clips.compile_ahead(clips, mel_db, settings.rolls, _keys_of(sources))
+    if ends.stabilise:
+        settings = settings._replace(habituation=state.habituation)
     _compile_levels(model.network, clips, settings, plan.program())
     close_clips.compile_ahead(state, clips.spectrogram, settings=ends)
 

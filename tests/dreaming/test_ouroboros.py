@@ -9,8 +9,8 @@ import pytest
 from dreamsound_jax.audio import files, generated
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.dreaming.batch import dream_batch, render_clips
-from dreamsound_jax.dreaming.dream import dream_clips, dream_level_of_clips
-from dreamsound_jax.networks import vgg19
+from dreamsound_jax.dreaming.dream import dream_clips, dream_level_of_clips, respond
+from dreamsound_jax.networks import loading, vgg19
 from dreamsound_jax.run.batches import place_clips, place_settings
 from tests.helpers import tiny
 from tests.helpers.rounds import (
@@ -200,7 +200,7 @@ def test_a_wide_stereo_recording_keeps_its_quiet_treble():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)
-def test_stabilising_holds_the_index_and_lets_the_detail_go_on(domain):
+def test_stabilising_holds_the_index_and_keeps_the_ouroboros_moving(domain):
     noise = generated.noise(jax.random.key(1), samples=SAMPLES)
     strong = {"domain": domain, "lr": 0.05, "layers_to_use": ("relu3_2",), "num_iterations": 5}
     courses = {}
@@ -214,4 +214,32 @@ def test_stabilising_holds_the_index_and_lets_the_detail_go_on(domain):
     held, free = (each.max(axis=0) / each[0] for each in courses.values())
     assert (held < 1.5).all(), held
     assert (free > 2).all(), free
-    assert (moved[-3:] > 0.3).all(), moved[-3:]
+    assert (moved[-3:] > 2.5).all(), moved[-3:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", ["mel", "sound"])
+def test_the_included_network_dreams_on_and_on(domain):
+    """Each round moves, levels hold, and the layer responds more than to the recordings."""
+    model = loading.load_model("gm")
+    plan = tiny.plan(model.card, create_ouroboros=True, domain=domain)
+    sources = [
+        source_of(plan, recording(name)[:SAMPLES], number)
+        for number, name in enumerate(("loop_amen", "loop_mehackit1"))
+    ]
+    rounds, _ = dream_rounds(model.network, sources, 30)
+    moved, index = (
+        np.stack([getattr(each, name) for each in rounds]) for name in ("moved_db", "overcooked")
+    )
+    assert (moved[9:] > 2).all() and (moved[9:].mean(axis=0) > 2.5).all(), moved
+    assert (index < 1.5 * index[0]).all(), index
+    program, settings = sources[0].plan.program(), place_settings(sources)
+    inputs = place_clips(sources)[1]
+    for row in range(len(sources)):
+        of_clip = jax.tree.map(lambda leaf, row=row: leaf[row], settings)
+        heard = [inputs[row], rounds[-1].mel_db[row]]
+        before, after = (
+            respond(model.network, model.card.front_end.standardise(each), of_clip, program=program)
+            for each in heard
+        )
+        assert after > 1.3 * before

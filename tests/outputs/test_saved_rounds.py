@@ -71,6 +71,16 @@ def test_what_was_saved_of_another_sound_or_seed_is_removed(folder):
     assert list_unfinished_batches(folder) == []
 
 
+def test_the_state_of_another_version_of_the_program_is_not_taken(folder, caplog):
+    more = state(1) | {"habituation": np.zeros(len(CLIPS))}
+    other_name = {"round": state(1)["number"], "keys": state(1)["keys"]}
+    for saved, beginning in ((state(1), more), (more, state(0)), (other_name, state(0))):
+        SavedRounds(folder, CLIPS).save(0, rounds_from(0, 1), saved)
+        assert SavedRounds(folder, CLIPS).restore(beginning) is beginning
+        assert list_unfinished_batches(folder) == []
+    assert caplog.text.count("another version of the program saved them") == 3
+
+
 def test_where_nothing_can_be_saved_it_is_the_disk_that_fails(folder):
     (folder / "unfinished").write_bytes(b"")
     assert list_unfinished_batches(folder) == []

@@ -1,12 +1,13 @@
 """The study of the ouroboros, without dreams."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from studies.ouroboros import changes, page, runs
+from studies.ouroboros import changes, movement, page, runs
 from tests.helpers.sounds import DATA, RATE
 
 ROUNDS = 5
@@ -59,3 +60,36 @@ def test_a_course_is_measured_on_the_sounds_that_were_written(tmp_path):
     assert course.index.tolist() == [1, 2] and course.moved.tolist() == [3, 4]
     assert course.silent[1] == 0 and 0.4 < course.silent[2] < 0.6
     assert course.high.shape == (3,) and (course.high > 0.3).all()
+
+
+def measure(spectrograms, moved_db):
+    made = SimpleNamespace(
+        spectrograms_db=np.stack(spectrograms),
+        moved_db=np.array(moved_db),
+        overcooked_db=np.linspace(4, 6, len(moved_db)),
+    )
+    return movement.measure_movement(made, lambda shown: shown.mean((1, 2)))
+
+
+def test_a_roll_and_a_return_are_no_new_events():
+    first, other, third = np.random.default_rng(0).normal(5, 3, (3, 12, 20))
+    rolls = [np.roll(first, frames, axis=1) for frames in range(7)]
+    rolled = measure(rolls, [4.0] * 6)
+    assert rolled.rolled_db == 0 and rolled.nearest_db > 2
+    to_and_fro = measure([first, other] * 4, [4.0] * 7)
+    assert to_and_fro.nearest_db == 0 and to_and_fro.rolled_db > 2
+    new = measure([first, other, third], [4.0, 2.0])
+    np.testing.assert_allclose(new.index, [1, 1.5])
+    np.testing.assert_allclose(new.response, [other.mean(), third.mean()] / first.mean())
+
+
+def test_the_table_of_movement_has_the_rounds_that_exist():
+    smooth = np.repeat(np.random.default_rng(0).normal(size=(12, 20)), 2, axis=1)
+    course = measure(
+        [smooth, *np.random.default_rng(1).normal(size=(6, 12, 40))], [9, 5, 4, 3, 2, 3]
+    )
+    lines = movement.format_movement({("mel", "noise"): course}).splitlines()
+    assert lines[0].count("change in round") == 1 and lines[4].count("response in round") == 1
+    assert lines[2].startswith("| mel | noise | 9.0 | 2.0 | ")
+    assert lines[6].startswith(f"| mel | noise | {course.rolled_db:.1f} | ")
+    assert course.smoothness[0] > 0.3 > abs(course.smoothness[2])
