@@ -9,8 +9,8 @@ from dreamsound_jax.domains.domain import Domain
 # Cells that are further below the loudest one count as equal: they are not heard beside it.
 AUDIBLE_DB = 60.0
 # A change may be enlarged up to so many times, and the search halves the interval so often.
-_MOST_TIMES = 2.0
-_HALVINGS = 12
+_MOST_TIMES = 8.0
+_HALVINGS = 14
 
 
 def measure_distance(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
@@ -43,7 +43,7 @@ def _equalise_power(mel_db):
 def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
     """Scales what a dream changed, so that it is as far from its input as wanted.
 
-    The change is made smaller, or up to twice as large within the bounds of the domain, whatever
+    The change is made smaller, or up to eight times as large within the bounds of the domain, whatever
     layer, class or network it was made by.
 
     Args:
