@@ -216,7 +216,7 @@ def _digest(content):
 
 
 def _name_leaves(state):
-    """Returns the place of each leaf; a version of the program that keeps others has other ones."""
+    """Names each leaf of a state by its place, which differs if another version saved others."""
     return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)]
 
 
