@@ -46,7 +46,7 @@ step card 20 bash -c '
 dreams=$(mktemp -d)
 step first 90 python3 -m dreamsound_jax --output_dir="$dreams/first" --seed=1
 step second 60 python3 -m dreamsound_jax --output_dir="$dreams/second" --seed=1
-step batch 90 python3 -m dreamsound_jax --num_clips="$(pick 512 8)" \
+step batch 90 python3 -m dreamsound_jax noise --num_clips="$(pick 512 8)" \
   --batch_size="$(pick 64 4)" --noplots --output_dir="$dreams/batch"
 small=$(pick "" "--width=0.0625")
 benchmark accelerator 150 --batch_sizes="$(pick 1,8,64 1)" --max_batch="$(pick 256 4)" $small
