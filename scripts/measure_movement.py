@@ -2,7 +2,8 @@
 
     python scripts/measure_movement.py
 
-Noise, a sine and recordings dream of themselves by the default model and layer, with --stabilise.
+Noise, a sine and recordings dream of themselves by the default model and one layer, with
+--stabilise.
 docs/ouroboros.md has the tables, and says what the columns mean.
 """
 
@@ -28,7 +29,8 @@ _RECORDINGS = flags.DEFINE_list(
 _LENGTH = flags.DEFINE_integer("ouroboros_length", 100, "the number of rounds", 2)
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "the length of each clip", 0.2)
 _DOMAINS = flags.DEFINE_list("domains", ["sound", "mel"], "the domains")
-_LAYER = flags.DEFINE_string("layer", "relu5_4", "the layer that dreams")
+_LAYER = flags.DEFINE_string("layer", "relu3_4", "the layer that dreams")
+_LR = flags.DEFINE_float("lr", None, "the learning rate; by default that of the domain", 0.0)
 
 
 def main():
@@ -42,6 +44,7 @@ def main():
             model,
             domain=domain,
             layers_to_use=(_LAYER.value,),
+            lr=_LR.value,
             ouroboros_length=_LENGTH.value,
             seed=0,
         )
