@@ -43,8 +43,8 @@ def _equalise_power(mel_db):
 def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
     """Scales what a dream changed, so that it is as far from its input as wanted.
 
-    The change is made smaller, or up to eight times as large within the bounds of the domain, whatever
-    layer, class or network it was made by.
+    The change is made smaller, or up to eight times as large within the bounds of the domain. What
+    made it does not matter: any layer, class or network.
 
     Args:
       clip: the domain.
