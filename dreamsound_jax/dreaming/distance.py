@@ -8,9 +8,11 @@ from dreamsound_jax.domains.domain import Domain
 
 # Cells that are further below the loudest one count as equal: they are not heard beside it.
 AUDIBLE_DB = 60.0
-# A change may be enlarged up to so many times, and the search halves the interval so often.
-_MOST_TIMES = 8.0
-_HALVINGS = 14
+# A change is made so many times as large. The distance rises at first, and falls when most cells
+# are at the bounds of the gain: the first of these that reaches the wanted distance is sought, and
+# the interval before it is halved so often.
+_TIMES = (0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 2, 3, 4, 6, 8)
+_HALVINGS = 8
 
 
 def measure_distance(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
@@ -62,13 +64,20 @@ def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array)
         scaled = start + times * (parameters - start)
         return jnp.where(times > 1, jnp.clip(scaled, -clip.bound(), clip.bound()), scaled)
 
+    def measure(times):
+        return measure_distance(input_db, destandardise(observe(scale(times))))
+
     def halve(_, interval):
         low, high = interval
         middle = (low + high) / 2
-        is_near = measure_distance(input_db, destandardise(observe(scale(middle)))) < wanted_db
-        return jnp.where(is_near, middle, low), jnp.where(is_near, high, middle)
+        is_short = measure(middle) < wanted_db
+        return jnp.where(is_short, middle, low), jnp.where(is_short, high, middle)
 
-    ends = jnp.zeros_like(wanted_db), jnp.full_like(wanted_db, _MOST_TIMES)
-    low, high = jax.lax.fori_loop(0, _HALVINGS, halve, ends)
-    times = jnp.where(wanted_db > 0, (low + high) / 2, 0)
+    all_times = jnp.asarray(_TIMES, parameters.dtype)
+    distances = jax.lax.map(measure, all_times)
+    reaches = distances >= wanted_db
+    first = jnp.argmax(reaches)
+    interval = all_times[jnp.maximum(first - 1, 0)], all_times[first]
+    _, nearest = jax.lax.fori_loop(0, _HALVINGS, halve, interval)
+    times = jnp.where(reaches.any(), nearest, all_times[jnp.argmax(distances)])
     return jnp.where(jnp.isnan(wanted_db), parameters, scale(times))

@@ -77,3 +77,15 @@ def test_a_distance_beyond_the_bounds_is_approached_as_far_as_they_allow():
     scaled = scale_to_distance(clip, dream, jnp.float32(100))
     assert float(jnp.abs(scaled).max()) <= float(clip.bound()) * (1 + 1e-6)
     assert distance_of(clip, dream) < distance_of(clip, scaled) < 100
+
+
+def test_a_dream_at_its_bounds_is_not_pushed_beyond_where_it_is_farthest():
+    """Farther out, more and more cells have the same gain, and the distance falls again."""
+    clip = make_clip("sound")
+    dream = jnp.abs(dream_of(clip))
+    distances = [distance_of(clip, jnp.clip(t * dream, max=clip.bound())) for t in (2, 8)]
+    assert distances[0] > distances[1]
+    unreachable = scale_to_distance(clip, dream, jnp.float32(100))
+    assert distance_of(clip, unreachable) >= distances[0]
+    reachable = scale_to_distance(clip, dream, jnp.float32(0.98 * distances[0]))
+    assert distance_of(clip, reachable) == pytest.approx(0.98 * distances[0], rel=0.01)
