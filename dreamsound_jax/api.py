@@ -132,7 +132,7 @@ def dream(
       sound: one sound, (samples,) or (channels, samples); or several of one shape, as a list or
         tuple of such arrays or as one array (clips, channels, samples).
       sample_rate: of the sound, in Hz.
-      model: the network and its card; by default `load_model("gm")`.
+      model: the network and its card; by default that of the preset, or `load_model("gm")`.
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
         that of the option `layers_to_use`.
       **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
@@ -307,13 +307,17 @@ def _describe_first_fault(rounds, plan):
 
 def _prepare(sound, sample_rate, model, objective, options):
     """Checks what was given; returns the model, the clips as arrays, and their sources."""
-    model = load_model() if model is None else model
+    if model is None:
+        model = load_model(make_options(options).model)
     if not isinstance(model, Model):
         raise UserError(f"the model must be what load_model returns, and is {model!r}")
     if not isinstance(objective, Objective | None):
         raise UserError(
             f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
         )
+    for name in ("layers_to_use", "target_class", "target_class_index"):
+        if objective is not None and name in options:
+            raise UserError(f"objective and {name} must not both be given")
     if not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
         raise UserError(f"the sample rate must be a whole number above 0, and is {sample_rate!r}")
     clips = _clips(sound)

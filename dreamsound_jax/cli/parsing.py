@@ -101,6 +101,8 @@ def _take_as_inputs(words: list[str]) -> None:
     """Adds words that belong to no flag to the flag --input, if there is such a list."""
     takes_inputs = "input" in flags.FLAGS and isinstance(flags.FLAGS["input"].parser, CSV)
     for word in words:
+        if word in configs() and not os.path.exists(word):
+            raise UserError(f"{word!r} belongs to no flag; did you mean --preset={word}?")
         name, is_assignment, _ = word.partition("=")
         if not takes_inputs or is_assignment and name in {"", *flags.FLAGS}:
             hint = f"; did you mean --{word}?" if name in flags.FLAGS else ""
@@ -146,9 +148,7 @@ def help_text(module: str, usage: str) -> str:
         )
         help_lines = textwrap.wrap(help_text, 92, initial_indent=INDENT, subsequent_indent=INDENT)
         lines += [f"  --{'[no]' if flag.boolean else ''}{flag.name}{default}", *help_lines]
-    # The shipped flag files are for `dreamsound`, not for scripts.
-    shipped_files = "" if module == sys.argv[0] else f", or a preset: {', '.join(configs())}"
-    return "\n".join([*lines, "  --flagfile", f"{INDENT}Read flags from a file{shipped_files}."])
+    return "\n".join([*lines, "  --flagfile", f"{INDENT}Read flags from a file, a line for each."])
 
 
 def configs() -> list[str]:

@@ -55,7 +55,9 @@ def load_model(
     card = read_card(folder)
     if not (folder / "weights").exists():
         where = f"; {card.weights_from}" if card.weights_from else ""
-        raise UserError(f"model {card.name} has no weights in {folder}{where}")
+        raise UserError(
+            f"model {card.name} has no weights in {folder}{where}; --model=gm is included"
+        )
     weights = _load_weights(folder, weight_shapes(card))
     return Model(card, build_network(card, weights, dtype=dtype))
 

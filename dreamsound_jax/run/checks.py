@@ -32,7 +32,7 @@ def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
 def _check_one(options):
     _check_values(options)
     if not options.input:
-        raise UserError("--input must not be empty; leave it out to dream on noise")
+        raise UserError("--input must not be empty; leave it out to dream on drums")
     if options.target_class and options.target_class_index != -1:
         raise UserError(
             f"--target_class={options.target_class} and --target_class_index="

@@ -96,9 +96,10 @@ class Options:
     )
     strength: float | None = option(
         None,
-        "How far the dream goes, from 0 to 100: sets --gain_range, --lr and --num_iterations "
-        "together, relative to what they are otherwise, which is a strength of "
-        f"{NEUTRAL_STRENGTH:g}.",
+        "How far the dream goes, from 0, the input, to 100, which is hard to recognise. Sets "
+        "--gain_range, --lr and --num_iterations together, and then brings the dream to the "
+        "distance that the strength stands for, whatever its layer, class or preset. Without it, a "
+        "dream goes as far as its other flags take it, often to a strength of 50 to 80.",
         role="program",
         at_least=0,
         at_most=100,

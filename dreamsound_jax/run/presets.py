@@ -44,13 +44,14 @@ class Preset:
 
 @functools.cache
 def list_presets() -> tuple[Preset, ...]:
-    """Returns the presets in the order of their names.
+    """Returns the presets in the order of their names, those of the original DreamSound last.
 
     Example:
       >>> "hits" in [preset.name for preset in list_presets()]
       True
     """
-    return tuple(map(_read_preset, sorted(shipped("configs").glob("*.flags"))))
+    found = map(_read_preset, shipped("configs").glob("*.flags"))
+    return tuple(sorted(found, key=lambda preset: (preset.is_original, preset.name)))
 
 
 def find_preset(name: str) -> Preset:
@@ -70,7 +71,10 @@ def describe_presets() -> str:
     return "\n".join(
         [
             *("Presets, such as dreamsound my.wav --preset=hits", "", *map(_describe, own)),
-            *("", "Examples of the original DreamSound; with its networks, see --list_models", ""),
+            "",
+            "Examples of the original DreamSound. They name its networks, which are not included:",
+            "add --model=gm to use the one that is, and to clip_2 and ouroboros_5 your own sound.",
+            "",
             *map(_describe, originals),
         ]
     )
@@ -114,12 +118,11 @@ def _shared_values(presets: Sequence[Preset]) -> dict[str, Any]:
     first, *others = presets
     for other in others:
         for name in {**first.of_run(), **other.of_run()}:
-            if first.values.get(name, FIELDS[name].default) != other.values.get(
-                name, FIELDS[name].default
-            ):
+            default = FIELDS[name].default
+            if first.values.get(name, default) != other.values.get(name, default):
                 raise UserError(
-                    f"--sweep=preset={first.name},{other.name}: the clips of a run must share "
-                    f"--{name}, in which these presets differ; sweep them apart"
+                    f"--sweep=preset={first.name},{other.name}: these presets differ in --{name}, "
+                    "which all clips of a run share; give each of them a run of its own"
                 )
     return first.of_run()
 

@@ -6,6 +6,7 @@ Nothing that runs after `resolve` sees the options.
 import jax.numpy as jnp
 import numpy as np
 
+from dreamsound_jax.audio.find import is_sound
 from dreamsound_jax.dreaming.optimizers import (
     make_steps,
 )
@@ -93,6 +94,12 @@ def _layers(options, card):
     default = DOMAIN_DEFAULTS[options.domain].layer
     if default not in architecture.layers:
         default = architecture.last_local.name
+    for name in options.layers_to_use or ():
+        if is_sound(name):
+            raise UserError(
+                f"--layers_to_use must name layers, and {name!r} is a sound: put inputs before "
+                "the flags"
+            )
     names = options.layers_to_use or (architecture.class_layer if names_class else default,)
     return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
 

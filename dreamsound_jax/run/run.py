@@ -114,8 +114,12 @@ def _choose_seed(options, earlier):
 def _warn_of_unused(options: Options, plan: Plan, card: Card):
     for message in list_unused(options):
         log.warning("%s", message)
-    if any(clip.target is not None and not clip.dreams_of_class for clip in plan.clips):
-        log.warning(
-            "--target_class has no effect unless --layers_to_use includes %s",
-            card.architecture.class_layer,
-        )
+    without_class = [clip for clip in plan.clips if not clip.dreams_of_class]
+    output = card.architecture.class_layer
+    if any(clip.target is not None for clip in without_class) or (
+        options.target_class_index != -1 and without_class
+    ):
+        name = "target_class" if options.target_class_index == -1 else "target_class_index"
+        log.warning("--%s has no effect unless --layers_to_use includes %s", name, output)
+    elif len(without_class) == len(plan.clips) and options.class_objective == "away":
+        log.warning("--class_objective has no effect without a class to dream away from")

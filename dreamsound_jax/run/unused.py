@@ -6,7 +6,7 @@ from typing import NamedTuple
 from dreamsound_jax.audio.find import GENERATED
 from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.run.options import FIELDS, Options
-from dreamsound_jax.run.presets import apply_changes
+from dreamsound_jax.run.presets import apply_changes, find_preset
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 
 
@@ -28,22 +28,40 @@ _OF_OUROBOROS = (
     *("crossfade", "stabilise", "stop_overcooked", "save_every"),
 )
 _NEEDS = (
-    _Need("--create_ouroboros", lambda options: options.create_ouroboros, _OF_OUROBOROS),
-    _Need("--nocreate_ouroboros", lambda options: not options.create_ouroboros, ("write_input",)),
-    _Need("--domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
-    _Need("--replace_detail", lambda options: options.replace_detail, ("detail_factor",)),
-    _Need("--input=sine", lambda options: "sine" in options.input, ("sine_freq",)),
+    _Need("without --create_ouroboros", lambda options: options.create_ouroboros, _OF_OUROBOROS),
     _Need(
-        f"--input={' or '.join(GENERATED)}",
+        "with --create_ouroboros", lambda options: not options.create_ouroboros, ("write_input",)
+    ),
+    _Need("without --domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
+    _Need(
+        "without --domain=mel",
+        lambda options: options.domain == "mel",
+        ("replace_detail", "detail_factor"),
+    ),
+    _Need("with --noreplace_detail", lambda options: options.replace_detail, ("detail_factor",)),
+    _Need(
+        "with --nosmooth_gradient",
+        lambda options: options.smooth_gradient,
+        ("smoothing_coefficient",),
+    ),
+    _Need(
+        "with --pyramid_size=1",
+        lambda options: options.pyramid_size > 1,
+        ("pyramid_ratio", "optimizer_state"),
+    ),
+    _Need(
+        "with an optimizer that has no state",
+        lambda options: options.optimizer not in ("sgd", "sign_sgd"),
+        ("optimizer_state",),
+    ),
+    _Need("without --input=sine", lambda options: "sine" in options.input, ("sine_freq",)),
+    _Need(
+        f"without --input={' or '.join(GENERATED)}",
         lambda options: bool({*GENERATED} & {*options.input}),
         ("clip_length",),
     ),
     *(
-        _Need(
-            f"--ouroboros_transform={name}",
-            _uses_transform(name),
-            (option,),
-        )
+        _Need(f"without --ouroboros_transform={name}", _uses_transform(name), (option,))
         for option, name in _AMOUNTS.items()
     ),
 )
@@ -64,9 +82,18 @@ def list_unused(options: Options) -> list[str]:
         for name in need.names:
             if _is_given(options, name):
                 # The first need that is not met is the one to name.
-                found.setdefault(name, f"--{name} has no effect without {need.words}")
+                found.setdefault(name, f"{_typed(options, name)} has no effect {need.words}")
     return list(found.values())
 
 
 def _is_given(options, name):
-    return name in options.sweep or getattr(options, name) != FIELDS[name].default
+    """Returns whether an option was given; that a preset sets it is the preset's business."""
+    if name in options.sweep:
+        return True
+    of_preset = find_preset(options.preset).values if options.preset else {}
+    return getattr(options, name) not in (FIELDS[name].default, of_preset.get(name))
+
+
+def _typed(options, name):
+    """Returns the flag as it is typed: a switch that is off begins with no."""
+    return f"--no{name}" if getattr(options, name) is False else f"--{name}"

@@ -34,6 +34,10 @@ GM = read_card(shipped("checkpoints") / "gm")
             "--target_class=organ and --target_class_index=3 both name a class: give only one",
         ),
         ({"layers_to_use": ()}, "--layers_to_use must not be empty"),
+        (
+            {"layers_to_use": ("relu3_4", "my.wav")},
+            "--layers_to_use must name layers, and 'my.wav' is a sound: put inputs before",
+        ),
         ({"input": ()}, "--input must not be empty"),
         ({"optimizer": "addam"}, "no optimizer 'addam' (did you mean adam?); choose from: sgd,"),
         (

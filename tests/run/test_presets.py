@@ -38,7 +38,7 @@ def test_there_are_a_dozen_presets_each_with_a_line_beside_the_originals():
         assert 30 < len(preset.summary) < 90, preset.name
         assert re.fullmatch("[A-Z].*[a-z]\\.", preset.summary), preset.name
     listed = describe_presets()
-    own_part, original_part = listed.split("original DreamSound")
+    own_part, original_part = listed.split("Examples of the original DreamSound")
     assert all(f"  {preset.name} " in own_part for preset in own)
     assert "  clip_1 " in original_part and "  clip_1 " not in own_part
 
@@ -63,7 +63,9 @@ def test_presets_are_swept_together_with_other_flags():
 
 
 def test_swept_presets_must_be_able_to_share_a_run():
-    with pytest.raises(UserError, match="must share --create_ouroboros, in which these presets"):
+    with pytest.raises(
+        UserError, match="these presets differ in --create_ouroboros, which all clips"
+    ):
         make_options({"sweep": {"preset": ("hits", "slow_waves")}})
     both = make_options({"sweep": {"preset": ("rising", "slow_waves")}})
     assert both.create_ouroboros

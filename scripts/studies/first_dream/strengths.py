@@ -8,7 +8,7 @@ import dreamsound_jax as ds
 from studies.first_dream.dreams import Input, compare_with_input, dream_on
 from studies.report import markdown_table
 
-STRENGTHS = (20, 40, 60, 80, 100)
+STRENGTHS = (20, 40, 60, 80, 90, 100)
 WAYS = {
     "relu1_1": {"layers_to_use": ("relu1_1",)},
     "relu2_2": {"layers_to_use": ("relu2_2",)},
@@ -17,6 +17,9 @@ WAYS = {
     "relu5_4": {"layers_to_use": ("relu5_4",)},
     "organ": {"target_class": "organ"},
     "percussive": {"target_class": "percussive"},
+    "preset hits": {"preset": "hits"},
+    "preset storm": {"preset": "storm"},
+    "preset towards_organ": {"preset": "towards_organ"},
     "domain mel, relu5_4": {"domain": "mel"},
     "domain mel, organ": {"domain": "mel", "target_class": "organ"},
 }
@@ -26,8 +29,8 @@ HEADS = ("dream", *(f"{s}" for s in STRENGTHS), "smallest step", "largest step",
 def measure(model: ds.Model, inputs: Sequence[Input]) -> str:
     """Returns a table of log-spectral distances in dB, with a row for each way to dream.
 
-    A step is the difference between two neighbouring strengths of one input, relative to the mean
-    of that input; the first one is from the dream of strength 0.
+    A step is the difference between two neighbouring strengths of one input, for each 10 that lie
+    between them, relative to the mean of that input; the first one is from the dream of strength 0.
     """
     return markdown_table(HEADS, [_row(model, inputs, *way) for way in WAYS.items()])
 
@@ -41,7 +44,8 @@ def _row(model, inputs, name, options):
         ]
         distances.append([each.lsd for each in found])
         onsets.append(found[-1].onset_r)
-    steps = np.diff(distances, axis=1)
-    steps /= steps.mean(axis=1, keepdims=True)
+    steps = np.diff(distances, axis=1) / np.diff((0, *STRENGTHS))
+    distances = np.array(distances)
+    steps /= (distances[:, -1:] - distances[:, :1]) / STRENGTHS[-1]
     medians = [f"{value:.1f}" for value in np.median(distances, axis=0)[1:]]
     return [name, *medians, f"{steps.min():.2f}", f"{steps.max():.2f}", f"{np.median(onsets):.2f}"]
