@@ -93,6 +93,7 @@ class Dream:
                 change_label=DOMAINS[self.plan.domain].change_label,
                 before=Recording(np.atleast_2d(self.input).T, self.input_rate),
                 after=Recording(np.atleast_2d(self.sound).T, self.sample_rate),
+                is_mixed=self.plan.mix != 1,
                 objective=self.climb,
                 objective_label=self.plan.objective(self.plan.target).label(self.plan.card),
             )

@@ -35,6 +35,8 @@ class ClipRequest:
       target_class: the class that was dreamed of, or None.
       swept: the flags in which the clip differs from others of its run, by name.
       mix: how much of the dream is in the written sound, from 0 to 1.
+      preset: the name of the preset that was asked for, or None.
+      strength: the strength that was asked for, from 0 to 100, or None.
     """
 
     number: int
@@ -47,6 +49,8 @@ class ClipRequest:
     target_class: str | None = None
     swept: Mapping[str, Any] = field(default_factory=dict)
     mix: float = 1.0
+    preset: str | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +126,7 @@ def describe_clip(clip: ClipFiles) -> dict:
         "domain": request.domain,
         "layers_to_use": list(request.layers),
         "target_class": request.target_class,
-        **({} if request.mix == 1 else {"mix": request.mix}),
+        **_list_asked(request),
         **clip.result.facts(),
         "class_probabilities": probabilities,
         "loudness_lufs": _finite_or_none(loudness.lufs),
@@ -142,16 +146,22 @@ def make_record(clip: ClipFiles) -> dict:
         "name": request.name,
         "input": request.input,
         "seed": request.seed,
+        "model": request.model,
+        "domain": request.domain,
+        **_list_asked(request),
         "layers": "+".join(request.layers),
         **{flag: _join(value) for flag, value in request.swept.items()},
         "target_class": request.target_class,
         "heard_as": _most_probable(written),
     }
     if request.target_class is not None:
+        before = clip.probabilities.before
+        record["p_target_input"] = round(float(before[request.target_class]), 6)
         record["p_target"] = round(float(written[request.target_class]), 6)
     return record | {
         **clip.result.columns(),
         "loudness_lufs": _finite_or_none(clip.sound.loudness.lufs),
+        "true_peak_dbtp": _finite_or_none(clip.sound.loudness.true_peak_dbtp),
         "seconds": round(_seconds_of(clip), 3),
         "picture": clip.picture is not None,
         "heard": _name_heard(clip.probabilities),
@@ -181,6 +191,13 @@ def _summarise(clip):
     before, written = _name_heard(clip.probabilities)
     layers, progress = "+".join(clip.request.layers), clip.result.summarise()
     return f"{layers}{progress}; the network hears {before} -> {written}"
+
+
+def _list_asked(request):
+    """Returns the preset, the strength and the mix, {name: value}, where they were asked for."""
+    mix = None if request.mix == 1 else request.mix
+    asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _name_heard(probabilities):

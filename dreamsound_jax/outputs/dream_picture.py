@@ -41,6 +41,7 @@ class DreamPicture:
       objective: (levels, steps), the objective at each step of each pyramid level.
       objective_label: what the objective is, such as "mean squared activation of relu5_4".
       level_shapes: (bands, frames) of each pyramid level, if they are to be shown.
+      is_mixed: whether `after` is a mix of the dream and the input; `after_db` is of the dream.
     """
 
     title: str
@@ -54,6 +55,7 @@ class DreamPicture:
     objective: np.ndarray
     objective_label: str
     level_shapes: Sequence[tuple[int, int]] | None = None
+    is_mixed: bool = False
 
 
 def draw_dream(picture: DreamPicture) -> bytes:
@@ -68,6 +70,8 @@ def draw_dream(picture: DreamPicture) -> bytes:
     label_frequencies(spectrograms, picture.scale.band_centres)
     _draw_waveform(wave_before, spectrograms[0], picture.before)
     _draw_waveform(wave_after, spectrograms[1], picture.after)
+    if picture.is_mixed:
+        wave_after.set_title("Waveform of the mix", loc="left", size=11)
     wave_before.set_ylabel("amplitude")
     _draw_progress(progress, np.atleast_2d(picture.objective), label, picture.level_shapes)
     return encode_png(figure)
@@ -95,7 +99,8 @@ def _draw_before_and_after(figure, panels, picture):
     pair = (picture.before_db, picture.after_db)
     highest = max(np.nanmax(db) for db in pair)
     lowest = max(min(np.nanmin(db) for db in pair), highest - DYNAMIC_RANGE_DB)
-    for axes, db, title in zip(panels, pair, ("Before", "After")):
+    titles = ("Before", "After, before the mix" if picture.is_mixed else "After")
+    for axes, db, title in zip(panels, pair, titles):
         image = draw_spectrogram(
             axes,
             db,

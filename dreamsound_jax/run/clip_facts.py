@@ -28,6 +28,8 @@ def describe_request(source: Source) -> ClipRequest:
         target_class=source.target_name,
         swept=plan.changes,
         mix=plan.mix,
+        preset=plan.preset,
+        strength=plan.strength,
     )
 
 

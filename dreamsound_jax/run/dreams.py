@@ -167,6 +167,7 @@ def _picture(source, dreamed, sound):
         change_label=DOMAINS[plan.domain].change_label,
         before=source.kept_recording,
         after=sound.recording,
+        is_mixed=plan.mix != 1,
         objective=dreamed.climb.objective,
         objective_label=plan.objective(source.target).label(plan.card),
         level_shapes=plan.program().level_shapes(dreamed.input_db.shape, plan.card.architecture),

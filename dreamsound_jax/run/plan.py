@@ -55,6 +55,8 @@ class ClipPlan:
       steps: how its steps are taken.
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness, mix: the
         options of these names.
+      preset, strength: the options of these names, for the record of the clip; what they set is
+        in the other attributes.
       distance_db: how far the dream is to be from its input; None for as far as it goes.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
@@ -82,6 +84,8 @@ class ClipPlan:
     seed: int
     loudness: str
     mix: float
+    preset: str | None
+    strength: float | None
     dtype: Any
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None

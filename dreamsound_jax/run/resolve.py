@@ -81,6 +81,8 @@ def _clip_plan(options, changes, card):
         seed=asked.seed,
         loudness=asked.loudness,
         mix=asked.mix,
+        preset=asked.preset,
+        strength=asked.strength,
         dtype=_dtype(asked),
         ouroboros=_ouroboros(asked) if asked.create_ouroboros else None,
     )

@@ -66,8 +66,9 @@ class Page:
         )
 
     def heads(self):
+        """The keys of the columns; their heads show them with spaces."""
         find = "[...document.querySelectorAll('thead tr:first-child th')]"
-        return self.run(f"return {find}.map((head) => head.textContent)")
+        return self.run(f"return {find}.map((head) => head.dataset.key)")
 
     def column(self, name):
         """The texts of a column, from top to bottom."""
@@ -95,7 +96,8 @@ class Page:
         return self._type(self.one("input[type=search]"), text)
 
     def filter(self, name, text):
-        return self._type(self.one(f"thead input[aria-label='Filter {name}']"), text)
+        label = f"Filter {name}".replace("_", " ")
+        return self._type(self.one(f"thead input[aria-label='{label}']"), text)
 
     def _type(self, box, text):
         """Types a text instead of what is in a box, and returns the numbers that are left."""

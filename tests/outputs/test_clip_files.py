@@ -14,6 +14,7 @@ from dreamsound_jax.outputs.clip_files import (
     ClipFiles,
     ClipRequest,
     describe_clip,
+    make_record,
     title_clip,
     write_clip,
 )
@@ -76,9 +77,10 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     assert np.load(tmp_path / "00003-a.npz")["mel_db"].shape == (2, 3)
     assert (record["number"], record["name"], record["input"]) == (3, "00003-a", "in/a.wav")
     assert (record["lr"], record["layers_to_use"]) == (0.1, "a+b")
-    assert (record["target_class"], record["heard_as"], record["p_target"]) == (
-        ("organ", "organ", 0.7)
-    )
+    assert (record["target_class"], record["heard_as"]) == ("organ", "organ")
+    assert (record["p_target_input"], record["p_target"]) == (0.25, 0.7)
+    assert (record["model"], record["domain"]) == ("gm", "sound")
+    assert record["true_peak_dbtp"] == facts["true_peak_dbtp"]
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
     heard = "the network hears pipe 75% -> organ 70%"
@@ -95,14 +97,16 @@ def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
     assert (record["picture"], "p_target" in record, record["seconds"]) == (False, False, 0.09)
 
 
-def test_sounds_to_compare_are_written_and_recorded_with_the_mix(tmp_path):
-    given = clip(compared={".input.wav": b"12345"}, request=request(mix=0.25))
+def test_sounds_to_compare_are_written_and_recorded_with_what_was_asked_for(tmp_path):
+    asked = {"mix": 0.25, "preset": "hits", "strength": 40.0}
+    given = clip(compared={".input.wav": b"12345"}, request=request(**asked))
     record = write_clip(epath.Path(tmp_path), given)
     assert (tmp_path / "00003-a.input.wav").read_bytes() == b"12345"
     assert record["files"][".input.wav"] == 5
     assert record["heard"] == ["pipe 75%", "organ 70%"]
     facts = json.loads((tmp_path / "00003-a.json").read_text())
-    assert facts["mix"] == 0.25 and "mix" not in describe_clip(clip())
+    assert asked.items() <= facts.items() and asked.items() <= record.items()
+    assert not asked.keys() & {*describe_clip(clip()), *make_record(clip())}
     title = title_clip(given.request, kind="Dream")
     assert title.endswith(" of gm; the sound is 25% dream and 75% input")
 

@@ -68,6 +68,19 @@ def test_columns_keep_the_order_of_their_first_appearance_and_rows_are_in_order_
     assert known["rows"][4][4] is None  # JSON has no NaN.
 
 
+def test_what_all_clips_share_is_no_column_and_what_is_heard_is_told_before_and_after():
+    shared = {"model": "gm", "domain": "mel", "true_peak_dbtp": -3.0}
+    rows = [
+        clip(n, **shared, mix=n / 2, heard_as="organ", heard=["pipe 92%", "organ 59%"])
+        for n in range(2)
+    ]
+    rows += [clip(2, error="cannot be read"), clip(3, **shared, mix=1.0, heard_as="pipe")]
+    known = Tags(page.index_html(rows, title="run", facts={})).known
+    assert [each["name"] for each in known["columns"]] == ["clip", "number", "mix", "heard_as"]
+    heard = [row[3] for row in known["rows"]]
+    assert heard == ["pipe 92% -> organ 59%"] * 2 + [None, "pipe"]
+
+
 def test_no_text_becomes_a_tag_or_an_address():
     def pages_of(text):
         """A table, and large views of a clip that came out and of one that failed."""
@@ -113,6 +126,7 @@ def test_everything_known_is_shown(few):
         *("command", "dreamsound --lr=0.01,0.1"),
         *("device", "<b>cpu</b> & more"),
     ]
+    assert "heard as" in [head.text for head in few.all("thead tr:first-child th")]
     assert few.numbers() == [0, 1, 2, 3, 4, 10]
     assert few.count() == "1 to 6 of 6 clips"
     assert few.column("lr") == ["9", "10", "0.1", "", "1e-9", "0.012346"]

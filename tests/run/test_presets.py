@@ -60,6 +60,7 @@ def test_presets_are_swept_together_with_other_flags():
     assert [point.strength for point in points] == [40, 40]
     clips = resolve(dataclasses.replace(options, seed=0), GM).clips
     assert [clip.layers for clip in clips] == [("relu3_4",), ("output",)]
+    assert [(clip.preset, clip.strength) for clip in clips] == [("hits", 40), ("towards_organ", 40)]
 
 
 def test_swept_presets_must_be_able_to_share_a_run():

@@ -32,6 +32,7 @@ def test_a_strength_is_the_distance_that_a_plan_wants():
     assert tiny.plan().clips[0].distance_db is None
     swept = tiny.plan(sweep={"strength": (25.0, 100.0)}).clips
     assert [strength_of(clip.distance_db) for clip in swept] == [25, 100]
+    assert [clip.strength for clip in swept] == [25, 100]
     with pytest.raises(ValueError, match="--strength must be at most 100"):
         tiny.plan(strength=101.0)
 

@@ -21,6 +21,8 @@ from dreamsound_jax.outputs.page.clip_view import (
     clip_html,
     escaped,
     list_facts,
+    name_input,
+    pair_heard,
 )
 
 PARTS = (
@@ -40,7 +42,9 @@ PARTS = (
 )
 
 _FOLDER = Path(__file__).parent
-_NO_COLUMNS = ("name", "picture", "error", "files", "heard")
+_NO_COLUMNS = ("name", "picture", "error", "files", "heard", "true_peak_dbtp", "p_target_input")
+# What all clips of a run mostly share is a column only where it differs.
+_COLUMNS_THAT_DIFFER = ("model", "domain", "preset", "strength", "mix")
 _LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
 
 
@@ -58,10 +62,10 @@ def index_html(
       rows: a dict for each clip, in any order. `name` is the name of its files: name.wav,
         name.json, name.npz and, unless `picture` is false, name.png. `files` has the suffixes of
         all its files: by these the page knows which sounds can be compared with the dream. `heard`
-        is what the network hears in the input and in the dream. A clip that failed has `error`, the
-        reason, and no files. All other keys are columns, in the order
-        of their first appearance; a missing key is the same as None. Rows are sorted by `number`,
-        if they have it.
+        is what the network hears in the input and in the written sound; the column `heard_as` shows
+        both. A clip that failed has `error`, the reason, and no files. Most other keys are columns,
+        in the order of their first appearance, with spaces for underscores in their heads; a
+        missing key is the same as None. Rows are sorted by `number`, if they have it.
       title: what the page is called.
       facts: name to text; shown above the table.
 
@@ -69,10 +73,10 @@ def index_html(
       HTML, to be written as UTF-8.
     """
     rows = sorted(rows, key=_sort_key)
-    names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
-    columns = [_Column("clip", False), *(_column(name, rows) for name in names)]
+    cells = [_tell_heard(row) for row in rows]
+    columns = [_Column("clip", False), *(_column(name, cells) for name in _list_columns(rows))]
     filled = {part: (_FOLDER / part).read_text(encoding="utf-8") for part in PARTS}
-    filled |= {"title": escaped(title), "clips": _data(columns, rows)}
+    filled |= {"title": escaped(title), "clips": _data(columns, cells)}
     filled["player"] = _fill("player.html", filled)
     if len(rows) == 1:
         filled |= _fill_clip(rows[0], filled, facts)
@@ -89,9 +93,10 @@ def _fill(template, filled):
 def _fill_clip(row, filled, facts):
     """Returns what the page of a run with one clip is filled with."""
     clip = clip_html(row, player=filled["player"], facts=facts)
-    known = {"name": escaped(row["name"]), "clip": clip}
+    name = escaped(name_input(row))
+    known = {"heading": name, "clip": clip}
     return {
-        "facts": "",
+        "title": f"{name} - {filled['title']}",
         "style": filled["page.css"] + filled["clip.css"],
         "body": _fill("clip.html", filled | known),
     }
@@ -99,21 +104,37 @@ def _fill_clip(row, filled, facts):
 
 def _fill_table(columns, filled, facts):
     """Returns what the page of a run with no clip, or with several, is filled with."""
-    cells = {
+    parts = {
         "heads": "".join(_head(column) for column in columns),
         "filters": "".join(_filter(column) for column in columns),
+        "facts": list_facts(facts),
     }
     styles = ("datatables/dataTables.dataTables.min.css", "page.css", "table.css")
     return {
-        "facts": list_facts(facts),
         "style": "\n".join(filled[style] for style in styles),
-        "body": _fill("table.html", filled | cells),
+        "body": _fill("table.html", filled | parts),
     }
 
 
 def _sort_key(row):
     number = row.get("number")
     return (number is None, number or 0, row["name"])
+
+
+def _list_columns(rows):
+    """Returns the keys of the rows that are columns, in the order of their first appearance."""
+    names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
+    return [name for name in names if name not in _COLUMNS_THAT_DIFFER or _differs(name, rows)]
+
+
+def _differs(name, rows):
+    return len({str(row.get(name)) for row in rows if row.get("error") is None}) > 1
+
+
+def _tell_heard(row):
+    """Returns a row whose `heard_as` says what is heard before and after, if it is known."""
+    heard = pair_heard(row)
+    return {**row, "heard_as": " -> ".join(heard)} if heard and "heard_as" in row else row
 
 
 def _column(name, rows):
@@ -127,12 +148,13 @@ def _is_number(value):
 
 
 def _head(column):
-    return f"<th>{escaped(column.name).replace('_', '_<wbr>')}</th>"
+    name = escaped(column.name)
+    return f'<th data-key="{name}">{name.replace("_", " ")}</th>'
 
 
 def _filter(column):
     """The cell of a column's filter, in the second row of the table's head."""
-    label = f'aria-label="Filter {escaped(column.name)}"'
+    label = f'aria-label="Filter {escaped(column.name).replace("_", " ")}"'
     hint = 'placeholder="filter"'
     if column.is_numeric:
         hint = 'placeholder="&gt;=" title="For example 0.1, &gt;=0.1 or &gt;0.1 &lt;1"'

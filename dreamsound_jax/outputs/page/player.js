@@ -8,8 +8,6 @@ const INAUDIBLE = 1e-6;
 const elements = new Map([...document.querySelectorAll("audio")].map((e) => [e.dataset.suffix, e]));
 const switcher = document.getElementById("switch");
 const caption = document.getElementById("caption");
-const WITHOUT_DIFFERENCE =
-  "There is no difference to hear: in the domain mel the dream has new phases, so all of it differs.";
 let audio = elements.get(".wav"); // the one that is heard
 let loaded = null; // the clip in the player
 
@@ -29,9 +27,11 @@ function load(clip) {
   switcher.hidden = clip.sounds.length === 1;
   for (const label of switcher.querySelectorAll("label")) {
     label.hidden = label.control.disabled = !clip.sounds.includes(label.control.value);
-    label.dataset.title ??= label.title;
-    label.title = label.dataset.title + (clip.sounds.length === 2 ? `\n${WITHOUT_DIFFERENCE}` : "");
   }
+  for (const key of document.querySelectorAll("#keys [data-needs]")) {
+    key.hidden = !clip.sounds.includes(key.dataset.needs);
+  }
+  document.getElementById("no-difference").hidden = clip.sounds.length !== 2;
   hear(".wav");
 }
 

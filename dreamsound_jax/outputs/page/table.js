@@ -136,3 +136,4 @@ table.on("click", "button.play", (event) => {
 document.getElementById("next").addEventListener("click", () => step(1));
 document.getElementById("previous").addEventListener("click", () => step(-1));
 Object.assign(KEYS, { j: () => step(1), k: () => step(-1) });
+document.getElementById("step-keys").hidden = false;
