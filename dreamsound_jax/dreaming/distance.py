@@ -28,7 +28,7 @@ def measure_distance(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
 
     Example:
       >>> quiet_then_loud = jnp.array([[-20.0, 0.0]])
-      >>> float(measure_distance(quiet_then_loud, quiet_then_loud + 3))
+      >>> round(float(measure_distance(quiet_then_loud, quiet_then_loud + 3)), 3)
       0.0
     """
     before, after = (_equalise_power(each) for each in (before_db, after_db))

@@ -49,11 +49,18 @@ def find_earlier_run(
     free = {*may_differ, *(["seed"] if flags["seed"] is None else [])}
     changed = [n for n in given if n not in free and given[n] != earlier.get(n)]
     if changed:
-        listed = ", ".join(f"--{name} {earlier.get(name)}, not {given[name]}" for name in changed)
+        listed = ", ".join(
+            f"{_describe_flag(name, earlier.get(name))}, not {_describe_flag(name, given[name])}"
+            for name in changed
+        )
         raise UserError(
             f"{output_dir!r} already holds a run with {listed}; name another --output_dir"
         )
     return params
+
+
+def _describe_flag(name, value):
+    return f"no --{name}" if value is None else f"--{name} {value}"
 
 
 def wait_for_run(

@@ -68,7 +68,7 @@ def test_a_process_waits_until_another_has_written_the_seed_and_says_so(
         write_params(folder, flags=own, command="dreamsound", inputs=[], target_classes={})
         assert waiting.result()["seed"] == 5
     flags["lr"] = 0.2
-    with pytest.raises(UserError, match="already holds a run with --lr 0.1, not 0.2"):
+    with pytest.raises(UserError, match="already holds a run with --lr 0.1, not --lr 0.2"):
         wait(60)
 
 

@@ -269,7 +269,7 @@ def test_another_run_is_not_resumed_and_without_a_seed_the_earlier_seed_is_taken
     taken = []
     run(lambda jobs: taken.extend(job.plan.seed for job in jobs), seed=None)
     assert {*taken} == {params["seed"]}
-    with pytest.raises(UserError, match="already holds a run with --lr 0.02, not 0.3"):
+    with pytest.raises(UserError, match="already holds a run with no --lr, not --lr 0.3"):
         run(do_nothing, seed=None, lr=0.3)
 
 
