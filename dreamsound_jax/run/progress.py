@@ -131,10 +131,12 @@ class Progress:
         return self._counted + part
 
     def _estimate_left(self):
-        """Says how long the run still takes; None before the first piece has ended."""
+        """Says in words how long the run still takes; None before the first piece has ended."""
         counted = self._estimate_counted()
         if self._seconds_per_clip is None or counted <= self._skipped:
             return None
+        if counted >= self._total:
+            return "writing files"
         seconds_per_clip = (time.monotonic() - self._started) / (counted - self._skipped)
         return f"about {_duration(seconds_per_clip * (self._total - counted))} left"
 

@@ -43,7 +43,7 @@ def test_it_says_how_far_a_run_is_and_how_long_it_takes_by_what_was_done_here(cl
         progress.end(1)
         progress.begin(5)
         progress.end(5)
-        assert progress.describe() == "10 of 10 clips are dreamed (100%), about 0 s left"
+        assert progress.describe() == "10 of 10 clips are dreamed (100%), writing files"
 
 
 def test_between_two_reports_it_goes_on_as_fast_as_before_to_the_end_of_the_piece(clock):
