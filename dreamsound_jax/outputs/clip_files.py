@@ -189,8 +189,8 @@ def describe_mix(mix: float) -> str:
 def _summarise(clip):
     """Returns one line about a clip, for the log."""
     before, written = _name_heard(clip.probabilities)
-    layers, progress = "+".join(clip.request.layers), clip.result.summarise()
-    return f"{layers}{progress}; the network hears {before} -> {written}"
+    done = clip.result.summarise("+".join(clip.request.layers))
+    return f"the network hears {before} -> {written}; {done}"
 
 
 def _list_asked(request):

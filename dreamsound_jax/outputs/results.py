@@ -36,10 +36,10 @@ class DreamResult:
         distance = {"distance_db": round(self.distance_db, 2)}
         return {"objective_first": self.first, "objective_last": self.last, **distance}
 
-    def summarise(self) -> str:
-        """Returns the end of a sentence that begins with the layers."""
-        moved = f"{self.distance_db:.1f} dB from the input"
-        return f" {self.first:.4g} -> {self.last:.4g}, {moved}"
+    def summarise(self, layers: str) -> str:
+        """Says in a few words what the dream did, by layers with this name."""
+        moved = f"the dream is {self.distance_db:.1f} dB from the input"
+        return f"{moved} ({layers}: {self.first:.4g} -> {self.last:.4g})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,11 @@ class OuroborosResult:
         columns |= {name: last[name] for name in ("overcooked_db", "moved_db")}
         return columns | ({"ended": self.ended_early} if self.ended_early else {})
 
-    def summarise(self) -> str:
-        """Returns the end of a sentence that begins with the layers."""
+    def summarise(self, layers: str) -> str:
+        """Says in a few words what the ouroboros did, by layers with this name."""
         count, (first, last) = len(self.objective), self.overcooked_db[[0, -1]]
         rounds = "1 round" if count == 1 else f"{count} rounds"
-        return f", {rounds}; overcooked index {first:.1f} -> {last:.1f} dB"
+        return f"{rounds} (by {layers}; overcooked index {first:.1f} -> {last:.1f} dB)"
 
     def _facts_of_round(self, number):
         steps = self.objective[number]

@@ -53,7 +53,8 @@ def dream_sources(
       sources: clips whose sounds have one shape, and whose plans have the same static part.
       plan: of the run.
       size: of the batch.
-      report: called with the share of the work that is done, and a few words on it.
+      report: called with the share of the work that is done, a few words on what is done now, and
+        `until`, the share of the work that is done after that.
       folder: not used; an ouroboros saves its rounds there.
     """
     del folder
@@ -64,8 +65,10 @@ def dream_sources(
         # The next level is traced and compiled while this one is dreamed.
         jax.block_until_ready(begun[-1:])
         begun.append(climb)
+        count = len(begun)
         # All levels but the last one, which has just begun, are done.
-        report(sum(work[: len(begun) - 1]), f"level {len(begun)} of {clip_plan.pyramid_size}")
+        words = f"level {count} of {clip_plan.pyramid_size}"
+        report(sum(work[: count - 1]), words, until=sum(work[:count]))
 
     full = fill_batch(sources, size)
     clips, input_db = place_clips(full)

@@ -4,6 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -35,7 +36,7 @@ from dreamsound_jax.run.dreams import Stopwatch
 from dreamsound_jax.run.plan import ClipPlan, Plan
 from dreamsound_jax.run.sources import Source, digest_sources
 from dreamsound_jax.run.writers import PendingClips
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, describe_error
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def dream_ouroboroses(
       sources: clips whose sounds have one shape, and whose plans have the same static part.
       plan: of the run.
       size: of the batch.
-      report: called with the share of the work that is done, and a few words on it.
+      report: called with the share of the work that is done, a few words on what is done now, and
+        `until`, the share of the work that is done after that.
       folder: of the run; rounds are saved there, and a stopped batch is resumed from there.
     """
     stopwatch = Stopwatch()
@@ -67,6 +69,20 @@ def dream_ouroboroses(
     return PendingClips(makers, close=rounds.remove, seconds=stopwatch.seconds["rounds"])
 
 
+class Reached(NamedTuple):
+    """How far a batch has come.
+
+    Attributes:
+      state: after the last round that was fetched.
+      count: how many rounds were fetched, now or before the batch was resumed.
+      unsaved: those of them that are not saved yet.
+    """
+
+    state: Any
+    count: int
+    unsaved: tuple[Rounds, ...] = ()
+
+
 class RoundDreamer:
     """Dreams the rounds of a batch that are still to come, and saves them.
 
@@ -75,7 +91,6 @@ class RoundDreamer:
 
     Attributes:
       before: mel dB and sound of the clips before the first round.
-      count: how many rounds there are.
     """
 
     def __init__(
@@ -92,12 +107,13 @@ class RoundDreamer:
         self._settings = place_settings(self._full)
         first = self._begin()
         self.before = first.last_db, first.last_sound
-        self._state = rounds.restore(first)
-        self.count = int(self._state.number[0])
-        self._unsaved, self._saved_at = [], time.monotonic()
+        state = rounds.restore(first)
+        # It is replaced as a whole, so that a stop at any moment finds rounds that fit their state.
+        self._reached = Reached(state, count=int(state.number[0]))
+        self._saved_at = time.monotonic()
         self._ended = np.zeros(len(sources), bool)
-        if self.count:
-            log.info("%s: resuming after round %d", sources[0].job.name, self.count)
+        if self._reached.count:
+            log.info("%s: resuming after round %d", sources[0].job.name, self._reached.count)
             self._ended = np.array([self._has_ended(row) for row in range(len(sources))])
 
     def _begin(self):
@@ -106,17 +122,31 @@ class RoundDreamer:
         return begin_ouroboros(clips, mel_db, self._settings.rolls, keys)
 
     def dream(self, report: Callable):
-        """Dreams up to the last round, or the last that a clip needs; returns the last state."""
-        plan, state, number, waiting = self._sources[0].plan, self._state, self.count, None
+        """Dreams up to the last round, or the last that a clip needs; returns the last state.
+
+        If the user stops it, the rounds that were fetched are saved, and the `KeyboardInterrupt`
+        says so.
+        """
+        try:
+            self._dream_rounds(report)
+        except KeyboardInterrupt as stop:
+            stop.args = self._save_at_stop()
+            raise
+        return self._reached.state
+
+    def _dream_rounds(self, report):
+        plan, waiting = self._sources[0].plan, None
+        state, number, _ = self._reached
         while number < plan.ouroboros.length and not self._ended.all():
             state, left = self._dream_round(state, number)
             if waiting:
                 self._fetch(*waiting, report)
+            else:
+                self._report(report)  # Only now: the first round has been compiled.
             waiting, number = (state, left), number + 1
         if waiting and not self._ended.all():
             self._fetch(*waiting, report)
         self._save()
-        return self._state
 
     def _dream_round(self, state, number):
         plan, settings = self._sources[0].plan, self._settings
@@ -137,25 +167,42 @@ class RoundDreamer:
         rounds = Rounds(
             left.mel_db, left.sound, left.overcooked, left.moved_db, climb.objective, climb.fault
         )
-        self._unsaved.append(rounds)
-        self._state, self.count = state, self.count + 1
+        _, count, unsaved = self._reached
+        self._reached = Reached(state, count + 1, (*unsaved, rounds))
         for row, source in enumerate(self._sources):
             of_clip = Rounds(*(array[None, row] for array in rounds))
             self._ended[row] |= count_rounds(of_clip, source.plan) == 0
-        length = self._sources[0].plan.ouroboros.length
-        report(self.count / length, f"round {self.count} of {length}")
+        self._report(report)
         if time.monotonic() - self._saved_at > self._save_every:
             self._save()
 
+    def _report(self, report):
+        """Reports the rounds that are done, and the round that is dreamed now."""
+        count, length = self._reached.count, self._sources[0].plan.ouroboros.length
+        now = min(count + 1, length)
+        report(count / length, f"round {now} of {length}", until=now / length)
+
     def _save(self):
-        if self._unsaved:
-            first = self.count - len(self._unsaved)
-            self._rounds.save(first, self._unsaved, jax.device_get(self._state))
-        self._unsaved, self._saved_at = [], time.monotonic()
+        state, count, unsaved = self._reached
+        if unsaved:
+            self._rounds.save(count - len(unsaved), unsaved, jax.device_get(state))
+        self._reached, self._saved_at = Reached(state, count), time.monotonic()
+
+    def _save_at_stop(self):
+        """Saves the rounds that are not saved; returns the words on it, if rounds are kept."""
+        try:
+            self._save()
+        except Exception as error:  # The user has stopped the run, and is not to be held up.
+            log.warning("the last rounds could not be saved: %s", describe_error(error))
+        kept = self._reached.count - len(self._reached.unsaved)
+        if not kept:
+            return ()
+        clips = "clip" if len(self._sources) == 1 else f"{len(self._sources)} clips"
+        return (f"{kept} {'round' if kept == 1 else 'rounds'} of the next {clips}",)
 
     def _has_ended(self, row):
         rounds = self._rounds.read_rounds(row, fields=("overcooked", "fault"))
-        return count_rounds(rounds, self._sources[row].plan) < self.count
+        return count_rounds(rounds, self._sources[row].plan) < self._reached.count
 
 
 def count_rounds(rounds: Rounds, plan: ClipPlan) -> int:

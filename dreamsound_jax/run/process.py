@@ -4,7 +4,6 @@ import functools
 import itertools
 import logging
 import shlex
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,10 +16,10 @@ from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
+from dreamsound_jax.run.last_words import describe_stop, log_failures, log_speed, suggest_next
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source, draw_targets, read_source
-from dreamsound_jax.run.strength import strength_of
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import THREADS, Writers
 from dreamsound_jax.system import devices
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 
 # While a run goes on, its page is written so often.
 SECONDS_BETWEEN_PAGES = 30.0
-# So many failed clips are named in the end.
-MOST_NAMED = 20
 
 
 class ProcessRun:
@@ -136,12 +133,16 @@ class ProcessRun:
                         self._rewrite_page(manifest)
                     self._record_unread(writers, progress)
             except KeyboardInterrupt as stop:
-                stop.args = (self._describe_stop(manifest, count),)
+                # What stopped may say what else is kept.
+                stop.args = (self._end_early(manifest, count, str(stop)),)
                 raise
         seconds = time.perf_counter() - started
-        _summarise(writers.failed, own - done_before, seconds, self._batches.busy_seconds)
-        self._end(manifest, count)
-        self._say_what_next(manifest, own - done_before - len(writers.failed))
+        log_failures(writers.failed)
+        records = self._end(manifest, count)
+        new = [each for number, each in records.items() if includes(number) and number not in done]
+        log_speed(new, seconds, self._batches.busy_seconds)
+        if not self._share.index:
+            self._say_what_next(list(records.values()))
         return len(writers.failed)
 
     def _rewrite_page(self, manifest):
@@ -157,20 +158,26 @@ class ProcessRun:
     def _write_page(self, records):
         write_index(self._folder, records, command=self._command, seed=self._plan.seed)
 
-    def _describe_stop(self, manifest, count):
-        done = sum("error" not in record for record in manifest.records().values())
+    def _end_early(self, manifest, count, kept):
+        """Writes the page of a run that the user stops; returns the words on it."""
+        records = manifest.records()
+        try:
+            self._write_page(records)
+        except Exception as error:  # The user has stopped the run, and is not to be held up.
+            log.warning("%s could not be written: %s", PAGE, describe_error(error))
         folder = shlex.quote(f"--output_dir={self._folder}")
-        return f"{done} of {count} clips are done; to go on: {self._command} {folder}"
+        done = sum("error" not in record for record in records.values())
+        return describe_stop(done, count, kept=kept, command=f"{self._command} {folder}")
 
-    def _say_what_next(self, manifest, finished):
-        if not finished or self._share.index:
+    def _say_what_next(self, records):
+        dreamed = [record for record in records if "error" not in record]
+        if not dreamed:
             return
-        log.info("to see and hear what was dreamed, open %s in a browser", self._folder / PAGE)
-        distances = [r["distance_db"] for r in manifest.records().values() if "distance_db" in r]
-        if len(self._plan.clips) == 1 and distances:
-            log.info("%s", suggest(strength_of(statistics.median(distances))))
+        for line in suggest_next(dreamed, self._plan, page=self._folder / PAGE):
+            log.info("%s", line)
 
     def _end(self, manifest, count):
+        """Writes the page, and removes what only a run that goes on needs; returns the records."""
         while True:
             records = manifest.records()
             self._write_page(records)
@@ -179,6 +186,7 @@ class ProcessRun:
                 break
         if len(records) == count:
             remove_unfinished(self._folder, only_if_empty=self._share.count > 1)
+        return records
 
     def _read_batches(self, jobs, done) -> Iterator[list[Source]]:
         """Yields batches: first those that an earlier run has begun, then the others.
@@ -221,24 +229,3 @@ def _batch_key(source: Source):
 def _describe_unread(job, error):
     # Messages that were foreseen name the file.
     return str(error) if isinstance(error, UserError) else f"{job.path}: {describe_error(error)}"
-
-
-def suggest(strength: float) -> str:
-    """Says how a dream comes out stronger or weaker than one of this strength."""
-    nearest = 10 * round(strength / 10)
-    weaker, stronger = max(0, nearest - 20), min(100, nearest + 20)
-    ways = [f"for a stronger dream add --strength={stronger}"] if nearest < 100 else []
-    ways += [f"for a weaker one --strength={weaker}"] if nearest > 0 else []
-    return f"this is a strength of about {nearest}; {', '.join(ways)}"
-
-
-def _summarise(failed, finished, seconds, busy_seconds):
-    if finished > 1:
-        log.info(
-            "%d clips in %.0f s, %.3g a second; the device was busy for %.0f%% of the time",
-            *(finished, seconds, finished / seconds, 100 * busy_seconds / seconds),
-        )
-    if failed:
-        names = ", ".join(sorted(failed)[:MOST_NAMED])
-        more = ", ..." if len(failed) > MOST_NAMED else ""
-        log.error("clips that failed, for the reasons above: %d (%s%s)", len(failed), names, more)

@@ -9,15 +9,18 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
-# Where there is no terminal, a line is logged so often.
+# Where there is no terminal, a line is logged so often; on a terminal, the bar is drawn so often.
 SECONDS_BETWEEN_LINES = 30.0
-_FORMAT = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+SECONDS_BETWEEN_BARS = 1.0
+_FORMAT = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}{postfix}]"
 
 
 class Progress:
     """A bar on a terminal, or a line now and then where there is none; a context.
 
     It counts clips, and of the clips that are being dreamed the share of their work that is done.
+    This is known only when a piece of the work ends, such as a level or a round. Until then it is
+    estimated from the time that the last piece took.
     """
 
     def __init__(self, total: int, done: int, *, shown: bool = True):
@@ -28,9 +31,13 @@ class Progress:
           done: how many of them are done already.
           shown: whether anything is shown.
         """
-        self._total, self._begun_with, self._counted = total, done, float(done)
-        self._batch, self._share, self._words = 0, 0.0, ""
-        self._started, self._ended = time.monotonic(), threading.Event()
+        self._total, self._counted = total, float(done)
+        # Clips and parts of clips that this run did not dream itself, or could not read.
+        self._skipped = float(done)
+        self._batch, self._share, self._until, self._words = 0, 0.0, 0.0, ""
+        self._reported, self._seconds_per_clip = False, None
+        self._started = self._piece_began = time.monotonic()
+        self._lock, self._ended = threading.Lock(), threading.Event()
         on_terminal = bool(getattr(sys.stderr, "isatty", lambda: False)())
         self._bar = tqdm(
             total=total,
@@ -40,8 +47,12 @@ class Progress:
             disable=not (shown and on_terminal),
             leave=False,
         )
-        self._thread = threading.Thread(target=self._log_now_and_then, daemon=True)
-        if shown and not on_terminal:
+        show = self._show if on_terminal else self._log
+        seconds = SECONDS_BETWEEN_BARS if on_terminal else SECONDS_BETWEEN_LINES
+        self._thread = threading.Thread(
+            target=self._repeat, args=(show, seconds), name="progress", daemon=True
+        )
+        if shown:
             self._thread.start()
 
     def __enter__(self):
@@ -49,44 +60,102 @@ class Progress:
 
     def __exit__(self, *_):
         self._ended.set()
-        self._bar.close()
+        with self._lock:
+            self._bar.close()
 
     def begin(self, clips: int) -> None:
         """Begins to count a batch of so many clips; one that was begun before is given up."""
-        self._batch, self._share, self._words = clips, 0.0, ""
+        with self._lock:
+            self._begin_piece(clips, 0.0, 0.0, "")
+            self._reported = False
         self._show()
 
-    def report(self, share: float, words: str) -> None:
-        """Counts a share of the work of the batch, from 0 to 1, and says what is done now."""
-        self._share, self._words = share, words
+    def report(self, share: float, words: str, *, until: float) -> None:
+        """Counts a share of the work of the batch.
+
+        The first report of a batch says where its work begins, which is not 0 if it is resumed.
+
+        Args:
+          share: of the work that is done, from 0 to 1.
+          words: what is done now.
+          until: the share of the work that is done after that.
+        """
+        with self._lock:
+            if self._reported:
+                self._measure_piece(share)
+            else:
+                self._skipped += share * self._batch
+            self._begin_piece(self._batch, share, min(until, 1.0), words)
+            self._reported = True
         self._show()
 
     def end(self, clips: int) -> None:
         """Counts so many clips as dreamed, or as failed."""
-        self._counted += clips
-        self._batch, self._share, self._words = 0, 0.0, ""
+        with self._lock:
+            if self._reported:
+                self._measure_piece(1.0)
+            else:
+                self._skipped += clips
+            self._counted += clips
+            self._begin_piece(0, 0.0, 0.0, "")
+            self._reported = False
         self._show()
 
     def describe(self) -> str:
         """Says in one line how far the run has come."""
-        counted = self._counted + self._share * self._batch
-        words = f"{self._words}; " if self._words else ""
-        line = f"{words}{int(self._counted)} of {self._total} clips are dreamed"
-        here = counted - self._begun_with
-        if here <= 0:
-            return line
-        left = (time.monotonic() - self._started) * (self._total - counted) / here
-        return f"{line} ({100 * counted / self._total:.0f}%), about {_duration(left)} left"
+        with self._lock:
+            words = f"{self._words}; " if self._words else ""
+            line = f"{words}{int(self._counted)} of {self._total} clips are dreamed"
+            share, left = self._estimate_counted() / self._total, self._estimate_left()
+        return line if left is None else f"{line} ({share:.0%}), {left}"
+
+    def _measure_piece(self, share):
+        """Measures the piece of work that ends with a share of the batch."""
+        clips = (share - self._share) * self._batch
+        if clips > 0:
+            self._seconds_per_clip = (time.monotonic() - self._piece_began) / clips
+
+    def _begin_piece(self, clips, share, until, words):
+        self._batch, self._share, self._until, self._words = clips, share, until, words
+        self._piece_began = time.monotonic()
+        if self._seconds_per_clip is None:
+            # What came before the first piece, such as compiling, does not come again.
+            self._started = self._piece_began
+
+    def _estimate_counted(self):
+        """Returns how many clips are dreamed, with a part for those that are being dreamed."""
+        part = self._share * self._batch
+        if self._seconds_per_clip:
+            part += (time.monotonic() - self._piece_began) / self._seconds_per_clip
+            part = min(part, self._until * self._batch)
+        return self._counted + part
+
+    def _estimate_left(self):
+        """Says in words how long the run still takes; None before the first piece has ended."""
+        counted = self._estimate_counted()
+        if self._seconds_per_clip is None or counted <= self._skipped:
+            return None
+        if counted >= self._total:
+            return "writing files"
+        seconds_per_clip = (time.monotonic() - self._started) / (counted - self._skipped)
+        return f"about {_duration(seconds_per_clip * (self._total - counted))} left"
 
     def _show(self):
-        clips = f"clip {min(int(self._counted) + 1, self._total)} of {self._total}"
-        several = [clips] if self._total > 1 else []
-        self._bar.n = self._counted + self._share * self._batch
-        self._bar.set_postfix_str(", ".join([*several, *filter(None, [self._words])]))
+        with self._lock:
+            if self._ended.is_set():
+                return
+            clips = f"clip {min(int(self._counted) + 1, self._total)} of {self._total}"
+            several = clips if self._total > 1 else None
+            self._bar.n = self._estimate_counted()
+            words = [self._estimate_left(), several, self._words]
+            self._bar.set_postfix_str(", ".join(filter(None, words)))
 
-    def _log_now_and_then(self):
-        while not self._ended.wait(SECONDS_BETWEEN_LINES):
-            log.info("%s", self.describe())
+    def _log(self):
+        log.info("%s", self.describe())
+
+    def _repeat(self, show, seconds):
+        while not self._ended.wait(seconds):
+            show()
 
 
 def _duration(seconds):

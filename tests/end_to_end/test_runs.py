@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import time
@@ -127,6 +128,19 @@ def test_a_killed_ouroboros_resumes_and_ends_as_if_it_had_not_been(tiny_checkpoi
         kill_when(process, lambda before=before: len({*unfinished.glob("*-0*.npz")} - before) >= 10)
         saved = {*unfinished.glob("*-0*.npz")}
         assert 10 <= len(saved) < 40
+    # One that is asked to end keeps the rounds that it has not saved yet, too.
+    process = start(*flags[:-1], "--save_every=1000", "--output_dir=out", cwd=tmp_path)
+    resumed = next(line for line in process.stderr if "resuming after round" in line)
+    time.sleep(0.5)
+    process.terminate()
+    code, printed = finish(process)
+    kept = re.search(
+        r"stopped; 0 of 3 clips are done, and (\d+) rounds of the next 2 clips are kept; "
+        r"to go on: dreamsound .* --output_dir=\S*out\n",
+        printed,
+    )
+    assert (code, kept is not None) == (143, True), printed
+    assert int(resumed.split()[-1]) < int(kept[1]) < 40
     code, printed = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
     assert (code, "resuming after round" in printed) == (0, True), printed
     assert not unfinished.exists()

@@ -83,8 +83,8 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     assert record["true_peak_dbtp"] == facts["true_peak_dbtp"]
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
-    heard = "the network hears pipe 75% -> organ 70%"
-    assert f"relu1_1+output 2 -> 3, 7.5 dB from the input; {heard}" in caplog.text
+    heard = "00003-a.wav: the network hears pipe 75% -> organ 70%"
+    assert f"{heard}; the dream is 7.5 dB from the input (relu1_1+output: 2 -> 3)" in caplog.text
 
 
 def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
@@ -123,7 +123,7 @@ def test_an_ouroboros_says_what_each_round_did(tmp_path):
     }
     assert (record["rounds"], record["overcooked_db"], record["moved_db"]) == (2, 1.25, 2.123)
     assert "ended" not in record
-    assert ouroboros().summarise() == ", 2 rounds; overcooked index 0.5 -> 1.2 dB"
+    assert ouroboros().summarise("mp4") == "2 rounds (by mp4; overcooked index 0.5 -> 1.2 dB)"
     ended = write_clip(
         epath.Path(tmp_path), clip(result=ouroboros(ended_early="round 3 overflows"))
     )

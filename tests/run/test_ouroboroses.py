@@ -1,4 +1,5 @@
 import logging
+import signal
 
 import jax
 import numpy as np
@@ -6,11 +7,11 @@ import pytest
 from etils import epath
 
 from dreamsound_jax.dreaming.ascent import HEALTHY, NON_FINITE_GRADIENT, ZERO_GRADIENT
-from dreamsound_jax.outputs.saved_rounds import Rounds, list_unfinished_batches
+from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.ouroboroses import count_rounds, dream_ouroboroses
 from dreamsound_jax.run.sources import read_source
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import StorageError, UserError
 from tests.helpers import tiny
 
 ROUNDS = 6
@@ -52,19 +53,29 @@ def test_a_clip_ends_before_its_gradient_fails_or_it_overcooks(changes, fault, e
 
 
 class Progress:
-    """Notes after each round how much is on the device; stops the run after one of them."""
+    """Notes how much is on the device at each report; stops the run when a round is done."""
 
-    def __init__(self, *, stop_after=None):
-        self.bytes, self._stop_after = [], stop_after
+    def __init__(self, *, stop_after=None, stop=None, first=0):
+        self.bytes, self._stop_after, self._stop = [], stop_after, stop
+        self._done = first
 
-    def __call__(self, share, words):
+    def __call__(self, share, words, *, until):
         self.bytes.append(sum(array.nbytes for array in jax.live_arrays()))
-        number = self.first + len(self.bytes)
-        assert (share, words) == (number / ROUNDS, f"round {number} of {ROUNDS}")
-        if len(self.bytes) == self._stop_after:
-            raise InterruptedError
+        now = min(self._done + 1, ROUNDS)
+        assert (share, words) == (self._done / ROUNDS, f"round {now} of {ROUNDS}")
+        assert until == now / ROUNDS
+        if self._done == self._stop_after:
+            self._stop()
+        self._done += 1
 
-    first = 0
+
+def fail():
+    raise InterruptedError
+
+
+def interrupt():
+    """Does what Ctrl-C does."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def dream(folder, report=None, *, model=None, **changes):
@@ -84,25 +95,59 @@ def dream(folder, report=None, *, model=None, **changes):
     return clips
 
 
-def test_a_stopped_ouroboros_resumes_after_its_last_save_and_ends_the_same(tmp_path):
-    with pytest.raises(InterruptedError):
-        dream(tmp_path / "parts", Progress(stop_after=4))
-    parts = epath.Path(tmp_path / "parts")
-    assert list_unfinished_batches(parts) == [[0, 1]]
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The clips of an ouroboros that was not stopped, and what was noted meanwhile."""
     report = Progress()
-    report.first = 3
+    return dream(tmp_path_factory.mktemp("whole"), report), report
+
+
+@pytest.mark.parametrize(
+    ("stop", "raised", "save_every", "kept"),
+    [(fail, InterruptedError, 0.0, 3), (interrupt, KeyboardInterrupt, 1e6, 4)],
+)
+def test_a_stopped_ouroboros_resumes_after_its_last_save_and_ends_the_same(
+    tmp_path, whole, stop, raised, save_every, kept
+):
+    """A failure keeps what was saved, and Ctrl-C saves the rounds that are done."""
+    with pytest.raises(raised) as stopped:
+        dream(tmp_path, Progress(stop_after=4, stop=stop), save_every=save_every)
+    if raised is KeyboardInterrupt:
+        assert str(stopped.value) == "4 rounds of the next 2 clips"
+    parts = epath.Path(tmp_path)
+    assert list_unfinished_batches(parts) == [[0, 1]]
+    report = Progress(first=kept)
     resumed = dream(parts, report)
-    assert len(report.bytes) == ROUNDS - 3
-    in_one_run = Progress()
-    for one, other in zip(resumed, dream(tmp_path / "whole", in_one_run), strict=True):
+    assert len(report.bytes) == 1 + ROUNDS - kept
+    for one, other in zip(resumed, whole[0], strict=True):
         assert one.sound.wav == other.sound.wav
         np.testing.assert_array_equal(one.arrays["mel_db"], other.arrays["mel_db"])
         assert one.result.facts() == other.result.facts()
     assert list_unfinished_batches(parts) == []
-    assert not list((tmp_path / "parts" / "unfinished").iterdir())
-    # No more is on the device in later rounds.
-    assert len(in_one_run.bytes) == ROUNDS
-    assert max(in_one_run.bytes[3:]) <= max(in_one_run.bytes[:3]) * 1.001
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_no_more_is_on_the_device_in_later_rounds(whole):
+    in_one_run = whole[1].bytes
+    assert len(in_one_run) == 1 + ROUNDS
+    assert max(in_one_run[4:]) <= max(in_one_run[:4]) * 1.001
+
+
+def test_a_stop_before_the_first_round_keeps_none_and_a_full_disk_does_not_hide_it(
+    tmp_path, monkeypatch, caplog
+):
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        dream(tmp_path, Progress(stop_after=0, stop=interrupt), save_every=1e6)
+    assert str(stopped.value) == ""
+
+    def save(*_):
+        raise StorageError("No space left on device")
+
+    monkeypatch.setattr(SavedRounds, "save", save)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        dream(tmp_path, Progress(stop_after=2, stop=interrupt), save_every=1e6)
+    assert str(stopped.value) == ""
+    assert "could not be saved: No space left on device" in caplog.text
 
 
 def test_each_clip_has_its_input_and_a_spectrogram_and_facts_of_each_round(tmp_path):

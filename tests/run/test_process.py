@@ -262,6 +262,35 @@ def test_a_run_resumes_with_what_is_not_done(run, tmp_path, caplog):
     assert "all clips were done before (10)" in caplog.text
 
 
+@pytest.mark.parametrize("kept", ["", "8 rounds of the next 2 clips"])
+def test_a_stop_writes_the_page_and_says_what_is_kept_and_how_to_go_on(run, tmp_path, kept):
+    def dream(jobs):
+        if jobs[0].number == 6:
+            raise KeyboardInterrupt(*filter(None, [kept]))
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(dream, batch_size=2)
+    folder = tmp_path / "out"
+    done = len(records(folder))
+    assert "<html" in (folder / "index.html").read_text()
+    says, also = f"{done} of 10 clips {'is' if done == 1 else 'are'} done", f", and {kept} are kept"
+    command = f"dreamsound --output_dir={folder}"
+    assert str(stopped.value) == f"{says}{also if kept else ''}; to go on: {command}"
+
+
+def test_a_page_that_cannot_be_written_does_not_hide_a_stop(run, monkeypatch, caplog):
+    def write_index(*_, **__):
+        raise StorageError("No space left on device")
+
+    def dream(jobs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "write_index", write_index)
+    with pytest.raises(KeyboardInterrupt, match="0 of 10 clips are done; to go on: dreamsound"):
+        run(dream)
+    assert "index.html could not be written: No space left on device" in caplog.text
+
+
 def test_another_run_is_not_resumed_and_without_a_seed_the_earlier_seed_is_taken(run, tmp_path):
     run(do_nothing, seed=None)
     params = json.loads((tmp_path / "out" / "params.json").read_text())

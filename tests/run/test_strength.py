@@ -3,7 +3,6 @@ import json
 import pytest
 
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
-from dreamsound_jax.run.process import suggest
 from dreamsound_jax.run.strength import FULL_DISTANCE_DB, apply_strength, strength_of
 from tests.helpers import tiny
 from tests.helpers.commands import QUICK, dream
@@ -35,14 +34,6 @@ def test_a_strength_is_the_distance_that_a_plan_wants():
     assert [clip.strength for clip in swept] == [25, 100]
     with pytest.raises(ValueError, match="--strength must be at most 100"):
         tiny.plan(strength=101.0)
-
-
-def test_the_last_words_name_strengths_on_both_sides():
-    assert "about 60; for a stronger dream add --strength=80, for a weaker one --strength=40" in (
-        suggest(58.0)
-    )
-    assert suggest(100.0).endswith("100; for a weaker one --strength=80")
-    assert suggest(2.0).endswith("0; for a stronger dream add --strength=20")
 
 
 def test_written_dreams_are_as_far_as_their_strength_also_beside_others(tiny_checkpoint, tmp_path):
