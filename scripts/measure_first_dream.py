@@ -1,4 +1,4 @@
-"""Measures first dreams: the defaults, the strengths and the presets; writes docs/first_dream.md.
+"""Measures first dreams: defaults, strengths, presets and levels; writes docs/first_dream.md.
 
     python scripts/measure_first_dream.py --part=defaults --input=tests/data,drums --seconds=4
 
@@ -15,10 +15,15 @@ from dreamsound_jax.audio.find import RECORDINGS, find_inputs
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.system import runtime
 from studies import report
-from studies.first_dream import defaults, presets, strengths
+from studies.first_dream import defaults, levels, presets, strengths
 from studies.first_dream.dreams import read_inputs
 
-PARTS = {"defaults": defaults, "strengths": strengths, "presets": presets}
+PARTS = {
+    "defaults": defaults,
+    "strengths": strengths,
+    "presets": presets,
+    "levels": levels,
+}
 
 _PART = flags.DEFINE_enum("part", "defaults", list(PARTS), "what is measured")
 _INPUT = flags.DEFINE_list("input", ["tests/data"], "sound files and folders")

@@ -35,7 +35,10 @@ def test_a_run_is_resumed_with_its_own_flags_alone(tmp_path):
     write_params(folder, flags=flags, command="dreamsound", inputs=["a"], target_classes={})
     for same in (flags, {**flags, "seed": None}, {**flags, "save_every": 1.0}):
         assert find(same)["seed"] == 1
-    for other, message in (({"seed": 2}, "--seed 1, not --seed 2"), ({"lr": 0.2}, "--lr 0.1, not --lr 0.2")):
+    for other, message in (
+        ({"seed": 2}, "--seed 1, not --seed 2"),
+        ({"lr": 0.2}, "--lr 0.1, not --lr 0.2"),
+    ):
         with pytest.raises(UserError, match=f"already holds a run with {message}; name another"):
             find({**flags, **other})
     for damaged in (
