@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import dreamsound_jax as ds
+from dreamsound_jax.system.programs import let_go
 from studies.first_dream.dreams import Input, compare_with_input, dream_on
 from studies.report import markdown_table
 
@@ -44,6 +45,7 @@ def _row(model, inputs, name, options):
         ]
         distances.append([each.lsd for each in found])
         onsets.append(found[-1].onset_r)
+    let_go()  # So many programs would fill the address space.
     steps = np.diff(distances, axis=1) / np.diff((0, *STRENGTHS))
     distances = np.array(distances)
     steps /= (distances[:, -1:] - distances[:, :1]) / STRENGTHS[-1]
