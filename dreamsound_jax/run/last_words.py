@@ -76,15 +76,21 @@ def suggest_next(records: Sequence[Mapping], plan: Plan, *, page: epath.Path) ->
     """
     if len(plan.clips) > 1:
         return [f"to compare the dreams by eye and ear, open {page} in a browser"]
-    (clip,) = plan.clips
-    if clip.ouroboros is not None:
-        rounds = max(each.get("rounds", 0) for each in records)
-        hint = suggest_rounds(clip.ouroboros, rounds=rounds)
-    else:
-        reached = strength_of(statistics.median(each.get("distance_db", 0) for each in records))
-        asked = None if clip.distance_db is None else round(strength_of(clip.distance_db), 3)
-        hint = suggest(reached, asked, clips=len(records))
+    hint = _suggest_change(records, plan.clips[0])
     return [f"to see and hear what was dreamed, open {page} in a browser", *filter(None, [hint])]
+
+
+def _suggest_change(records, clip):
+    """Suggests how the clips of one plan come out differently; "" if nothing makes sense."""
+    if clip.ouroboros is not None:
+        rounds = max(record.get("rounds", 0) for record in records)
+        return suggest_rounds(clip.ouroboros, rounds=rounds)
+    # An earlier version recorded no distances.
+    distances_db = [record["distance_db"] for record in records if "distance_db" in record]
+    if not distances_db:
+        return ""
+    asked = None if clip.distance_db is None else round(strength_of(clip.distance_db), 3)
+    return suggest(strength_of(statistics.median(distances_db)), asked, clips=len(records))
 
 
 def suggest_rounds(ouroboros: OuroborosPlan, *, rounds: int) -> str:
@@ -98,7 +104,7 @@ def suggest_rounds(ouroboros: OuroborosPlan, *, rounds: int) -> str:
     if rounds == ouroboros.length:
         ways.append(f"for a longer ouroboros add --ouroboros_length={2 * rounds}")
     if not ouroboros.round_settings.chain:
-        ways.append("for one that slows down add --preset=slow_waves")
+        ways.append("for an ouroboros that slows down add --preset=slow_waves")
     return ", ".join(ways)
 
 
@@ -118,9 +124,9 @@ def suggest(reached: float, asked: float | None = None, *, clips: int = 1) -> st
       >>> suggest(100)
       'the dream has a strength of about 100; for a weaker dream add --strength=80'
     """
-    dreams, have, their = ("the dream", "has", "its")
+    dreams, have, their = "the dream", "has", "its"
     if clips > 1:
-        dreams, have, their = ("the dreams", "have", "their")
+        dreams, have, their = "the dreams", "have", "their"
     nearest = 10 * round(reached / 10)
     if asked is None:
         ways = [*_stronger(nearest), *_weaker(nearest)]

@@ -274,7 +274,7 @@ def test_an_ouroboros_leaves_all_its_rounds(run, tmp_path, caplog):
     chain = ("time_stretch", "pitch_shift")
     ouroboros = {"create_ouroboros": True, "ouroboros_length": 3, "ouroboros_transform": chain}
     assert not run(input=("two.flac",), plots=True, lr=0.2, **ouroboros)
-    assert "3 rounds; overcooked index" in caplog.text
+    assert "3 rounds (by relu2_2; overcooked index " in caplog.text
     wav = tmp_path / "out" / "00000-two.wav"
     sound, written_rate = soundfile.read(wav)
     assert (written_rate, sound.shape) == (rate, (4 * len(two), 2))
