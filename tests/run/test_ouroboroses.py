@@ -74,8 +74,12 @@ def fail():
 
 
 def interrupt():
-    """Does what Ctrl-C does."""
-    signal.raise_signal(signal.SIGINT)
+    """Does what Ctrl-C does, also where a shell that began this process made it ignore that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def dream(folder, report=None, *, model=None, **changes):
