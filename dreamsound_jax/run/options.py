@@ -15,7 +15,7 @@ Role = Literal["run", "program", "data"]
 """What an option decides: the whole run; the compiled program of a clip; or only its data."""
 
 
-NEUTRAL_STRENGTH = 70.0
+NEUTRAL_STRENGTH = 85.0
 """The strength that changes nothing: the other options are as they are."""
 
 
@@ -99,7 +99,7 @@ class Options:
         "How far the dream goes, from 0, the input, to 100, which is hard to recognise. Sets "
         "--gain_range, --lr and --num_iterations together, and then brings the dream to the "
         "distance that the strength stands for, whatever its layer, class or preset. Without it, a "
-        "dream goes as far as its other flags take it, often to a strength of 50 to 80.",
+        "dream goes as far as its other flags take it, often to a strength of 70 to 100.",
         role="program",
         at_least=0,
         at_most=100,

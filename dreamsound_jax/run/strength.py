@@ -7,13 +7,13 @@ import numpy as np
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
 
 # A dream of strength 100 is so far from its input, as `measure_distance` measures it.
-FULL_DISTANCE_DB = 18.0
+FULL_DISTANCE_DB = 14.0
 # So many times the gain range, the learning rate and the steps of the other options. A dream by
 # these comes near its distance by itself (docs/first_dream.md); it is then scaled to reach it.
-STRENGTHS = (0, 10, 25, 45, NEUTRAL_STRENGTH, 85, 100)
-GAIN_RANGES = (0, 0.1, 0.25, 0.5, 1, 1.5, 2)
-LEARNING_RATES = (0, 0.1, 0.25, 0.5, 1, 2, 4)
-STEPS = (1, 1, 1, 1, 1, 1.5, 2)
+STRENGTHS = (0, 14, 32, 58, NEUTRAL_STRENGTH, 100)
+GAIN_RANGES = (0, 0.1, 0.25, 0.5, 1, 1.5)
+LEARNING_RATES = (0, 0.1, 0.25, 0.5, 1, 1.5)
+STEPS = (1, 1, 1, 1, 1, 1.2)
 
 
 def fill_lr(options: Options) -> Options:
@@ -42,7 +42,7 @@ def apply_strength(options: Options) -> Options:
     Example:
       >>> strong = apply_strength(Options(strength=100))
       >>> strong.lr, strong.gain_range, strong.num_iterations
-      (0.32, 48.0, 20)
+      (0.12, 36.0, 12)
     """
     options = fill_lr(options)
     if options.strength is None:

@@ -222,7 +222,8 @@ def test_stabilising_holds_the_index_and_keeps_the_ouroboros_moving(domain):
 def test_the_included_network_dreams_on_and_on(domain):
     """Each round moves, levels hold, and the layer responds more than to the recordings."""
     model = loading.load_model("gm")
-    plan = tiny.plan(model.card, create_ouroboros=True, domain=domain)
+    how = {"domain": domain, "layers_to_use": ("relu5_4",), "lr": 0.02}
+    plan = tiny.plan(model.card, create_ouroboros=True, **how)
     sources = [
         source_of(plan, recording(name)[:SAMPLES], number)
         for number, name in enumerate(("loop_amen", "loop_mehackit1"))

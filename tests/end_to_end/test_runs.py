@@ -175,7 +175,7 @@ def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny_checkpoin
         code, printed = finish(start_on_devices(devices, *flags, *alone, cwd=tmp_path))
         assert code == 0, printed
     one = files_of(tmp_path / "1")
-    assert len(one) == 16
+    assert len(one) == 4 * 8
     assert files_of(tmp_path / "8") == one
     assert files_of(tmp_path / "both") == one
     manifests = sorted((tmp_path / "both").glob("manifest-*.jsonl"))

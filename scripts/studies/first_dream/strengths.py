@@ -17,10 +17,7 @@ WAYS = {
     "relu4_4": {"layers_to_use": ("relu4_4",)},
     "relu5_4": {"layers_to_use": ("relu5_4",)},
     "organ": {"target_class": "organ"},
-    "percussive": {"target_class": "percussive"},
     "preset hits": {"preset": "hits"},
-    "preset storm": {"preset": "storm"},
-    "preset towards_organ": {"preset": "towards_organ"},
     "domain mel, relu5_4": {"domain": "mel"},
     "domain mel, organ": {"domain": "mel", "target_class": "organ"},
 }
