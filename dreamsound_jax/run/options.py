@@ -96,7 +96,7 @@ class Options:
     )
     strength: float | None = option(
         None,
-        "How far the dream goes, from 0, the input, to 100, which is hard to recognise. Sets "
+        "How far the dream goes, from 0, the input, to 100, which is 14 dB away from it. Sets "
         "--gain_range, --lr and --num_iterations together, and then brings the dream to the "
         "distance that the strength stands for, whatever its layer, class or preset. Without it, a "
         "dream goes as far as its other flags take it, often to a strength of 70 to 100.",

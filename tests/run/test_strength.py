@@ -22,7 +22,7 @@ def test_more_strength_never_sets_less():
     for name in ("lr", "gain_range", "num_iterations"):
         values = [getattr(each, name) for each in settings]
         assert values == sorted(values)
-        assert values[-1] > values[int(NEUTRAL_STRENGTH)] > values[1]
+        assert values[-1] > values[int(NEUTRAL_STRENGTH)] >= values[1]
     assert (settings[0].lr, settings[0].gain_range) == (0, 0)
 
 
