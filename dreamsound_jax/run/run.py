@@ -53,10 +53,14 @@ def run(
     if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
     earlier = _find_earlier(options)
+    found, missing = find_inputs(options.input)
+    for _, message in missing:
+        log.error("%s", message)
+    if not found and not earlier:
+        return len(missing)
     warm_up = WarmUp()
     warm_up.draws(options.batch_size, options.pyramid_size)
     model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
-    found, missing = find_inputs(options.input)
     if share.index and not earlier and options.seed is None:
         resolve(options, model.card)  # What is wrong is said before anything is waited for.
         earlier = wait_for_run(
@@ -68,8 +72,6 @@ def run(
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = resolve(options, model.card)
     _warn_of_unused(options, plan, model.card)
-    for _, message in missing:
-        log.error("%s", message)
     model = Model(model.card, devices.replicate(model.network))
     if share.count > 1 and not earlier and found:
         _begin_together(options, plan, found, command)
