@@ -21,7 +21,6 @@ from dreamsound_jax.system.shipped import shipped
 BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
 QUOTE = "'"
 INDENT = " " * 6
-CSV = flags.ListParser
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
 
@@ -99,7 +98,9 @@ def parse(argv: list[str], *, module: str, usage: str) -> list[str]:
 
 def _take_as_inputs(words: list[str]) -> None:
     """Adds words that belong to no flag to the flag --input, if there is such a list."""
-    takes_inputs = "input" in flags.FLAGS and isinstance(flags.FLAGS["input"].parser, CSV)
+    takes_inputs = "input" in flags.FLAGS and isinstance(
+        flags.FLAGS["input"].parser, flags.ListParser
+    )
     for word in words:
         if word in configs() and not os.path.exists(word):
             raise UserError(f"{word!r} belongs to no flag; did you mean --preset={word}?")

@@ -15,8 +15,6 @@ from dreamsound_jax.audio.rendering import RenderedSound
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
 
-INPUT, DIFFERENCE = ".input.wav", ".difference.wav"
-
 log = logging.getLogger(__name__)
 
 
@@ -75,8 +73,8 @@ class ClipFiles:
     Attributes:
       request: which clip it is.
       sound: what the .wav holds.
-      compared: WAV files to compare with it by ear, as bytes by their suffix, `INPUT` or
-        `DIFFERENCE`.
+      compared: WAV files to compare with it by ear, as bytes by their suffix,
+        `INPUT` or `DIFFERENCE` of `audio.find`.
       arrays: what the .npz holds, by name.
       picture: the bytes of the .png; None if there is none.
       result: what the dream or the ouroboros did.

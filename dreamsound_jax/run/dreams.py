@@ -8,12 +8,13 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from dreamsound_jax.audio.find import DIFFERENCE, INPUT
 from dreamsound_jax.audio.rendering import render_difference, render_input, render_sound
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.outputs.clip_files import DIFFERENCE, INPUT, ClipFiles, title_clip
+from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.results import DreamResult
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings

@@ -63,12 +63,7 @@ def run(
     model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
     if share.index and not earlier and options.seed is None:
         resolve(options, model.card)  # What is wrong is said before anything is waited for.
-        earlier = wait_for_run(
-            options.output_dir,
-            asdict(options),
-            may_differ=RESUMABLE_WITH_OTHER,
-            seconds=join_timeout,
-        )
+        earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = resolve(options, model.card)
     _warn_of_unused(options, plan, model.card)
@@ -94,6 +89,16 @@ def run(
 
 def _find_earlier(options):
     return find_earlier_run(options.output_dir, asdict(options), may_differ=RESUMABLE_WITH_OTHER)
+
+
+def _wait_for_first(options, join_timeout):
+    """Waits until the first of several processes has begun the run; returns what it wrote."""
+    return wait_for_run(
+        options.output_dir,
+        asdict(options),
+        may_differ=RESUMABLE_WITH_OTHER,
+        seconds=join_timeout,
+    )
 
 
 def _begin_together(options, plan, inputs, command):

@@ -8,19 +8,19 @@ from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Option
 
 # A dream of strength 100 is so far from its input, as `measure_distance` measures it.
 FULL_DISTANCE_DB = 14.0
-# So many times the gain range, the learning rate and the steps of the other options. A dream by
-# these comes near its distance by itself (docs/first_dream.md); it is then scaled to reach it.
+# At each of these strengths, the gain range and the learning rate are so many times what the other
+# options say, and so are the steps. A dream by these comes near its distance by itself
+# (docs/first_dream.md); it is then scaled to reach it.
 STRENGTHS = (0, 14, 32, 58, NEUTRAL_STRENGTH, 100)
-GAIN_RANGES = (0, 0.1, 0.25, 0.5, 1, 1.5)
-LEARNING_RATES = (0, 0.1, 0.25, 0.5, 1, 1.5)
+SIZES = (0, 0.1, 0.25, 0.5, 1, 1.5)
 STEPS = (1, 1, 1, 1, 1, 1.2)
 
 
 def fill_lr(options: Options) -> Options:
     """Returns options with a learning rate: that of their domain, if none is given."""
-    return (
-        replace(options, lr=DOMAIN_DEFAULTS[options.domain].lr) if options.lr is None else options
-    )
+    if options.lr is not None:
+        return options
+    return replace(options, lr=DOMAIN_DEFAULTS[options.domain].lr)
 
 
 def distance_of(strength: float | None) -> float | None:
@@ -48,12 +48,11 @@ def apply_strength(options: Options) -> Options:
     if options.strength is None:
         return options
 
-    def factor(values):
-        return float(np.interp(options.strength, STRENGTHS, values))
-
+    assert options.lr is not None, "it was filled in"
+    size, steps = (np.interp(options.strength, STRENGTHS, each).item() for each in (SIZES, STEPS))
     return replace(
         options,
-        lr=options.lr * factor(LEARNING_RATES),
-        gain_range=options.gain_range * factor(GAIN_RANGES),
-        num_iterations=max(1, round(options.num_iterations * factor(STEPS))),
+        lr=options.lr * size,
+        gain_range=options.gain_range * size,
+        num_iterations=max(1, round(options.num_iterations * steps)),
     )

@@ -22,7 +22,9 @@ from dreamsound_jax.dreaming.batch import (
     classify,
     draw_rolls,
     measure_clips,
+    measure_distances,
     render_clips,
+    scale_clips,
 )
 from dreamsound_jax.dreaming.dream import dream_level_of_clips
 from dreamsound_jax.dreaming.keys import draw_keys
@@ -92,7 +94,11 @@ def _compile_dreams(model, sources):
         program = plan.program()
         measure_clips.compile_ahead(model.network, clips.spectrogram, settings, program=program)
         _compile_levels(model.network, clips, settings, plan.program())
+        if any(source.plan.distance_db is not None for source in sources):
+            wanted_db = jax.ShapeDtypeStruct((len(sources),), clips.spectrogram.dtype)
+            scale_clips.compile_ahead(clips, clips.spectrogram, wanted_db)
         render_clips.compile_ahead(clips, clips.spectrogram)
+        measure_distances.compile_ahead(mel_db, mel_db)
         # What is written is classified clip by clip.
         one = jax.ShapeDtypeStruct((1, *clips.spectrogram.shape[1:]), clips.spectrogram.dtype)
         classify.compile_ahead(model.network, one)

@@ -11,6 +11,7 @@ from dreamsound_jax.system import programs
 from tests.helpers import tiny
 
 DREAM = {"analyse_clips", "classify", "measure_clips", "dream_level_of_clips", "render_clips"}
+DREAM |= {"measure_distances"}
 OUROBOROS = {"analyse_clips", "begin_clips", "dream_level_of_clips", "close_clips"}
 
 
@@ -44,6 +45,8 @@ def lengthen(clips, samples):
     [
         ({"optimizer": "adam", "pyramid_size": 2}, DREAM),
         ({"domain": "mel"}, DREAM),
+        ({"domain": "mel", "strength": 50.0}, {*DREAM, "scale_clips"}),
+        ({"strength": 50.0}, {*DREAM, "scale_clips"}),
         ({"create_ouroboros": True, "ouroboros_transform": ("pitch_shift",)}, OUROBOROS),
         ({"create_ouroboros": True, "domain": "mel"}, OUROBOROS),
     ],

@@ -6,12 +6,14 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
+from dreamsound_jax.audio.find import DIFFERENCE, INPUT
+
 Value = float | int | str | bool | None
 
 _FILES = {
     ".wav": "the sound",
-    ".input.wav": "the input",
-    ".difference.wav": "the difference",
+    INPUT: "the input",
+    DIFFERENCE: "the difference",
     ".png": "the picture",
     ".npz": "the spectrograms",
     ".json": "all that was measured",

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dreamsound_jax.outputs.clip_files import DIFFERENCE, INPUT
+from dreamsound_jax.audio.find import DIFFERENCE, INPUT
 from dreamsound_jax.outputs.page.clip_view import (
     Value,
     address_of,
