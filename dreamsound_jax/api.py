@@ -18,6 +18,7 @@ from dreamsound_jax.api_results import Dream, Ouroboros
 from dreamsound_jax.audio.files import Recording, read_recording
 from dreamsound_jax.dreaming.ascent import NON_FINITE_GRADIENT, describe_fault
 from dreamsound_jax.dreaming.batch import dream_batch
+from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.loading import Model, load_model
@@ -190,7 +191,7 @@ def _dream_of(source, given, given_rate, dreamed):
         spectrogram_db=rendered.mel_db,
         change_db=rendered.change_db,
         climb=dreamed.climb.objective,
-        distance_db=float(dreamed.distance_db),
+        distance_db=float(measure_distance(dreamed.input_db, rendered.mel_db)),
         objective_before=float(dreamed.before.objective),
         objective_after=float(dreamed.after.objective),
         class_probabilities_before=before,

@@ -21,7 +21,7 @@ from absl import flags
 
 from benchmarks import record, start
 from benchmarks.dreams import OPTIONS, Context
-from benchmarks.machine import describe_machine, measure_peak
+from benchmarks.machine import PRODUCTS, describe_machine, measure_peak
 from benchmarks.results import Table, format_table
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.vgg19 import LAYERS
@@ -39,6 +39,7 @@ PARTS = {
     "iterate": "an ouroboros by all layers, and what it compiles",
     "scaling": "longer clips, larger batches, wider networks",
     "accelerator": "what only a GPU or a TPU shows",
+    "kernels": "what the device does during a dream",
 }
 """Each part is the module of `benchmarks` with its name, whose `measure` takes a `Context` and
 returns a `Table` or an iterator of them.
@@ -68,6 +69,12 @@ _RECORD = flags.DEFINE_boolean("record", False, "Write the results to BENCHMARKS
 _FOLDER = flags.DEFINE_string(
     "folder", str(start.ROOT), "The folder of BENCHMARKS.md and of outputs/benchmarks."
 )
+flags.DEFINE_enum(
+    "precision",
+    "float32",
+    list(PRODUCTS),
+    "The dtype of the network in the parts stages, peers and kernels.",
+)
 for _name in OPTIONS:
     _define = flags.DEFINE_float if _name == "lr" else flags.DEFINE_integer
     _default = DOMAIN_DEFAULTS["mel"].lr if _name == "lr" else FIELDS[_name].default or 0
@@ -77,12 +84,12 @@ for _name in OPTIONS:
 def main() -> None:
     """Measures, prints and keeps the parts that were asked for."""
     parts, batch_sizes = _check_flags()
-    options = Options(**{name: flags.FLAGS[name].value for name in OPTIONS})
+    options = Options(**{name: flags.FLAGS[name].value for name in (*OPTIONS, "precision")})
     check_options(options)
     runtime.prepare(precision=options.precision)
     context = Context(
         options=options,
-        peak=measure_peak(),
+        peak=measure_peak(options.precision, precision=PRODUCTS[options.precision]),
         width=_WIDTH.value,
         rounds=_ROUNDS.value,
         batch_sizes=batch_sizes,
@@ -91,7 +98,7 @@ def main() -> None:
         max_batch=_MAX_BATCH.value,
         against=_AGAINST.value,
     )
-    print(f"{describe_machine(context.peak)}\n")
+    print(f"{describe_machine(context.peak, context.options.precision)}\n")
     for part in parts:
         _measure_part(part, context)
 
@@ -105,7 +112,7 @@ def _check_flags():
         nearest_or_fail("layer", layer, LAYERS)
     asked = [nearest_or_fail("part", part, tuple(PARTS)) for part in _PARTS.value]
     if not flags.FLAGS["parts"].present and jax.default_backend() == "cpu":
-        asked.remove("accelerator")
+        asked = [part for part in asked if part not in ("accelerator", "kernels")]
     if _AGAINST.value:
         start.check_checkout(_AGAINST.value)
     if _RECORD.value:
@@ -130,7 +137,7 @@ def _measure_part(part, context):
     facts = {
         "command": shlex.join(["python", "scripts/benchmark.py", *given]),
         "date": datetime.date.today().isoformat(),
-        "device": describe_machine(context.peak),
+        "device": describe_machine(context.peak, context.options.precision),
     }
     kind, folder = jax.default_backend().upper(), Path(_FOLDER.value)
     tables = []

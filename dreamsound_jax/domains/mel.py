@@ -100,13 +100,15 @@ class MelDomain:
 
         Each pass computes its gain as if cells did not overlap.
         """
-        for _ in range(MATCHING_PASSES):
+
+        def approach(_, sound):
             sound_db = self.front_end.level_db(sound)
             gain_db = match.sound_db(sound_db) - sound_db
             headroom = self.front_end.headroom(sound_db)
             gain_db = limit_gain(gain_db, headroom, gain_range=headroom.max())
-            sound = gain_player(sound, self.front_end)(gain_db)
-        return sound
+            return gain_player(sound, self.front_end)(gain_db)
+
+        return jax.lax.fori_loop(0, MATCHING_PASSES, approach, sound)
 
     def input_sound(self) -> jax.Array:
         """Returns the input, as long as an inverted sound: (1, samples)."""

@@ -115,9 +115,14 @@ class SoundDomain:
         play, gain_db = gain.gain_player(self.sound, self.front_end), self._gain_db(parameters)
         mel_db = self.front_end.analyse(play(gain_db))
         if match:
-            for _ in range(MATCHING_PASSES):
+
+            def approach(_, found):
+                gain_db, mel_db = found
                 gain_db = self._limit(gain_db + match.mel_db(mel_db) - mel_db)
-                mel_db = self.front_end.analyse(play(gain_db))
+                return gain_db, self.front_end.analyse(play(gain_db))
+
+            found = gain_db, mel_db
+            gain_db, mel_db = jax.lax.fori_loop(0, MATCHING_PASSES, approach, found)
         sound = self._apply(gain_db)
         if match:
             sound = gain.restore_unheard_level(

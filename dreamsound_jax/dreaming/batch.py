@@ -13,7 +13,7 @@ from dreamsound_jax.domains.mel import mel_domains
 from dreamsound_jax.domains.sound import sound_domains
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
-from dreamsound_jax.dreaming.distance import measure_distance, scale_to_distance
+from dreamsound_jax.dreaming.distance import scale_to_distance
 from dreamsound_jax.dreaming.dream import dream_clips, respond
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
@@ -38,7 +38,6 @@ class DreamedBatch(NamedTuple):
       climb: arrays (clips, levels, steps).
       before: the response to the inputs.
       after: the response to the dreamed spectrograms.
-      distance_db: (clips,), how far each dream is from its input.
     """
 
     input_db: jax.Array
@@ -46,7 +45,6 @@ class DreamedBatch(NamedTuple):
     climb: Climb
     before: "Response"
     after: "Response"
-    distance_db: jax.Array
 
 
 class Response(NamedTuple):
@@ -103,8 +101,7 @@ def dream_batch(
     stages = {"dream": parameters, "resynthesis": rendered, "response": after}
     for stage, result in stages.items():
         after_stage(stage, result)
-    distance_db = measure_distances(input_db, rendered.mel_db)
-    return DreamedBatch(input_db, rendered, climb, before, after, distance_db)
+    return DreamedBatch(input_db, rendered, climb, before, after)
 
 
 def _as_numbers(distances_db, dtype):
@@ -221,13 +218,6 @@ def render_clips(clips: Domain, parameters: jax.Array) -> Rendered:
 def scale_clips(clips: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
     """Applies `scale_to_distance` to a batch: arguments have a leading axis of clips."""
     return over_clips(scale_to_distance)(clips, parameters, wanted_db)
-
-
-@keep_traces
-@jax.jit
-def measure_distances(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
-    """Applies `measure_distance` to (clips, mel bands, frames): (clips,)."""
-    return over_clips(measure_distance)(before_db, after_db)
 
 
 @keep_traces

@@ -6,6 +6,8 @@ import numpy as np
 
 from dreamsound_jax.domains.domain import Domain
 
+AnyArray = jax.Array | np.ndarray
+
 # Cells that are further below the loudest one count as equal: they are not heard beside it.
 AUDIBLE_DB = 60.0
 # A change is made so many times as large. The distance rises at first, and falls when most cells
@@ -15,13 +17,14 @@ _TIMES = (0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 2, 3, 4,
 _HALVINGS = 8
 
 
-def measure_distance(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
+def measure_distance(before_db: AnyArray, after_db: AnyArray) -> AnyArray:
     """Measures the log-spectral distance of two spectrograms at equal power, in dB.
 
     It is the root mean square change over the cells that are heard in at least one of them.
 
     Args:
-      before_db, after_db: (mel bands, frames) in dB.
+      before_db, after_db: (mel bands, frames) in dB. NumPy arrays are measured on the host, where
+        nothing needs to be compiled for their shape.
 
     Returns:
       A scalar, 0 or more.
@@ -31,15 +34,17 @@ def measure_distance(before_db: jax.Array, after_db: jax.Array) -> jax.Array:
       >>> round(float(measure_distance(quiet_then_loud, quiet_then_loud + 3)), 3)
       0.0
     """
-    before, after = (_equalise_power(each) for each in (before_db, after_db))
-    floor = jnp.maximum(before.max(), after.max()) - AUDIBLE_DB
-    change = jnp.maximum(after, floor) - jnp.maximum(before, floor)
+    xp = before_db.__array_namespace__()  # NumPy, or jax.numpy.
+    before, after = (_equalise_power(each, xp) for each in (before_db, after_db))
+    floor = xp.maximum(before.max(), after.max()) - AUDIBLE_DB
+    change = xp.maximum(after, floor) - xp.maximum(before, floor)
     heard = (before > floor) | (after > floor)
-    return jnp.sqrt(jnp.sum(jnp.square(change)) / jnp.maximum(jnp.sum(heard), 1))
+    return xp.sqrt(xp.sum(xp.square(change)) / xp.maximum(xp.sum(heard), 1))
 
 
-def _equalise_power(mel_db):
-    return mel_db - 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * mel_db)
+def _equalise_power(mel_db, xp):
+    relative_db = mel_db - mel_db.max()
+    return relative_db - 10 * xp.log10(xp.sum(10 ** (relative_db / 10)))
 
 
 def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:

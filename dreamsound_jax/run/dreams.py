@@ -13,6 +13,7 @@ from dreamsound_jax.audio.rendering import render_difference, render_input, rend
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
+from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
@@ -129,7 +130,7 @@ def _make_files(model, source, dreamed, seconds, plan):
             objective=dreamed.climb.objective,
             first=float(dreamed.before.objective),
             last=float(dreamed.after.objective),
-            distance_db=float(dreamed.distance_db),
+            distance_db=float(measure_distance(dreamed.input_db, rendered.mel_db)),
         ),
         probabilities=name_probabilities(
             model.card, (dreamed.before.probabilities, dreamed.after.probabilities, heard)

@@ -22,7 +22,6 @@ from dreamsound_jax.dreaming.batch import (
     classify,
     draw_rolls,
     measure_clips,
-    measure_distances,
     render_clips,
     scale_clips,
 )
@@ -98,7 +97,6 @@ def _compile_dreams(model, sources):
             wanted_db = jax.ShapeDtypeStruct((len(sources),), clips.spectrogram.dtype)
             scale_clips.compile_ahead(clips, clips.spectrogram, wanted_db)
         render_clips.compile_ahead(clips, clips.spectrogram)
-        measure_distances.compile_ahead(mel_db, mel_db)
         # What is written is classified clip by clip.
         one = jax.ShapeDtypeStruct((1, *clips.spectrogram.shape[1:]), clips.spectrogram.dtype)
         classify.compile_ahead(model.network, one)

@@ -10,6 +10,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -80,7 +81,7 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         if is_cloud(path):
             _put_object(epath.Path(path), data)
         else:
-            _write_then_rename(epath.Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
+            _write_then_rename(Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
     except Exception as error:  # Each cloud client has its own family of errors.
         kind = UserError if _concerns_one_file(error, path) else StorageError
         raise kind(f"cannot write {os.fspath(path)!r}: {reason_of(error)}") from error

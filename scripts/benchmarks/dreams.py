@@ -139,9 +139,12 @@ def count_flops(function, *arguments, **static) -> float:
     """Returns the FLOPs of a jitted function as XLA counts them; the body of a loop counts once.
 
     They are counted before XLA optimises the program, because afterwards convolutions may be calls
-    of libraries, in which XLA cannot count.
+    of libraries, in which XLA cannot count; and for the CPU, because for other devices JAX counts
+    only afterwards.
     """
-    return function.lower(*arguments, **static).cost_analysis()["flops"]
+    shapes = jax.eval_shape(lambda *arguments: arguments, *arguments)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        return function.lower(*shapes, **static).cost_analysis()["flops"]
 
 
 def count_gradient(task: Task, shape: tuple[int, int]) -> float:

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Measures on one GPU in about eight minutes. Results and a log of each step go to $OUT; a summary
-# is printed last. Run it in the root of the checkout.
+# Measures on one GPU in about ten minutes, most of which XLA compiles. Results and a log of each
+# step go to $OUT; a summary is printed last. Run it in the root of the checkout.
 #
 # Each step has a time limit, so that one that hangs does not cost the others. Try it on a CPU
 # first, where QUICK=1 makes it small:
 #
 #     JAX_PLATFORMS=cpu OUT=/tmp/out QUICK=1 bash scripts/benchmarks/gpu.sh
 #
-# A machine without a network takes what it lacks from wheels in the folder .wheels.
+# A machine without a network takes what it lacks from wheels in the folder .wheels; see wheels.sh.
 set -u
 OUT=${OUT:-/tmp/out}
 mkdir -p "$OUT"
@@ -49,9 +49,10 @@ step second 60 python3 -m dreamsound_jax --output_dir="$dreams/second" --seed=1
 step batch 90 python3 -m dreamsound_jax noise --num_clips="$(pick 512 8)" \
   --batch_size="$(pick 64 4)" --noplots --output_dir="$dreams/batch"
 small=$(pick "" "--width=0.0625")
-benchmark accelerator 150 --batch_sizes="$(pick 1,8,64 1)" --max_batch="$(pick 256 4)" $small
-benchmark peers 150 --layers=relu5_4 --batch_sizes="$(pick 1,64 1)" --notorch_compile $small
-benchmark stages 60 --batch_sizes="$(pick 64 1)" $small
+benchmark peers 150 --layers=relu5_4 --batch_sizes="$(pick 64 1)" --notorch_compile $small
+benchmark stages 120 --precision=bfloat16 --batch_sizes="$(pick 64 1)" $small
+benchmark kernels 90 --precision=bfloat16 --batch_sizes="$(pick 64 1)" $small
+benchmark accelerator 240 --batch_sizes="$(pick 64 1)" --max_batch="$(pick 256 4)" $small
 step tests 120 python3 -m pytest -q -x -p no:cacheprovider tests/parity tests/dreaming \
   tests/networks tests/spectral
 echo

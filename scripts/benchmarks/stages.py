@@ -23,7 +23,7 @@ from dreamsound_jax.dreaming.dream import dream_level_of_clips
 COLUMNS = ["stage", "clips in a batch", "s/clip", "limit (s/clip)", "share of the limit"]
 NOTES = (
     "The limit: the FLOPs of the stage, as XLA counts them, at the speed of a large matrix product "
-    "in float32. What has loops inside is not counted.",
+    "of the network's dtype. What has loops inside is not counted.",
     "A step is one step of a dream at that level; its limit is that of the network's gradient.",
 )
 
@@ -54,7 +54,9 @@ def measure(context: Context) -> Table:
 
 
 def _measure_batch(context, size):
-    make = functools.partial(make_task, make_model(context.width), context.options, size=size)
+    make = functools.partial(
+        make_task, make_model(context.width, context.options.precision), context.options, size=size
+    )
     in_sound, in_mel = (make(layer=context.layers[0], domain=name) for name in ("sound", "mel"))
     stages = _steps(in_sound, "sound") | _steps(in_mel, "mel") | _other_stages(in_sound, in_mel)
     functions = {name: stage.run for name, stage in stages.items()}

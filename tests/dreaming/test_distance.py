@@ -27,6 +27,16 @@ def test_a_distance_ignores_level_and_what_is_not_heard():
     assert measure_distance(with_silence, appears) == pytest.approx(rise, rel=0.05)
 
 
+def test_a_distance_on_the_host_is_that_on_the_device():
+    before, after = np.random.default_rng(0).uniform(-80, 0, (2, 8, 12)).astype(np.float32)
+    host, device = (
+        measure_distance(before, after),
+        measure_distance(*map(jnp.asarray, (before, after))),
+    )
+    assert isinstance(host, np.floating) and isinstance(device, jax.Array)
+    assert host == pytest.approx(float(device), rel=1e-5)
+
+
 def make_clip(domain):
     if domain == "sound":
         return first_clip(sound_clips([Recording(SOUND[:, None], RATE)]))

@@ -11,7 +11,6 @@ from dreamsound_jax.system import programs
 from tests.helpers import tiny
 
 DREAM = {"analyse_clips", "classify", "measure_clips", "dream_level_of_clips", "render_clips"}
-DREAM |= {"measure_distances"}
 OUROBOROS = {"analyse_clips", "begin_clips", "dream_level_of_clips", "close_clips"}
 
 

@@ -316,7 +316,7 @@ def test_elsewhere_and_inside_of_programs_it_is_the_function_of_jit(tmp_path, mo
 @pytest.mark.parametrize(
     ("more", "count"),
     [
-        ((), 9),
+        ((), 8),
         pytest.param(("--create_ouroboros", "--ouroboros_length=2"), 9, marks=pytest.mark.slow),
     ],
 )

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -34,6 +35,28 @@ def test_only_a_command_changes_the_process(monkeypatch, tmp_path):
         f"{tmp_path}/dreamsound_jax/programs -1",
         "[False, False]",
     ]
+
+
+FLAGS = """
+import os
+from dreamsound_jax.system import runtime
+
+runtime.NVIDIA_PLUGINS = ("no_such_plugin",)
+runtime.repeat_bit_for_bit()
+print(os.environ["XLA_FLAGS"])
+runtime.NVIDIA_PLUGINS = ("no_such_plugin", "numpy")
+runtime.repeat_bit_for_bit()
+runtime.repeat_bit_for_bit()
+print(os.environ["XLA_FLAGS"])
+"""
+
+
+def test_gpus_are_told_to_repeat_a_run_and_keep_the_flags_of_the_user():
+    flags = {**os.environ, "XLA_FLAGS": "--xla_cpu_enable_fast_math=false"}
+    done = subprocess.run([sys.executable, "-c", FLAGS], env=flags, check=True, capture_output=True)
+    before, after = done.stdout.decode().splitlines()
+    assert before == "--xla_cpu_enable_fast_math=false"
+    assert after == f"{before} --xla_gpu_exclude_nondeterministic_ops=true"
 
 
 UNREAD = """

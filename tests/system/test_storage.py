@@ -28,7 +28,7 @@ def test_what_a_killed_writer_left_is_replaced_unless_it_may_be_anothers(tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
-        patch.setattr(type(epath.Path(tmp_path)), "unlink", lambda *_, **__: None)
+        patch.setattr(type(tmp_path), "unlink", lambda *_, **__: None)
         for shared in (False, True):
             with pytest.raises(Killed):
                 storage.write_whole(str(tmp_path / "a.wav"), b"first", shared=shared)
