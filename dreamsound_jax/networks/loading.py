@@ -12,7 +12,9 @@ from jax.typing import DTypeLike
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
 from dreamsound_jax.networks.catalogue import model_names
+from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
+from dreamsound_jax.spectral.front_end import DECIBEL
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.system.storage import is_cloud, local_copy, path_of
@@ -67,7 +69,10 @@ def build_network(
 ) -> Network:
     """Returns the network that a card describes, with `weights` as `weight_shapes` shapes them."""
     build = ARCHITECTURES[card.family].build
-    return build(weights, len(card.classes), dtype=dtype, **card.size)
+    network = build(weights, len(card.classes), dtype=dtype, **card.size)
+    if card.front_end.compression == DECIBEL:
+        return network
+    return CompressedNetwork(network, card.front_end, network.architecture)
 
 
 def weight_shapes(card: Card) -> dict[str, Any]:

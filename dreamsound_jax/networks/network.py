@@ -18,12 +18,21 @@ class Layer(NamedTuple):
         does not reach the layer.
       reach: how many frames before and after its own a cell depends on, at most; None if it depends
         on all of them.
+      pools: (window, stride) in cells of the poolings before it, along the frames; only where their
+        windows are wider than their strides. Otherwise a layer has a column for each stride.
     """
 
     name: str
     channels: int
     stride: tuple[int, int]
     reach: int | None
+    pools: tuple[tuple[int, int], ...] = ()
+
+    def columns(self, frames: int) -> int:
+        """Returns how many columns its activation has for so many frames."""
+        for window, stride in self.pools:
+            frames = (frames - window) // stride + 1
+        return frames if self.pools else frames // self.stride[1]
 
 
 @dataclass(frozen=True)

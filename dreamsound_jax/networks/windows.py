@@ -139,9 +139,9 @@ def _measure_windows(network, spectrogram, measures, data, owned):
         values = []
         for number in local:
             (layer,) = measures[number].layers
-            stride = architecture.layer(layer).stride[1]
-            columns = start + stride * jnp.arange(activations[layer].shape[1])
-            part = Part((first <= columns) & (columns < end), frames // stride)
+            seen = architecture.layer(layer)
+            columns = start + seen.stride[1] * jnp.arange(activations[layer].shape[1])
+            part = Part((first <= columns) & (columns < end), seen.columns(frames))
             values.append(measures[number](activations, data[number], part))
         return values, activations[last.name] if head else None
 
@@ -152,7 +152,7 @@ def _measure_windows(network, spectrogram, measures, data, owned):
     values, maps = jax.lax.map(lambda window: measure_window(*window), windows)
     found = {number: value.sum() for number, value in zip(local, values)}
     if head:
-        joined = _join(maps, cut, frames, last.stride[1])
+        joined = _join(maps, cut, frames, last)
         layers = _layers_of(measures[n] for n in head)
         activations = network.activations_after(last.name, joined, layers)
         found |= {number: measures[number](activations, data[number]) for number in head}
@@ -165,9 +165,10 @@ def _windows(spectrogram, cut):
     return jax.vmap(take, in_axes=(None, 0))(spectrogram, jnp.asarray(cut.starts))
 
 
-def _join(maps, cut, frames, stride):
+def _join(maps, cut, frames, layer):
     """Joins windows' activations to that of the whole clip, (rows, columns, channels)."""
-    positions = np.arange(frames // stride) * stride
+    stride = layer.stride[1]
+    positions = np.arange(layer.columns(frames)) * stride
     window = np.searchsorted(cut.firsts, positions, side="right") - 1
     columns = maps[window, :, (positions - cut.starts[window]) // stride]
     return columns.swapaxes(0, 1)

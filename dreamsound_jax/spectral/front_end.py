@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from numbers import Real
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.spectral import inversion, mel, stft
 from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+DECIBEL, LOG1P = COMPRESSIONS = ("db", "log1p")
+# The factor of the mel power in "log1p".
+LOG1P_FACTOR = 1e4
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class FrontEnd:
       amin: the smallest power; lower values are raised to it.
       top_db: cells further below the loudest cell are raised to this distance, in dB.
       mean, std: of the training spectrograms, in dB.
+      compression: what the network is shown: "db", standardised dB; or "log1p", log10(1 + 10000 x)
+        of the mel power x, as it is.
 
     Example:
       >>> front_end = FrontEnd(mean=-24.0, std=17.0)
@@ -49,6 +56,7 @@ class FrontEnd:
     top_db: float = 80.0
     mean: float = 0.0
     std: float = 1.0
+    compression: str = DECIBEL
 
     def __post_init__(self) -> None:
         """Raises UserError for a constant that makes no sense."""
@@ -59,6 +67,7 @@ class FrontEnd:
         for name in ("f_min", "mean", "amin", "top_db", "std"):
             _check_number(name, getattr(self, name), positive=name in ("amin", "top_db", "std"))
         _check_number("f_max", self.highest)
+        nearest_or_fail("compression", self.compression, COMPRESSIONS)
         if not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
             bands, whole = f"{self.f_min:g} to {self.highest:g}", f"0 to {self.sample_rate / 2:g}"
             raise UserError(f"f_min to f_max must lie in {whole} Hz, got {bands} Hz")
@@ -133,6 +142,14 @@ class FrontEnd:
     def destandardise(self, spectrogram: jax.Array) -> jax.Array:
         """Converts standard deviations of the training spectrograms to dB."""
         return spectrogram * self.std + self.mean
+
+    def compress(self, spectrogram: jax.Array) -> jax.Array:
+        """Converts standardised dB to what the network is shown."""
+        if self.compression == DECIBEL:
+            return spectrogram
+        db = self.destandardise(spectrogram)
+        # log1p is exact where the power is small; a float32 can hold 1e4 times any power.
+        return jnp.log1p(LOG1P_FACTOR * mel.db_to_power(db)) / math.log(10)
 
 
 def mix_to_mono(channels: jax.Array) -> jax.Array:

@@ -108,7 +108,7 @@ def train_checkpoint(
         weights.items(),
         entries | {"rebuild": command} | _describe_today(),
         size=sum(leaf.nbytes for leaf in jax.tree.leaves(weights)),
-        pictures={"confusion.png": draw_confusion_matrices(counts, dataset.classes)},
+        files={"confusion.png": draw_confusion_matrices(counts, dataset.classes)},
     )
     shutil.rmtree(storage.state_folder, ignore_errors=True)
     accuracies = {split: compute_accuracy(found)[0] for split, found in counts.items()}

@@ -26,7 +26,7 @@ def write_checkpoint(
     card: Mapping[str, Any],
     *,
     size: int,
-    pictures: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Writes a checkpoint completely or not at all.
 
@@ -40,7 +40,7 @@ def write_checkpoint(
         written layer by layer, so an iterator need not hold all layers in memory at once.
       card: the entries of the model card, as JSON types; see `render_model_card`.
       size: the size of all arrays together, in bytes.
-      pictures: {file name: contents} of further files.
+      files: {file name: contents} of further files.
 
     Raises:
       UserError: the disk is full or not writable, or `folder` holds something other than a
@@ -54,8 +54,8 @@ def write_checkpoint(
         new.mkdir(parents=True)
         _save_weights(new / "weights", layers, size)
         write_cards(new, card)
-        for name, picture in (pictures or {}).items():
-            (new / name).write_bytes(picture)
+        for name, content in (files or {}).items():
+            (new / name).write_bytes(content)
         _replace_folder(folder, new, old)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot write the checkpoint {folder}: {reason_of(error)}") from error

@@ -70,21 +70,23 @@ class ConversionRequest:
         for key in ("mean", "std"):
             if not math.isfinite(known[key]):
                 raise UserError(f"--{key} must be a finite number, got {known[key]}")
-        sizes = {key: size for key, size in FULL_SIZE.items() if key not in known}
+        is_vgg19 = "architecture" not in known
+        sizes = {key: size for key, size in FULL_SIZE.items() if is_vgg19 and key not in known}
         return known | {"classes": _expand_classes(known["classes"])} | sizes
 
 
 def find_published_models() -> dict[str, dict[str, Any]]:
-    """Returns {name: card entries} of the models whose PyTorch weights are published.
+    """Returns {name: card entries} of the models whose weights are published.
 
-    The entry `source` holds the file's name, URL, size in bytes and SHA-256.
+    The entry `source` holds the file's name, size in bytes and SHA-256, and its URL; or the Python
+    package that it is, and where in it the weights lie.
     """
     models = {}
     for name in catalogue.model_names():
         card = read_entries(shipped("checkpoints") / name)
         # A checkpoint that was converted from another file keeps the published file's entry.
         source = card.pop("published", card.get("source", {}))
-        if "url" in source:
+        if "url" in source or "package" in source:
             models[name] = card | {"source": source}
     return models
 

@@ -1,7 +1,8 @@
-"""Converts a PyTorch file to a checkpoint."""
+"""Converts a file of PyTorch or TensorFlow to a checkpoint."""
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -11,32 +12,40 @@ from dreamsound_jax.networks.card import card_from_entries, read_entries
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
 from dreamsound_jax.weights.conversion_request import ConversionRequest
-from dreamsound_jax.weights.torch_file import open_state_dict
-from dreamsound_jax.weights.torch_weights import convert_state_dict
+from dreamsound_jax.weights.first_hearing import SOUND, check_hearing, hear_reference
+from dreamsound_jax.weights.sources import open_layers, read_license
 
 
 def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
-    """Converts the PyTorch file at `path` to the requested checkpoint.
+    """Converts the file at `path` to the requested checkpoint.
 
     The layers are converted one by one, so this needs little more memory than the largest layer.
 
     Returns:
-      A sentence for the user that names the checkpoint and the flag that selects it.
+      Lines for the user: the checkpoint, the flag that selects it, and what the network hears in
+      a recording.
 
     Raises:
-      UserError: the file is not a state dict of such a network, it is not the published file, or
-        the checkpoint cannot be written.
+      UserError: the file is not one of such a network, it is not the published file, the
+        checkpoint cannot be written, or the network hears something else than it should.
     """
     entries = request.card_entries()
     shapes = loading.weight_shapes(card_from_entries(entries, source="the card"))
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(shapes))
     check_destination(request.folder, size=size)
     _refuse_to_replace_trained_network(request.folder)
-    with open_state_dict(path) as tensors:
-        layers = convert_state_dict(tensors, shapes)
+    with open_layers(path, entries, shapes) as layers:
         entries |= _describe_source(path, request)
-        write_checkpoint(request.folder, layers, entries, size=size)
-    return f"wrote {request.folder}; use it with {request.model_flag}"
+        license = read_license(path, entries)
+        write_checkpoint(request.folder, layers, entries, size=size, files=license)
+    heard = hear_reference(request.folder)
+    try:
+        check_hearing(heard, entries)
+    except UserError:
+        shutil.rmtree(request.folder)
+        raise
+    words = ", ".join(f"{name} {probability:.0%}" for name, probability in heard.items())
+    return f"wrote {request.folder}; use it with {request.model_flag}\nin {SOUND} it hears {words}"
 
 
 def _refuse_to_replace_trained_network(folder):

@@ -1,4 +1,9 @@
-"""Downloads published PyTorch weights."""
+"""Downloads published weights."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError, reason_of
@@ -28,13 +33,15 @@ def download_weights(request: ConversionRequest) -> str:
         )
     source = entries["source"]
     check_destination(request.folder, size=2 * source["bytes"])
+    if "package" in source:
+        return _download_package(source)
     pooch.get_logger().setLevel("WARNING")
     try:
         return pooch.retrieve(
             source["url"],
             known_hash=f"sha256:{source['sha256']}",
             fname=source["file"],
-            path=user_cache_folder() / "downloads",
+            path=_folder(),
             downloader=pooch.HTTPDownloader(progressbar=True),
         )
     except Exception as error:  # requests, urllib3, pooch and the disk each raise their own types.
@@ -42,3 +49,29 @@ def download_weights(request: ConversionRequest) -> str:
             f"cannot download {source['url']}: {reason_of(error)}; if you have the file, give "
             "--pth=FILE instead"
         ) from error
+
+
+def _folder():
+    return user_cache_folder() / "downloads"
+
+
+def _download_package(source):
+    """Downloads a Python package with pip, from where the user's pip finds packages."""
+    file = Path(_folder()) / source["file"]
+    if not _is_whole(file, source):
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", f"--dest={file.parent}", source["package"]]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode or not _is_whole(file, source):
+            last = (done.stderr.strip().splitlines() or ["it is not the published file"])[-1]
+            raise UserError(
+                f"cannot download {source['package']} with pip: {last}; if you have "
+                f"{source['file']}, give --pth=FILE instead"
+            )
+    return str(file)
+
+
+def _is_whole(file, source):
+    if not file.exists():
+        return False
+    return hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]

@@ -8,8 +8,9 @@ def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
-      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean`, `std`,
-        `width` and `hidden` are required. Optional are `license`, `source`, `weights_from`,
+      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean` and
+        `std` are required, and of a VGG19 `width` and `hidden`; others describe themselves in
+        `network`. Optional are `license`, `source`, `weights_from`,
         `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
         `versions`.
     """
@@ -25,15 +26,23 @@ def render_model_card(card: Mapping[str, Any]) -> str:
 
 
 def _render_network(card):
-    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
     license = f"\n\nLicense: {card['license']}." if "license" in card else ""
     return f"""# {card["name"]}
 
 {card["description"]}
 
-A VGG19 with {width}{card["hidden"]} hidden features. Its input is a mel spectrogram in dB,
-standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.
+{_describe_architecture(card)}
 It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+
+
+def _describe_architecture(card):
+    if "network" in card:
+        return card["network"]
+    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
+    return (
+        f"A VGG19 with {width}{card['hidden']} hidden features. Its input is a mel spectrogram in "
+        f"dB,\nstandardised with mean {card['mean']:.4f} and standard deviation {card['std']:.4f}."
+    )
 
 
 def _render_source(card):

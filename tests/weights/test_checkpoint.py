@@ -35,7 +35,7 @@ def write(folder, bias, **options):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
-    write(folder, 3.0, pictures={"confusion.png": b"picture"})
+    write(folder, 3.0, files={"confusion.png": b"picture"})
     return folder
 
 

@@ -1,0 +1,45 @@
+"""Lets a converted network hear one sound, so that a wrong front end is noticed at once."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from dreamsound_jax.audio.files import normalise_recording, read_recording
+from dreamsound_jax.audio.find import RECORDINGS
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.system.errors import UserError
+
+SOUND = "drums"
+# So many of the most probable classes are compared, in any order.
+COUNT = 3
+
+
+def hear_reference(checkpoint: str | os.PathLike) -> dict[str, float]:
+    """Returns {class: probability} of the most probable classes in the included recording."""
+    card, network = load_model(checkpoint=checkpoint)
+    front_end, architecture = card.front_end, card.architecture
+    recording = read_recording(str(RECORDINGS[SOUND]))
+    sound = normalise_recording(SOUND, recording, sample_rate=front_end.sample_rate)
+
+    @jax.jit
+    def classify(network, sound):
+        heard = front_end.standardise(front_end.analyse(sound))
+        logits = network.activations(heard, (architecture.class_layer,))[architecture.class_layer]
+        return architecture.probabilities(logits)
+
+    found = np.asarray(classify(network, sound))
+    first = np.argsort(-found)[:COUNT]
+    return {card.classes[index]: float(found[index]) for index in first}
+
+
+def check_hearing(heard: Mapping[str, float], entries: Mapping[str, Any]) -> None:
+    """Raises UserError if the classes are not those that the card expects in the recording."""
+    expected = entries.get("heard_in_drums")
+    if expected is not None and {*heard} != {*expected}:
+        raise UserError(
+            f"the network must hear {', '.join(expected)} in {SOUND}, and hears "
+            f"{', '.join(heard)}: the weights or the front end are not those of its card"
+        )

@@ -1,0 +1,79 @@
+"""Opens the files that networks are converted from, each architecture by its own reader."""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dreamsound_jax.networks.card import VGG19
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.musicnn_weights import convert_tensors
+from dreamsound_jax.weights.tf_checkpoint import read_tf_checkpoint
+from dreamsound_jax.weights.torch_file import open_state_dict
+from dreamsound_jax.weights.torch_weights import convert_state_dict
+
+Layers = Iterator[tuple[str, Mapping[str, np.ndarray]]]
+# What a checkpoint of TensorFlow without a name consists of.
+_TENSORFLOW_FILES = (".index", ".data-00000-of-00001")
+# The largest file in a package that is read: the checkpoints of musicnn have 8 MB.
+_MOST_BYTES = 2**26
+
+
+@contextlib.contextmanager
+def open_layers(
+    path: str | os.PathLike, entries: Mapping[str, Any], shapes: Mapping[str, Any]
+) -> Iterator[Layers]:
+    """Opens a file of weights, and yields its layers, which are converted one by one.
+
+    Args:
+      path: the file.
+      entries: of the model card.
+      shapes: the weights that are wanted, {layer: {"kernel", "bias"}}.
+
+    Raises:
+      UserError: the file is damaged, or of another network.
+    """
+    family = entries.get("architecture", {}).get("name", VGG19)
+    if family == VGG19:
+        with open_state_dict(path) as tensors:
+            yield convert_state_dict(tensors, shapes)
+    else:
+        with _find_checkpoint(path, entries["source"]) as prefix:
+            yield convert_tensors(read_tf_checkpoint(prefix), shapes)
+
+
+@contextlib.contextmanager
+def _find_checkpoint(path, source):
+    """Yields the prefix of a checkpoint of TensorFlow: `path`, or what lies in a package there."""
+    if not zipfile.is_zipfile(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as package:
+        for name in _TENSORFLOW_FILES:
+            (Path(folder) / name).write_bytes(_read_member(package, source["member"] + name))
+        yield folder
+
+
+def _read_member(package, name):
+    try:
+        if package.getinfo(name).file_size > _MOST_BYTES:
+            raise UserError(f"{name} in {package.filename} must be smaller than 64 MB")
+        return package.read(name)
+    except KeyError:
+        raise UserError(f"{package.filename} must contain {name}, and does not") from None
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise UserError(f"cannot read {name} in {package.filename}: {error}") from error
+
+
+def read_license(path: str | os.PathLike, entries: Mapping[str, Any]) -> dict[str, bytes]:
+    """Returns {"LICENSE": the text} of a package that holds the licence of its weights, or {}."""
+    member = entries.get("source", {}).get("license_member")
+    if not member or not zipfile.is_zipfile(path):
+        return {}
+    with zipfile.ZipFile(path) as package:
+        return {"LICENSE": _read_member(package, member)}
