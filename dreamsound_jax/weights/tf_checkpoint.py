@@ -49,9 +49,9 @@ def read_tf_checkpoint(prefix: str | os.PathLike) -> dict[str, np.ndarray]:
     All checksums are verified. Nothing is executed.
 
     Args:
-      prefix: the path without ".index" and ".data-00000-of-00001", which `tf.train.Saver` and
-        `tf.train.Checkpoint` call the prefix; or the path of the index; or a folder whose
-        checkpoint has no name, so that its index is called ".index".
+      prefix: the path without ".index" and ".data-00000-of-00001", which is what
+        `tf.compat.v1.train.Saver` returns; or the path of the index; or a folder whose checkpoint
+        has no name, so that its index is called ".index".
 
     Returns:
       {name: array of float32, float64, int32 or int64}, in the order of the names.
