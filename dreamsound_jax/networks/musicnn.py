@@ -22,10 +22,17 @@ from dreamsound_jax.networks.convolution import convolve, prepare_kernel
 from dreamsound_jax.networks.cpu.convolution import Forms
 from dreamsound_jax.networks.network import Architecture, Layer
 from dreamsound_jax.spectral.interpolate import resize_nearest
+from dreamsound_jax.system.errors import nearest_or_fail
 
 BANDS, PATCH, CHANNELS = 96, 187, 128
-# Windows and strides of the poolings, in (mel bands, frames). Incomplete windows are left out.
-POOLS = (((1, 4), (2, 2)),) + (((2, 2), (2, 2)),) * 3 + (((4, 4), (4, 4)),)
+_LAST_POOLS = (((2, 2), (2, 2)),) * 2 + (((4, 4), (4, 4)),)
+# Windows and strides of the poolings, in (mel bands, frames). Incomplete windows are left out. The
+# package of musicnn builds the same for both; the network that was trained on the Million Song
+# Dataset had others, as the graph in its checkpoint shows.
+POOLS = {
+    "mtt": (((1, 4), (2, 2)), ((2, 2), (2, 2)), *_LAST_POOLS),
+    "msd": (((1, 4), (1, 4)), ((4, 1), (4, 1)), *_LAST_POOLS),
+}
 CLASS_LAYER, LAST_POOL = "output", "pool5"
 KINDS = ("conv", "relu", "norm", "pool")
 LAYERS = tuple(f"{kind}{number}" for number in range(1, 6) for kind in KINDS) + (CLASS_LAYER,)
@@ -33,27 +40,31 @@ LAYERS = tuple(f"{kind}{number}" for number in range(1, 6) for kind in KINDS) + 
 READ_AT_ONCE = 2
 
 
-def architecture(num_classes: int) -> Architecture:
-    """Returns the layers.
+def architecture(num_classes: int, *, pools: str = "mtt") -> Architecture:
+    """Returns the layers; `pools` is a name of `POOLS`.
 
     Example:
       >>> architecture(50).layer("relu3")
       Layer(name='relu3', channels=128, stride=(4, 4), reach=12, pools=((4, 2), (2, 2)))
     """
     stages, stride, reach = [], (1, 1), 0
-    pools: tuple[tuple[int, int], ...] = ()
-    for number, (window, steps) in enumerate(POOLS, start=1):
+    passed: tuple[tuple[int, int], ...] = ()
+    for number, (window, steps) in enumerate(_find_pools(pools), start=1):
         reach += stride[1]
-        seen = CHANNELS, stride, reach, pools
+        seen = CHANNELS, stride, reach, passed
         stage = [Layer(f"{kind}{number}", *seen) for kind in KINDS[:-1]]
         reach += (window[1] - 1) * stride[1]
-        pools += ((window[1], steps[1]),)
+        passed += ((window[1], steps[1]),)
         stride = stride[0] * steps[0], stride[1] * steps[1]
         # What `pool5` needs of the mel bands it always has, because they are enlarged.
-        bands = 1 if number == len(POOLS) else stride[0]
-        stages.append((*stage, Layer(f"pool{number}", CHANNELS, (bands, stride[1]), reach, pools)))
+        bands = 1 if f"pool{number}" == LAST_POOL else stride[0]
+        stages.append((*stage, Layer(f"pool{number}", CHANNELS, (bands, stride[1]), reach, passed)))
     head = Layer(CLASS_LAYER, num_classes, (1, PATCH), None)
     return Architecture((*stages, (head,)), CLASS_LAYER, multi_label=True)
+
+
+def _find_pools(name):
+    return POOLS[nearest_or_fail("poolings of musicnn", name, POOLS)]
 
 
 @struct.dataclass
@@ -64,11 +75,13 @@ class MusicnnNetwork:
       weights: {layer: {"kernel", "bias"}}, as `weight_shapes` shapes them.
       forms: {layer: what `prepare_kernel` gave for its kernel}.
       architecture: its layers; static.
+      pools: windows and strides of its poolings; static.
     """
 
     weights: Mapping[str, Mapping[str, jax.Array]]
     forms: Mapping[str, Forms | None]
     architecture: Architecture = struct.field(pytree_node=False)
+    pools: tuple = struct.field(pytree_node=False)
 
     def activations(self, spectrogram: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
         """Returns {layer: activation} of one clip; see `network.Network`."""
@@ -112,7 +125,7 @@ class MusicnnNetwork:
             return jax.nn.relu(x)
         if kind == "norm":
             return x * self.weights[name]["kernel"] + self.weights[name]["bias"]
-        return max_pool(x, *POOLS[number - 1])
+        return max_pool(x, *self.pools[number - 1])
 
 
 def max_pool(x: jax.Array, window: tuple[int, int], steps: tuple[int, int]) -> jax.Array:
@@ -135,12 +148,13 @@ def _read_patches(x, kernel, bias):
     return patches.reshape(count, -1).mean(axis=0) @ kernel + bias
 
 
-def weight_shapes(num_classes: int) -> dict[str, Any]:
+def weight_shapes(num_classes: int, *, pools: str = "mtt") -> dict[str, Any]:
     """Returns the weights, {layer: {"kernel", "bias"}}, as `jax.ShapeDtypeStruct`s.
 
     `input` and the layers `norm1` to `norm5` have scales in place of a kernel: of all cells, and of
-    each channel.
+    each channel. The poolings have no weights.
     """
+    del pools
     shapes: dict[str, tuple] = {"input": (1,)}
     for number in range(1, 6):
         shapes[f"conv{number}"] = (3, 3, CHANNELS if number > 1 else 1, CHANNELS)
@@ -156,7 +170,11 @@ def weight_shapes(num_classes: int) -> dict[str, Any]:
 
 
 def build_network(
-    weights: Mapping[str, Any], num_classes: int, *, dtype: DTypeLike = jnp.float32
+    weights: Mapping[str, Any],
+    num_classes: int,
+    *,
+    dtype: DTypeLike = jnp.float32,
+    pools: str = "mtt",
 ) -> MusicnnNetwork:
     """Returns the network of these weights.
 
@@ -164,6 +182,7 @@ def build_network(
       weights: {layer: {"kernel", "bias"}}, arrays.
       num_classes: how many tags the layer `output` has.
       dtype: of the weights, and so of the network's arithmetic.
+      pools: a name of `POOLS`.
     """
     kept = jax.tree.map(lambda array: array.astype(dtype), weights)
     forms = {
@@ -171,4 +190,5 @@ def build_network(
         for name, layer in kept.items()
         if name.startswith("conv")
     }
-    return MusicnnNetwork(jax.device_put(kept), forms, architecture(num_classes))
+    layers = architecture(num_classes, pools=pools)
+    return MusicnnNetwork(jax.device_put(kept), forms, layers, _find_pools(pools))
