@@ -42,6 +42,9 @@ class MeanSquare:
 class LogProbability:
     """The log probability of a class; its data are the index of the class.
 
+    Where classes do not exclude each other, it is the logit of the class: the logarithm of a
+    sigmoid has no gradient left once the class is certain.
+
     Attributes:
       layer: the one that gives a number for each class.
       multi_label: whether classes exclude each other (softmax) or not (sigmoid).
@@ -61,8 +64,7 @@ class LogProbability:
     ) -> jax.Array:
         """Measures a clip."""
         logits = _at_least_float32(activations[self.layer])
-        to_log = jax.nn.log_sigmoid if self.multi_label else jax.nn.log_softmax
-        return to_log(logits)[data]
+        return (logits if self.multi_label else jax.nn.log_softmax(logits))[data]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ class ProbabilityTerm:
 
     def label(self, card: Card) -> str:
         """Returns the measure in words."""
-        return f"log probability of {card.classes[card.class_index(self.target)]}"
+        what = "logit" if card.architecture.multi_label else "log probability"
+        return f"{what} of {card.classes[card.class_index(self.target)]}"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def test_all_layers_are_tensorflows(model, sound):
         assert ours.std() == pytest.approx(deviation, **near), layer
         assert ours.ravel()[:12] == pytest.approx(first, **near), layer
     logits = STORED[f"{name}.logits"]
-    assert np.asarray(found["output"]) == pytest.approx(logits, abs=1e-5 * float(np.abs(logits).max()))
+    assert np.asarray(found["output"]) == pytest.approx(
+        logits, abs=1e-5 * float(np.abs(logits).max())
+    )
     best = [model.card.classes[index] for index in np.argsort(-np.asarray(found["output"]))[:3]]
     assert best == [str(tag) for tag in STORED[f"{name}.best_tags"]]
 
