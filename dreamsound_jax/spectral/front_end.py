@@ -11,8 +11,11 @@ import jax
 import numpy as np
 
 from dreamsound_jax.spectral import inversion, mel, stft
+from dreamsound_jax.spectral.empty_bands import check_bands
 from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+COMPRESSIONS = ("db", "log1p")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class FrontEnd:
         half the sample rate.
       amin: the smallest power; lower values are raised to it.
       top_db: cells further below the loudest cell are raised to this distance, in dB.
+      compression: "db", or "log1p" for log10(1 + 10000 power).
       mean, std: of the training spectrograms, in dB.
 
     Example:
@@ -47,6 +51,7 @@ class FrontEnd:
     f_max: float | None = None
     amin: float = 1e-10
     top_db: float = 80.0
+    compression: str = "db"
     mean: float = 0.0
     std: float = 1.0
 
@@ -62,6 +67,14 @@ class FrontEnd:
         if not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
             bands, whole = f"{self.f_min:g} to {self.highest:g}", f"0 to {self.sample_rate / 2:g}"
             raise UserError(f"f_min to f_max must lie in {whole} Hz, got {bands} Hz")
+        nearest_or_fail("compression", self.compression, COMPRESSIONS)
+        check_bands(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.highest,
+        )
 
     @property
     def highest(self) -> float:
