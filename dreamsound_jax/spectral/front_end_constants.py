@@ -9,6 +9,11 @@ from typing import Any
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 
+FRONT_END_HELP = (
+    "the analysis that the network is trained with: constants such as "
+    "sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50,f_max=7000,amin=1e-10,top_db=80,"
+    "compression=db, or a .json file of them; by default that of the original DreamSound"
+)
 STATISTICS = ("mean", "std")  # Other flags give them, or they are measured.
 CONSTANTS = tuple(each.name for each in fields(FrontEnd) if each.name not in STATISTICS)
 

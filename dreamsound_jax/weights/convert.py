@@ -1,5 +1,6 @@
-"""Converts a PyTorch file to a checkpoint."""
+"""Converts a PyTorch file, or a safetensors file of the same names, to a checkpoint."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from dreamsound_jax.networks.card import card_from_entries, read_entries
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
 from dreamsound_jax.weights.conversion_request import ConversionRequest
+from dreamsound_jax.weights.safetensors_file import is_safetensors, read_safetensors
 from dreamsound_jax.weights.torch_file import open_state_dict
 from dreamsound_jax.weights.torch_weights import convert_state_dict
 
@@ -32,11 +34,18 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(shapes))
     check_destination(request.folder, size=size)
     _refuse_to_replace_trained_network(request.folder)
-    with open_state_dict(path) as tensors:
+    with _open_tensors(path) as tensors:
         layers = convert_state_dict(tensors, shapes)
         entries |= _describe_source(path, request)
         write_checkpoint(request.folder, layers, entries, size=size)
     return f"wrote {request.folder}; use it with {request.model_flag}"
+
+
+def _open_tensors(path):
+    """Opens a file by its content: {name: tensor} as a context manager."""
+    if is_safetensors(path):
+        return contextlib.nullcontext(read_safetensors(path))
+    return open_state_dict(path)
 
 
 def _refuse_to_replace_trained_network(folder):

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dreamsound_jax.spectral.front_end_constants import format_front_end
+
 
 def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
       card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean`, `std`,
-        `width` and `hidden` are required. Optional are `license`, `source`, `weights_from`,
-        `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
-        `versions`.
+        `width` and `hidden` are required. Optional are `front_end`, `license`, `source`,
+        `weights_from`, `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`,
+        `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -26,14 +28,19 @@ def render_model_card(card: Mapping[str, Any]) -> str:
 
 def _render_network(card):
     width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
+    front_end = _describe_front_end(card.get("front_end"))
     license = f"\n\nLicense: {card['license']}." if "license" in card else ""
     return f"""# {card["name"]}
 
 {card["description"]}
 
 A VGG19 with {width}{card["hidden"]} hidden features. Its input is a mel spectrogram in dB,
-standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.
+standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.{front_end}
 It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+
+
+def _describe_front_end(constants):
+    return f"\nIts front end: `{format_front_end(constants)}`." if constants else ""
 
 
 def _render_source(card):
