@@ -3,7 +3,7 @@
     python scripts/convert_weights.py --model=fma-small --download
     python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
-    python scripts/convert_weights.py --model=my --pth=my.safetensors --classes=9 --mean=-24 --std=17
+    python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
         --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50
 
 The first two commands convert a published network, whose classes, statistics and SHA-256 are known.
