@@ -40,6 +40,15 @@ class Card:
     weights_from: str = ""
     synonyms: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises UserError if the network's pooling would leave nothing of so few mel bands."""
+        fewest, _ = self.architecture.layer(self.architecture.class_layer).stride
+        if self.front_end.n_mels < fewest:
+            raise UserError(
+                f"n_mels must be at least {fewest}, which this network's pooling needs, got "
+                f"{self.front_end.n_mels}"
+            )
+
     @property
     def architecture(self) -> Architecture:
         """The layers of the network."""
@@ -89,14 +98,10 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
     """
     try:
         family, size = _architecture(entries)
-        # Describing the architecture fails for a wrong size.
-        architecture = ARCHITECTURES[family].describe(len(entries["classes"]), **size)
-        front_end = _front_end(entries)
-        _check_bands(front_end, architecture)
         return Card(
             name=entries["name"],
             classes=tuple(entries["classes"]),
-            front_end=front_end,
+            front_end=_front_end(entries),
             family=family,
             size=size,
             weights_from=entries.get("weights_from", ""),
@@ -127,16 +132,6 @@ def _front_end(entries):
     constants = entries.get("front_end", {})
     check_names(dict(constants))
     return FrontEnd(mean=entries["mean"], std=entries["std"], **constants)
-
-
-def _check_bands(front_end, architecture):
-    """Raises UserError if the network's pooling leaves nothing of so few mel bands."""
-    fewest, _ = architecture.layer(architecture.class_layer).stride
-    if front_end.n_mels < fewest:
-        raise UserError(
-            f"n_mels must be at least {fewest}, which this network's pooling needs, got "
-            f"{front_end.n_mels}"
-        )
 
 
 def read_entries(folder: str | os.PathLike[str]) -> dict:
