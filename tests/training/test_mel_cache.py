@@ -134,11 +134,12 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_each_analysis_has_a_cache_of_its_own(tmp_path):
-    usual = locate_cache(tmp_path, "sounds", FRONT_END)
-    measured = dataclasses.replace(FRONT_END, mean=-24.0, std=17.0)
+    front_end = FrontEnd(n_fft=1024)
+    usual = locate_cache(tmp_path, "sounds", front_end)
+    measured = dataclasses.replace(front_end, mean=-24.0, std=17.0)
     assert locate_cache(tmp_path, "sounds", measured) == usual
     others = [
-        locate_cache(tmp_path, "sounds", dataclasses.replace(FRONT_END, **constant))
+        locate_cache(tmp_path, "sounds", dataclasses.replace(front_end, **constant))
         for constant in (
             {"sample_rate": 16000},
             {"n_fft": 512},
@@ -151,4 +152,4 @@ def test_each_analysis_has_a_cache_of_its_own(tmp_path):
             {"compression": "log1p"},
         )
     ]
-    assert len({usual, *others, locate_cache(tmp_path, "other", FRONT_END)}) == 11
+    assert len({usual, *others, locate_cache(tmp_path, "other", front_end)}) == 11
