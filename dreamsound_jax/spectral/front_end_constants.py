@@ -160,7 +160,7 @@ def _check_values(constants):
 def _check_others(others, n_fft):
     """Checks the arguments of librosa and torchaudio that can have only one value here."""
     for name, value in others.items():
-        allowed = (n_fft,) if name == "win_length" else FIXED[name]
+        allowed = (n_fft, None) if name == "win_length" else FIXED[name]
         if value not in allowed:
             reason = ", which is n_fft" if name == "win_length" else ""
             raise UserError(

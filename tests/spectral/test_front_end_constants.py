@@ -28,6 +28,7 @@ def refuse(text):
     "text",
     [
         TEXT,
+        f"{TEXT},win_length=None",
         " sr = 16000, n_fft=1024, win_length=1024, hop_length=320, mel_bins=64, fmin=50, "
         "fmax=none, compression=db, window=hann, center=True, power=2.0, mel_scale=slaney, htk=0",
     ],
