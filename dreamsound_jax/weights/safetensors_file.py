@@ -3,7 +3,6 @@
 import json
 import math
 import os
-from collections.abc import Mapping
 
 import ml_dtypes
 import numpy as np
@@ -51,7 +50,7 @@ def _refuse_duplicates(pairs):
     return dict(pairs)
 
 
-def _map_tensors(header: Mapping, data: np.ndarray):
+def _map_tensors(header, data):
     """Returns {name: array}; the tensors must fill the data, one after the other."""
     tensors, position = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
