@@ -3,9 +3,11 @@
     python scripts/convert_weights.py --model=fma-small --download
     python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
+    python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
+        --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50
 
 The first two commands convert a published network, whose classes, statistics and SHA-256 are known.
-The third converts any VGG19 with one input channel, with or without batch norm, that was saved as a
+The others convert any VGG19 with one input channel, with or without batch norm, that was saved as a
 state dict. Code inside a file is never run.
 """
 
@@ -13,6 +15,7 @@ import jax
 from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.spectral.front_end_constants import FRONT_END_HELP, parse_front_end
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.conversion_request import ConversionRequest
@@ -22,7 +25,7 @@ from dreamsound_jax.weights.download import download_weights
 _MODEL = flags.DEFINE_string(
     "model", None, "name of the model; dreamsound --model=NAME selects it later", required=True
 )
-_PTH = flags.DEFINE_string("pth", None, "the PyTorch file to convert")
+_PTH = flags.DEFINE_string("pth", None, "the PyTorch or safetensors file to convert")
 _DOWNLOAD = flags.DEFINE_boolean(
     "download", False, "download the file of a published model instead of giving --pth"
 )
@@ -39,6 +42,7 @@ _MEAN = flags.DEFINE_float("mean", None, "mean of the training spectrograms, in 
 _STD = flags.DEFINE_float(
     "std", None, "standard deviation of the training spectrograms, in dB", 1e-6
 )
+_FRONT_END = flags.DEFINE_string("front_end", None, FRONT_END_HELP)
 _WIDTH = flags.DEFINE_float(
     "width",
     None,
@@ -64,6 +68,8 @@ def main():
 def _make_request():
     card_flags = (_CLASSES, _MEAN, _STD, _WIDTH, _HIDDEN)
     entries = {flag.name: flag.value for flag in card_flags if flag.value is not None}
+    if _FRONT_END.value is not None:
+        entries["front_end"] = parse_front_end(_FRONT_END.value)
     return ConversionRequest(
         _MODEL.value, entries, output=_OUTPUT.value, verify_hash=_VERIFY_HASH.value
     )

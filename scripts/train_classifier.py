@@ -18,6 +18,13 @@ import jax
 from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.front_end_constants import (
+    FRONT_END_HELP,
+    changed_constants,
+    format_front_end,
+    parse_front_end,
+)
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError
@@ -60,6 +67,7 @@ _SAVE_EVERY = flags.DEFINE_integer(
     "save_every", 200, "number of training steps between two saves of the run", 1
 )
 _TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder to write TensorBoard logs to")
+_FRONT_END = flags.DEFINE_string("front_end", None, FRONT_END_HELP)
 _WIDTH = flags.DEFINE_float(
     "width", 0.25, "multiplies the number of channels of each convolution of VGG19", 0.01, 4
 )
@@ -91,7 +99,16 @@ STORAGE_FLAGS = ("data_dir", "output", "cache", "resume", "save_every", "tensorb
 def main():
     runtime.prepare(precision="float32")
     size = {"width": _WIDTH.value, "hidden": _HIDDEN.value}
-    train_checkpoint(_make_dataset(), _make_recipe(), _make_storage(), command=_command(), **size)
+    text = _FRONT_END.value
+    front_end = FrontEnd() if text is None else FrontEnd(**parse_front_end(text))
+    train_checkpoint(
+        _make_dataset(),
+        _make_recipe(),
+        _make_storage(),
+        front_end=front_end,
+        command=_command(front_end),
+        **size,
+    )
 
 
 def _make_dataset():
@@ -142,13 +159,17 @@ def _make_storage():
     )
 
 
-def _command():
-    """Returns the command that was given, without the folders of this machine."""
+def _command(front_end):
+    """Returns the command that was given, without the folders and files of this machine."""
     given = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
     chosen = [
-        flag for flag in given if not flag.using_default_value and flag.name not in STORAGE_FLAGS
+        flag.serialize()
+        for flag in given
+        if not flag.using_default_value and flag.name not in (*STORAGE_FLAGS, "front_end")
     ]
-    return shlex.join(["python", "scripts/train_classifier.py", *(f.serialize() for f in chosen)])
+    if constants := changed_constants(front_end):
+        chosen.append(f"--front_end={format_front_end(constants)}")
+    return shlex.join(["python", "scripts/train_classifier.py", *chosen])
 
 
 if __name__ == "__main__":

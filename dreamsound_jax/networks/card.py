@@ -2,11 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.front_end_constants import changed_constants, check_names
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.system.storage import path_of
 
@@ -39,6 +40,15 @@ class Card:
     weights_from: str = ""
     synonyms: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises UserError if the network's pooling would leave nothing of so few mel bands."""
+        fewest, _ = self.architecture.layer(self.architecture.class_layer).stride
+        if self.front_end.n_mels < fewest:
+            raise UserError(
+                f"n_mels must be at least {fewest}, which this network's pooling needs, got "
+                f"{self.front_end.n_mels}"
+            )
+
     @property
     def architecture(self) -> Architecture:
         """The layers of the network."""
@@ -61,13 +71,9 @@ class Card:
 
     def entries(self) -> dict:
         """Returns the card as `card.json` states it, in JSON types."""
-        front_end = {
-            name: value
-            for name, value in asdict(self.front_end).items()
-            if value != getattr(FrontEnd(), name) or name in ("mean", "std")
-        }
-        mean, std = front_end.pop("mean"), front_end.pop("std")
-        entries = {"name": self.name, "classes": list(self.classes), "mean": mean, "std": std}
+        front_end = changed_constants(self.front_end)
+        statistics = {"mean": self.front_end.mean, "std": self.front_end.std}
+        entries = {"name": self.name, "classes": list(self.classes), **statistics}
         entries |= {"front_end": front_end} if front_end else {}
         entries |= {"synonyms": self.synonyms} if self.synonyms else {}
         if self.family == VGG19:
@@ -92,7 +98,6 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
     """
     try:
         family, size = _architecture(entries)
-        ARCHITECTURES[family].describe(len(entries["classes"]), **size)  # fails for a wrong size
         return Card(
             name=entries["name"],
             classes=tuple(entries["classes"]),
@@ -124,11 +129,9 @@ def _synonyms(entries):
 
 
 def _front_end(entries):
-    given = {"mean": entries["mean"], "std": entries["std"], **entries.get("front_end", {})}
-    unknown = set(given) - {each.name for each in fields(FrontEnd)}
-    if unknown:
-        raise UserError(f"the front end has no constant {', '.join(sorted(unknown))}")
-    return FrontEnd(**given)
+    constants = entries.get("front_end", {})
+    check_names(dict(constants))
+    return FrontEnd(mean=entries["mean"], std=entries["std"], **constants)
 
 
 def read_entries(folder: str | os.PathLike[str]) -> dict:

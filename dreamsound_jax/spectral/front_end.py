@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.spectral import inversion, mel, stft
+from dreamsound_jax.spectral.empty_bands import check_bands
 from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -71,6 +72,14 @@ class FrontEnd:
         if not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
             bands, whole = f"{self.f_min:g} to {self.highest:g}", f"0 to {self.sample_rate / 2:g}"
             raise UserError(f"f_min to f_max must lie in {whole} Hz, got {bands} Hz")
+        nearest_or_fail("compression", self.compression, COMPRESSIONS)
+        check_bands(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.highest,
+        )
 
     @property
     def highest(self) -> float:

@@ -1,36 +1,41 @@
 """Cuts sounds into pieces and computes their mel spectrograms."""
 
+import functools
+
 import jax
 import numpy as np
 
-from dreamsound_jax.training.front_end import FRONT_END
+from dreamsound_jax.spectral.front_end import FrontEnd
 
-MAX_PIECE_SAMPLES = 40 * FRONT_END.sample_rate  # Longer sounds are cut into pieces.
+MAX_PIECE_SECONDS = 40  # Longer sounds are cut into pieces.
 SILENT_PEAK = 1e-5  # This is -100 dB, the lowest level in a spectrogram.
 DTYPE = np.float16  # Its steps are at most 0.06 dB.
 
 
-def cut_into_pieces(sound: np.ndarray) -> list[np.ndarray]:
+def cut_into_pieces(sound: np.ndarray, *, sample_rate: int) -> list[np.ndarray]:
     """Cuts a sound (samples,) into pieces whose lengths differ by at most one sample.
 
-    A piece has at most `MAX_PIECE_SAMPLES` samples and a peak of 1. Silent pieces are left out.
+    A piece has at most `MAX_PIECE_SECONDS` seconds and a peak of 1. Silent pieces are left out.
     """
-    pieces = np.array_split(sound, -(-sound.size // MAX_PIECE_SAMPLES))
+    pieces = np.array_split(sound, -(-sound.size // (MAX_PIECE_SECONDS * sample_rate)))
     peaks = [np.abs(piece).max() for piece in pieces]
     return [piece / peak for piece, peak in zip(pieces, peaks) if peak > SILENT_PEAK]
 
 
-def compute_mel_db(sound: np.ndarray) -> np.ndarray:
+def compute_mel_db(sound: np.ndarray, *, front_end: FrontEnd) -> np.ndarray:
     """Computes the mel spectrogram (mel bands, frames) of a sound (samples,), float16 in dB.
 
     The sound is padded with silence to one of a few lengths, because each length is compiled once.
     The silence does not change the sound's own frames, nor the loudest cell of the spectrogram.
     """
     padded = np.pad(np.float32(sound), (0, round_up_length(sound.size) - sound.size))
-    return np.asarray(_level_db(padded)[:, : FRONT_END.frame_count(sound.size)], DTYPE)
+    mel_db = _level_db(padded, front_end=front_end)
+    return np.asarray(mel_db[:, : front_end.frame_count(sound.size)], DTYPE)
 
 
-_level_db = jax.jit(FRONT_END.level_db)
+@functools.partial(jax.jit, static_argnames="front_end")
+def _level_db(sound, *, front_end):
+    return front_end.level_db(sound)
 
 
 def round_up_length(samples: int) -> int:

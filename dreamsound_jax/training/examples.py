@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
 from dreamsound_jax.training.mel_cache import analyse_sounds, locate_cache
@@ -40,12 +41,15 @@ class Examples:
         return Examples([self.mel_db[clip] for clip in chosen], self.labels[chosen])
 
 
-def load_examples(dataset: Dataset, cache: str | os.PathLike) -> Mapping[str, Examples]:
+def load_examples(
+    dataset: Dataset, cache: str | os.PathLike, *, front_end: FrontEnd
+) -> Mapping[str, Examples]:
     """Loads a data set. Sounds that cannot be read are logged and left out.
 
     Args:
       dataset: the data set.
       cache: the folder of all caches of analysed sounds.
+      front_end: the analysis, whose `mean` and `std` do not matter.
 
     Returns:
       {split: Examples}.
@@ -54,8 +58,8 @@ def load_examples(dataset: Dataset, cache: str | os.PathLike) -> Mapping[str, Ex
       UserError: a split has no readable sounds, or all readable sounds are of one class.
     """
     names = [sound.name for sounds in dataset.splits.values() for sound in sounds]
-    folder = locate_cache(cache, dataset.cache_key)
-    spectrograms, broken = analyse_sounds(folder, dataset, names)
+    folder = locate_cache(cache, dataset.cache_key, front_end)
+    spectrograms, broken = analyse_sounds(folder, dataset, names, front_end=front_end)
     for reason in broken.values():
         log.warning("skipped: %s", reason)
     if broken:

@@ -4,6 +4,7 @@ Each sound has its own file, which is written completely or not at all. A run th
 therefore continues where it stopped, and several runs may use the cache at the same time.
 """
 
+import dataclasses
 import functools
 import hashlib
 import io
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.training.analysis import DTYPE, compute_mel_db, cut_into_pieces
@@ -55,14 +57,15 @@ class CachedSpectrogram:
         return np.asarray(frames.T, dtype=dtype, copy=copy)
 
 
-def locate_cache(root: str | os.PathLike, cache_key: str) -> Path:
-    """Returns the folder of one data set in the folder of all caches."""
-    digest = hashlib.sha256(f"{VERSION} {cache_key}".encode()).hexdigest()[:16]
+def locate_cache(root: str | os.PathLike, cache_key: str, front_end: FrontEnd) -> Path:
+    """Returns the folder of one data set, for one analysis, in the folder of all caches."""
+    analysis = dataclasses.replace(front_end, mean=0.0, std=1.0)  # These come after the analysis.
+    digest = hashlib.sha256(f"{VERSION} {analysis} {cache_key}".encode()).hexdigest()[:16]
     return Path(root) / digest
 
 
 def analyse_sounds(
-    folder: Path, dataset: Dataset, names: Sequence[str]
+    folder: Path, dataset: Dataset, names: Sequence[str], *, front_end: FrontEnd
 ) -> tuple[Mapping[str, list[CachedSpectrogram]], Mapping[str, str]]:
     """Reads and analyses those sounds that are not in the cache yet, and adds them to it.
 
@@ -70,6 +73,7 @@ def analyse_sounds(
       folder: the folder of the data set's cache.
       dataset: the data set.
       names: names of its sounds.
+      front_end: the analysis.
 
     Returns:
       ({name: spectrograms of the sound's pieces}, {name: why the sound cannot be read}).
@@ -80,7 +84,7 @@ def analyse_sounds(
     paths = {name: _locate_sound(folder, dataset, name) for name in names}
     cached = {name: _find_pieces(path) for name, path in paths.items()}
     missing = {name: path for name, path in paths.items() if not cached[name]}
-    broken = _add_sounds(folder, dataset, missing) if missing else {}
+    broken = _add_sounds(folder, dataset, missing, front_end) if missing else {}
     cached |= {name: _find_pieces(path) for name, path in missing.items()}
     return {name: pieces for name, pieces in cached.items() if pieces}, broken
 
@@ -105,9 +109,9 @@ def _find_pieces(path):
     return [CachedSpectrogram(path, offset, tuple(shape)) for offset in offsets]
 
 
-def _add_sounds(folder, dataset, paths):
+def _add_sounds(folder, dataset, paths, front_end):
     """Adds sounds to the cache; returns {name: why the sound cannot be read}."""
-    add_sound = functools.partial(_add_sound, dataset.open_reader())
+    add_sound = functools.partial(_add_sound, dataset.open_reader(front_end.sample_rate), front_end)
     threads = os.cpu_count() if dataset.thread_safe else 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,13 +127,14 @@ def _add_sounds(folder, dataset, paths):
         ) from error
 
 
-def _add_sound(read, name, path):
+def _add_sound(read, front_end, name, path):
     """Adds one sound to the cache; returns why it cannot be read, or None."""
     try:
         sound = read(name)
     except UserError as error:
         return str(error)
-    spectrograms = [compute_mel_db(piece) for piece in cut_into_pieces(sound)]
+    pieces = cut_into_pieces(sound, sample_rate=front_end.sample_rate)
+    spectrograms = [compute_mel_db(piece, front_end=front_end) for piece in pieces]
     file = io.BytesIO()
     np.save(file, _stack_pieces(spectrograms))
     write_whole(path, file.getvalue(), shared=True)

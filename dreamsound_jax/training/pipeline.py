@@ -18,6 +18,7 @@ from flax import nnx
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
 from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
@@ -28,12 +29,12 @@ from dreamsound_jax.training.examples import (
     load_examples,
     measure_statistics,
 )
-from dreamsound_jax.training.front_end import FRONT_END
 from dreamsound_jax.training.loop import train
 from dreamsound_jax.training.monitor import TrainingMonitor
 from dreamsound_jax.training.recipe import Recipe
 from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
 
+DEFAULT_FRONT_END = FrontEnd()  # That of the 2021 reference.
 log = logging.getLogger(__name__)
 
 # Two saved states of the run need three times the weights each, and the checkpoint needs them once.
@@ -69,6 +70,7 @@ def train_checkpoint(
     recipe: Recipe,
     storage: RunStorage,
     *,
+    front_end: FrontEnd = DEFAULT_FRONT_END,
     width: float,
     hidden: int,
     command: str,
@@ -79,6 +81,7 @@ def train_checkpoint(
       dataset: the data set.
       recipe: the settings of the training.
       storage: where the run reads and writes.
+      front_end: the analysis of the sounds; its `mean` and `std` are measured.
       width: the factor of VGG19's numbers of channels.
       hidden: the number of features of the two hidden layers.
       command: the command that repeats the run, for the model card.
@@ -88,15 +91,12 @@ def train_checkpoint(
     """
     import_grain()  # If it is missing, the user should know before an hour of analysis.
     check_destination(storage.output, size=0)
-    splits = load_examples(dataset, storage.cache)
+    size = {"width": width, "hidden": hidden}
+    card = Card(storage.output.name, dataset.classes, front_end, size=size)
+    splits = load_examples(dataset, storage.cache, front_end=front_end)
     mean, std = measure_statistics(splits[TRAIN])
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", len(splits[TRAIN]), mean, std)
-    card = Card(
-        storage.output.name,
-        dataset.classes,
-        dataclasses.replace(FRONT_END, mean=mean, std=std),
-        size={"width": width, "hidden": hidden},
-    )
+    card = dataclasses.replace(card, front_end=dataclasses.replace(front_end, mean=mean, std=std))
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * size)
     held_out = {split: splits[split] for split in dataset.held_out}

@@ -44,7 +44,8 @@ def write_checkpoint(
 
     Raises:
       UserError: the disk is full or not writable, or `folder` holds something other than a
-        checkpoint. An existing checkpoint is left unchanged, and no temporary files remain.
+        checkpoint, or `layers` raised it. An existing checkpoint is left unchanged, and no
+        temporary files remain.
     """
     folder = Path(folder).absolute()
     check_destination(folder, size=size)
@@ -57,6 +58,8 @@ def write_checkpoint(
         for name, content in (files or {}).items():
             (new / name).write_bytes(content)
         _replace_folder(folder, new, old)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"cannot write the checkpoint {folder}: {reason_of(error)}") from error
     finally:

@@ -22,7 +22,8 @@ class ConversionRequest:
     Attributes:
       name: the name of the model, which `--model` takes afterwards.
       entries: entries of the model card: `classes` (names, or one number), `mean` and `std` in dB,
-        `width` and `hidden`. Entries that are left out come from the card of the published model
+        `width` and `hidden`, and `front_end`, which holds the constants that differ from the
+        reference's. Entries that are left out come from the card of the published model
         of that name.
       output: the checkpoint's folder, or None for `checkpoints/NAME`.
       verify_hash: whether the file for a published model must be the published one.

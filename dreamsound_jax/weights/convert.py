@@ -1,4 +1,4 @@
-"""Converts a file of PyTorch or TensorFlow to a checkpoint."""
+"""Converts a file of PyTorch, safetensors or TensorFlow to a checkpoint."""
 
 import hashlib
 import os
@@ -14,6 +14,9 @@ from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoin
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.first_hearing import SOUND, check_hearing, hear_reference
 from dreamsound_jax.weights.sources import open_layers, read_license
+
+# A larger network, in bytes, is not loaded to let it hear: conversion needs little memory.
+MOST_HEARD = 2**28
 
 
 def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
@@ -38,14 +41,22 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
         entries |= _describe_source(path, request)
         license = read_license(path, entries)
         write_checkpoint(request.folder, layers, entries, size=size, files=license)
-    heard = hear_reference(request.folder)
+    lines = [f"wrote {request.folder}; use it with {request.model_flag}"]
+    if size <= MOST_HEARD:
+        lines.append(_let_hear(request.folder, entries))
+    return "\n".join(lines)
+
+
+def _let_hear(folder, entries):
+    """Returns what a network hears; one that hears something else than it must is removed."""
+    heard = hear_reference(folder)
     try:
         check_hearing(heard, entries)
     except UserError:
-        shutil.rmtree(request.folder)
+        shutil.rmtree(folder)
         raise
     words = ", ".join(f"{name} {probability:.0%}" for name, probability in heard.items())
-    return f"wrote {request.folder}; use it with {request.model_flag}\nin {SOUND} it hears {words}"
+    return f"in {SOUND} it hears {words}: if that cannot be, the front end is another"
 
 
 def _refuse_to_replace_trained_network(folder):

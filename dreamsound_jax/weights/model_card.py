@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dreamsound_jax.spectral.front_end_constants import format_front_end
+
 
 def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
-      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean` and
-        `std` are required, and of a VGG19 `width` and `hidden`; others describe themselves in
-        `network`. Optional are `license`, `source`, `weights_from`,
-        `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
-        `versions`.
+      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean` and `std`
+        are required, and of a VGG19 `width` and `hidden`; others describe themselves in `network`.
+        Optional are `front_end`, `license`, `source`, `weights_from`, `accuracy` with `per_class`,
+        `dreams`, and `rebuild` with `rebuild_needs`, `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -31,7 +32,7 @@ def _render_network(card):
 
 {card["description"]}
 
-{_describe_architecture(card)}
+{_describe_architecture(card)}{_describe_front_end(card.get("front_end"))}
 It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
 
 
@@ -43,6 +44,10 @@ def _describe_architecture(card):
         f"A VGG19 with {width}{card['hidden']} hidden features. Its input is a mel spectrogram in "
         f"dB,\nstandardised with mean {card['mean']:.4f} and standard deviation {card['std']:.4f}."
     )
+
+
+def _describe_front_end(constants):
+    return f"\nIts front end: `{format_front_end(constants)}`." if constants else ""
 
 
 def _render_source(card):

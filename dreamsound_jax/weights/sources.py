@@ -13,6 +13,7 @@ import numpy as np
 from dreamsound_jax.networks.card import VGG19
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
+from dreamsound_jax.weights.safetensors_file import is_safetensors, read_safetensors
 from dreamsound_jax.weights.tf_checkpoint import read_tf_checkpoint
 from dreamsound_jax.weights.torch_file import open_state_dict
 from dreamsound_jax.weights.torch_weights import convert_state_dict
@@ -40,11 +41,18 @@ def open_layers(
     """
     family = entries.get("architecture", {}).get("name", VGG19)
     if family == VGG19:
-        with open_state_dict(path) as tensors:
+        with _open_tensors(path) as tensors:
             yield convert_state_dict(tensors, shapes)
     else:
         with _find_checkpoint(path, entries["source"]) as prefix:
             yield convert_tensors(read_tf_checkpoint(prefix), shapes)
+
+
+def _open_tensors(path):
+    """Opens a file of a state dict by its content: {name: tensor} as a context manager."""
+    if is_safetensors(path):
+        return contextlib.nullcontext(read_safetensors(path))
+    return open_state_dict(path)
 
 
 @contextlib.contextmanager

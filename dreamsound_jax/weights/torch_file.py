@@ -96,7 +96,8 @@ class StoredTensor:
 def open_state_dict(path: str | os.PathLike) -> Iterator[dict[str, StoredTensor]]:
     """Opens a PyTorch file, and gives {name: StoredTensor} as a context manager.
 
-    All checksums are verified first. A state dict inside of {"state_dict": ...} is found. Names are
+    All checksums are verified first. A state dict inside of {"state_dict": ...} or another of
+    `WRAPPERS` is found, and what lies beside it is ignored. Names are
     as they are stored.
 
     Args:
@@ -143,7 +144,9 @@ def _explain_missing_archive(path, start):
             f"{path} is in PyTorch's old format; save it again with PyTorch 1.6 or newer: "
             f"torch.save(torch.load({str(path)!r}, map_location='cpu'), {str(path)!r})"
         )
-    return f"{path} is not a PyTorch file" + ("" if start else ": it is empty")
+    return f"{path} is not a PyTorch file, nor a safetensors file" + (
+        "" if start else ": it is empty"
+    )
 
 
 def _find_root(path, archive):

@@ -22,7 +22,13 @@ from dreamsound_jax.system.errors import UserError
 # A tensor takes four tuples. Python crashes when it hashes 100,000 nested ones.
 MAX_TUPLES = 20_000
 MAX_AXES = 32
-WRAPPERS = ("state_dict", "model_state_dict", "model")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
+NUMPY_NUMBER = (  # What a pickled NumPy number asks for.
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("_codecs", "encode"),
+)
 STORAGE_DTYPES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -139,6 +145,18 @@ class _RebuildParameter:
         return tensor
 
 
+class _Ignored:
+    """Takes the place of a NumPy number beside a state dict, such as a loss; it keeps nothing."""
+
+    __slots__ = ()
+
+    def __init__(self, *_):
+        pass
+
+    def __setstate__(self, _):
+        pass
+
+
 class _StateDictUnpickler(pickle.Unpickler):
     """Resolves only the names that a state dict consists of, so it can call nothing else."""
 
@@ -147,6 +165,7 @@ class _StateDictUnpickler(pickle.Unpickler):
         ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
         ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
         **{("torch", name): dtype for name, dtype in STORAGE_DTYPES.items()},
+        **dict.fromkeys(NUMPY_NUMBER, _Ignored),
     }
 
     def __init__(self, data, path):

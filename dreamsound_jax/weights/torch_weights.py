@@ -11,10 +11,13 @@ import numpy as np
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS, CONVOLUTIONS, LINEAR_LAYERS, POOLED
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.misfit import check_fit
 from dreamsound_jax.weights.torch_file import StoredTensor
 
 BATCH_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default.
+# Added by DataParallel, by torch.compile, and by classes that hold the network as an attribute.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 BLOCK_ROWS = 64  # Output channels or features that are transposed at a time.
 
 
@@ -44,10 +47,10 @@ def convert_state_dict(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Converts a state dict with torchvision's names, layer by layer.
 
-    A prefix "module." that all names share is removed: `torch.nn.DataParallel` adds it. Kernels of
-    convolutions are transposed from OIHW to HWIO, and those of linear layers from
-    (out, in) to (in, out). The input of `linear1` is reordered from PyTorch's channel-height-width
-    to height-width-channel. Batch norms are folded into the convolutions before them.
+    Those of `PREFIXES` that all names share are removed. Kernels of convolutions are transposed
+    from OIHW to HWIO, and those of linear layers from (out, in) to (in, out). The input of
+    `linear1` is reordered from PyTorch's channel-height-width to height-width-channel. Batch norms
+    are folded into the convolutions before them.
 
     Args:
       tensors: {PyTorch's name: tensor}.
@@ -60,12 +63,13 @@ def convert_state_dict(
       never in memory together with another.
 
     Raises:
-      UserError: names are missing or unexpected, or shapes differ. The message lists all of them.
+      UserError: names are missing or unexpected, or shapes differ; the iterator raises it where
+        numbers are NaN, infinite or too large for `dtype`.
     """
-    tensors = _remove_shared_prefix(tensors)
+    tensors = _remove_shared_prefixes(tensors)
     has_batch_norm = any(name.endswith("running_mean") for name in tensors)
     names = BATCH_NORM_TORCH_NAMES if has_batch_norm else TORCH_NAMES
-    _check_names_and_shapes(tensors, _list_expected_shapes(names, shapes, has_batch_norm))
+    check_fit(tensors, _list_expected_shapes(names, shapes, has_batch_norm), names)
     kernel_shapes = _sort_largest_first(_list_kernel_shapes(shapes))
     return (
         (layer, _convert_layer(tensors, names[layer], layer, shape, has_batch_norm, dtype))
@@ -73,10 +77,12 @@ def convert_state_dict(
     )
 
 
-def _remove_shared_prefix(tensors, prefix="module."):
-    if not all(name.startswith(prefix) for name in tensors):
-        return tensors
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+def _remove_shared_prefixes(tensors):
+    for prefix in PREFIXES:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            shorter = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+            return _remove_shared_prefixes(shorter)
+    return tensors
 
 
 def _list_kernel_shapes(shapes):
@@ -108,46 +114,39 @@ def _name_batch_norm(convolution_name):
     return f"{features}.{int(position) + 1}"
 
 
-def _check_names_and_shapes(tensors, expected):
-    given = {name for name in tensors if not name.endswith("num_batches_tracked")}
-    different = [
-        f"{name} is {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in expected.items()
-        if name in given and tuple(tensors[name].shape) != shape
-    ]
-    problems = {
-        "missing": sorted(set(expected) - given),
-        "unexpected": sorted(given - set(expected)),
-        "different shape": different,
-    }
-    details = [f"{kind}: {', '.join(items)}" for kind, items in problems.items() if items]
-    if details:
-        raise UserError(
-            "the state dict must be that of torchvision's VGG19 with one input channel and the "
-            f"given size; {'; '.join(details)}"
-        )
-
-
 def _convert_layer(tensors, name, layer, shape, has_batch_norm, dtype):
     scale, shift = 1.0, 0.0
     if has_batch_norm and layer in CONV_LAYERS:
         scale, shift = _read_batch_norm(tensors, _name_batch_norm(name))
     scale = np.broadcast_to(scale, shape[-1:]).astype(dtype)
     kernel = _allocate_aligned(shape, dtype)
-    for start, block in _read_blocks(tensors[f"{name}.weight"]):
-        stop = start + len(block)
-        kernel[..., start:stop] = _transpose_rows(layer, block) * scale[start:stop]
-    bias = _read_tensor(tensors[f"{name}.bias"]) * scale + shift
-    return {"kernel": kernel, "bias": bias.astype(dtype)}
+    with np.errstate(over="ignore", invalid="ignore"):  # Such numbers are refused.
+        for start, block in _read_blocks(tensors[f"{name}.weight"]):
+            rows = _transpose_rows(layer, block) * scale[start : start + len(block)]
+            kernel[..., start : start + len(block)] = _check_numbers(f"{name}.weight", rows, dtype)
+        bias = _read_tensor(tensors, f"{name}.bias") * scale + shift
+    return {"kernel": kernel, "bias": _check_numbers(f"{name}.bias", bias, dtype)}
 
 
 def _read_batch_norm(tensors, name):
     """Returns (scale, shift), float64: in evaluation a batch norm computes scale * x + shift."""
     weight, bias, mean, variance = (
-        _read_tensor(tensors[f"{name}.{part}"]).astype(np.float64) for part in BATCH_NORM_PARTS
+        _check_numbers(f"{name}.{part}", _read_tensor(tensors, f"{name}.{part}"), np.float64)
+        for part in BATCH_NORM_PARTS
     )
+    if (variance < 0).any():
+        raise UserError(f"{name}.running_var must be 0 or above, got {variance.min():g}")
     scale = weight / np.sqrt(variance + BATCH_NORM_EPSILON)
     return scale, bias - mean * scale
+
+
+def _check_numbers(name, numbers, dtype):
+    """Returns numbers as `dtype`; raises UserError if one is NaN, infinite or too large for it."""
+    numbers = numbers.astype(dtype, copy=False)
+    if not np.isfinite(numbers).all():
+        worst = numbers[~np.isfinite(numbers)][0]
+        raise UserError(f"{name} must hold finite numbers that fit {np.dtype(dtype)}, got {worst}")
+    return numbers
 
 
 def _transpose_rows(layer, block):
@@ -166,7 +165,8 @@ def _read_blocks(tensor):
     return ((start, tensor[start : start + BLOCK_ROWS]) for start in starts)
 
 
-def _read_tensor(tensor):
+def _read_tensor(tensors, name):
+    tensor = tensors[name]
     return tensor.read() if isinstance(tensor, StoredTensor) else tensor
 
 

@@ -45,12 +45,14 @@ def test_a_probability_is_its_logarithm_and_can_be_lowered():
         assert (np.sign(slope) == sign * np.where(np.arange(6) == 1, 1, -1)).all()
 
 
-def test_the_probability_of_a_class_that_excludes_no_other():
-    """Other classes have no part in it."""
+def test_a_class_that_excludes_no_other_is_raised_by_its_logit():
+    """Other classes have no part in it, and it has a gradient however certain it is."""
     independent = LogProbability("output", multi_label=True)
-    value, slope = jax.value_and_grad(lambda x: independent({"output": x}, 1))(LOGITS)
-    assert value == pytest.approx(np.log(1 / (1 + np.exp(1))), rel=1e-5)
-    assert (np.sign(slope) == (np.arange(6) == 1)).all()
+    for certain in (0.0, 200.0):
+        logits = LOGITS + certain
+        value, slope = jax.value_and_grad(lambda x: independent({"output": x}, 1))(logits)
+        assert value == pytest.approx(float(logits[1]))
+        np.testing.assert_array_equal(slope, np.arange(6) == 1)
 
 
 def test_objectives_add_subtract_and_scale():

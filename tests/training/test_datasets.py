@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.class_folders import find_class_folders
 from dreamsound_jax.training.datasets.public_datasets import (
@@ -79,7 +80,8 @@ def test_urbansound8k_holds_one_official_fold_out(tmp_path):
     assert held_out == {"audio/fold3/1002-2-0-0.wav", "audio/fold3/1012-0-0-0.wav"}
     assert len(dataset.splits["train"]) == 18
     assert dataset.splits["train"][1].label == 1
-    assert dataset.open_reader()(dataset.splits["train"][0].name).size == round(0.4 * RATE)
+    assert dataset.open_reader(RATE)(dataset.splits["train"][0].name).size == round(0.4 * RATE)
+    assert dataset.open_reader(8000)(dataset.splits["train"][0].name).size == 3200
 
 
 def test_fma_small_has_its_official_split_and_not_its_broken_tracks(tmp_path):
@@ -93,7 +95,12 @@ def test_fma_small_has_its_official_split_and_not_its_broken_tracks(tmp_path):
     labels = [dataset.classes[sound.label] for sound in dataset.splits["train"]]
     assert labels == ["hip_hop", "rock"]
     assert "133297" in dataset.source["left_out"]
-    assert np.shape(load_examples(dataset, tmp_path / "cache")["test"].mel_db[0])[0] == 128
+    assert (
+        np.shape(
+            load_examples(dataset, tmp_path / "cache", front_end=FrontEnd())["test"].mel_db[0]
+        )[0]
+        == 128
+    )
 
 
 def test_a_folder_for_each_class_is_split_by_class_and_seed(tmp_path):
@@ -154,7 +161,9 @@ def test_broken_sounds_are_named_counted_and_left_out(tmp_path, caplog):
     (root / "audio/fold1/1000-0-0-0.wav").write_bytes(b"no sound")
     (root / "audio/fold2/1001-1-0-0.wav").unlink()
     soundfile.write(root / "audio/fold3/1002-2-0-0.wav", np.zeros(4000), RATE)
-    splits = load_examples(find_urbansound8k(root, fold=10), tmp_path / "cache")
+    splits = load_examples(
+        find_urbansound8k(root, fold=10), tmp_path / "cache", front_end=FrontEnd()
+    )
     assert len(splits["train"]) == 15 and len(splits["fold_10"]) == 2
     for words in ("1000-0-0-0.wav", "1001-1-0-0.wav", "1002-2-0-0.wav", "3 of 20 sounds"):
         assert words in caplog.text
@@ -166,4 +175,4 @@ def test_a_split_without_readable_sounds_is_refused(tmp_path):
     for path in root.glob("audio/fold10/*"):
         path.write_bytes(b"")
     with pytest.raises(UserError, match="no sound of the split fold_10 can be read"):
-        load_examples(find_urbansound8k(root, fold=10), tmp_path / "cache")
+        load_examples(find_urbansound8k(root, fold=10), tmp_path / "cache", front_end=FrontEnd())

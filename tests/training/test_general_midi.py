@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets import general_midi
 from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
@@ -90,13 +91,23 @@ def test_clips_are_rendered_once(tmp_path, monkeypatch):
     monkeypatch.setattr(general_midi, "find_soundfont", lambda path: "font.sf2")
     monkeypatch.setattr(general_midi, "SoundfontPlayer", lambda soundfont: Recorder())
     dataset = general_midi.make_dataset(clips=5, held_out_clips=2, seed=0)
-    first = load_examples(dataset, tmp_path)
+    first = load_examples(dataset, tmp_path, front_end=FrontEnd())
     monkeypatch.delattr(general_midi, "SoundfontPlayer")
-    again = load_examples(dataset, tmp_path)
+    again = load_examples(dataset, tmp_path, front_end=FrontEnd())
     assert [len(first[split]) for split in SPLITS] == [5, 2, 2]
     assert np.shape(first["train"].mel_db[0]) == (128, 256)
     assert first["train"].labels.tolist() == [0, 1, 2, 3, 4]
     jax.tree.map(np.testing.assert_array_equal, first["train"].mel_db, again["train"].mel_db)
+
+
+def test_clips_are_resampled_for_another_front_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(general_midi, "find_soundfont", lambda path: "font.sf2")
+    monkeypatch.setattr(general_midi, "SoundfontPlayer", lambda soundfont: Recorder())
+    dataset = general_midi.make_dataset(clips=5, held_out_clips=2, seed=0)
+    front_end = FrontEnd(sample_rate=16000, n_fft=1024, hop=320, n_mels=64)
+    examples = load_examples(dataset, tmp_path, front_end=front_end)
+    samples = round(51200 / 22050 * 16000)
+    assert np.shape(examples["train"].mel_db[0]) == (64, front_end.frame_count(samples))
 
 
 def test_a_missing_soundfont_is_reported_once_and_not_for_every_clip(tmp_path):
@@ -104,6 +115,7 @@ def test_a_missing_soundfont_is_reported_once_and_not_for_every_clip(tmp_path):
         load_examples(
             general_midi.make_dataset(clips=5, held_out_clips=2, seed=0, soundfont="nowhere.sf2"),
             tmp_path,
+            front_end=FrontEnd(),
         )
 
 

@@ -1,14 +1,19 @@
+import dataclasses
+import functools
+
 import jax
 import numpy as np
 import pytest
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training import analysis
+from dreamsound_jax.training import analysis, mel_cache
 from dreamsound_jax.training.datasets.dataset import Dataset
-from dreamsound_jax.training.front_end import FRONT_END
-from dreamsound_jax.training.mel_cache import analyse_sounds
+from dreamsound_jax.training.mel_cache import locate_cache
 from tests.helpers.sounds import RATE, white_noise
 
+FRONT_END = FrontEnd()
+analyse_sounds = functools.partial(mel_cache.analyse_sounds, front_end=FRONT_END)
 LENGTHS = {"tiny": 300, "short": 9000, "whole": 51200, "long": 100 * RATE}
 
 
@@ -20,7 +25,7 @@ def make_dataset(read=read_noise, fingerprint=lambda name: ""):
     return Dataset(
         classes=("noise",),
         splits={},
-        open_reader=lambda: read,
+        open_reader=lambda sample_rate: read,
         fingerprint=fingerprint,
         cache_key="sounds",
         description="",
@@ -52,10 +57,11 @@ def test_long_sounds_are_cut_and_silent_pieces_left_out(tmp_path):
 
 
 def test_pieces_of_different_lengths_are_kept_exactly(tmp_path, monkeypatch):
-    monkeypatch.setattr(analysis, "MAX_PIECE_SAMPLES", 1000)
+    monkeypatch.setattr(analysis, "MAX_PIECE_SECONDS", 1000 / RATE)
     sound = white_noise(1601)  # It is cut into 801 and 800 samples, which have 5 and 4 frames.
     cached, _ = analyse_sounds(tmp_path, make_dataset(lambda name: sound), ["uneven"])
-    expected = [analysis.compute_mel_db(piece) for piece in analysis.cut_into_pieces(sound)]
+    pieces = analysis.cut_into_pieces(sound, sample_rate=RATE)
+    expected = [analysis.compute_mel_db(piece, front_end=FRONT_END) for piece in pieces]
     assert [piece.shape[1] for piece in expected] == [5, 4]
     for piece, spectrogram in zip(cached["uneven"], expected, strict=True):
         np.testing.assert_array_equal(np.asarray(piece), spectrogram)
@@ -125,3 +131,25 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="choose another folder with --cache"):
         analyse_sounds(tmp_path / "file" / "cache", make_dataset(), ["tiny"])
+
+
+def test_each_analysis_has_a_cache_of_its_own(tmp_path):
+    front_end = FrontEnd(n_fft=1024)
+    usual = locate_cache(tmp_path, "sounds", front_end)
+    measured = dataclasses.replace(front_end, mean=-24.0, std=17.0)
+    assert locate_cache(tmp_path, "sounds", measured) == usual
+    others = [
+        locate_cache(tmp_path, "sounds", dataclasses.replace(front_end, **constant))
+        for constant in (
+            {"sample_rate": 16000},
+            {"n_fft": 512},
+            {"hop": 160},
+            {"n_mels": 64},
+            {"f_min": 50.0},
+            {"f_max": 8000.0},
+            {"amin": 1e-8},
+            {"top_db": 60.0},
+            {"compression": "log1p"},
+        )
+    ]
+    assert len({usual, *others, locate_cache(tmp_path, "other", front_end)}) == 11

@@ -12,6 +12,7 @@ import soundfile
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.networks.card import read_entries
+from dreamsound_jax.spectral.front_end_constants import format_front_end
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.class_folders import find_class_folders
 from dreamsound_jax.training.pipeline import RunStorage, train_checkpoint
@@ -88,6 +89,29 @@ def test_the_checkpoint_dreams(trained, tmp_path):
 
 
 @pytest.mark.slow
+def test_another_front_end_is_trained_with_and_dreams(sounds, tmp_path):
+    folder, file = tmp_path / "at16k", tmp_path / "front_end.json"
+    file.write_text('{"sr": 16000, "n_fft": 1024, "hop": 320, "n_mels": 64, "fmin": 50}')
+    finish(start(sounds, folder, f"--front_end={file}"))
+    entries = read_entries(folder)
+    constants = {"sample_rate": 16000, "n_fft": 1024, "hop": 320, "n_mels": 64, "f_min": 50}
+    assert entries["front_end"] == constants and entries["accuracy"]["held_out"] > 0.8
+    page, text = (folder / "README.md").read_text(), format_front_end(constants)
+    assert f"--front_end={text}" in page and f"Its front end: `{text}`." in page
+    assert str(tmp_path) not in page
+    dream = [sys.executable, "-m", "dreamsound_jax", "noise", f"--checkpoint={folder}"]
+    dream += ["--target_class=tone", "--pyramid_size=1", "--num_iterations=3", "--noplots"]
+    for domain in ("mel", "sound"):
+        output = tmp_path / domain
+        subprocess.run(
+            [*dream, f"--domain={domain}", f"--output_dir={output}"],
+            check=True,
+            capture_output=True,
+        )
+        assert soundfile.info(output / "00000-noise.wav").frames > 20_000
+
+
+@pytest.mark.slow
 def test_tensorboard_logs_hold_loss_and_accuracy(sounds, trained):
     pytest.importorskip("tensorboardX", reason="it writes the logs")
     (log,) = (sounds.parent / "board").iterdir()
@@ -119,10 +143,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(sounds):
     assert stderr.count("\n") == 1 and set(sounds.parent.iterdir()) == before
 
 
-def test_a_bad_flag_is_one_line_and_exit_code_2(sounds):
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--windows=20", "--windows must be a list"),
+        ("--front_end=hop=0", "--front_end: hop must be a whole number above 0, got 0"),
+        ("--front_end=n_mels=16", "n_mels must be at least 32, which this network's pooling"),
+        ("--front_end=", "--front_end must be a list such as sample_rate=16000"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_exit_code_2(sounds, flag, words):
     before = set(sounds.parent.iterdir())
-    stderr = finish(start(sounds, sounds.parent / "none", "--windows=20"), code=2)
-    assert stderr.startswith("train_classifier: --windows must be a list")
+    stderr = finish(start(sounds, sounds.parent / "none", flag), code=2)
+    assert stderr.startswith(f"train_classifier: {words}")
     assert stderr.count("\n") == 1 and set(sounds.parent.iterdir()) == before
 
 

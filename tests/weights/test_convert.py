@@ -1,16 +1,20 @@
 """Converting PyTorch files to checkpoints; test_convert_weights.py runs the command itself."""
 
+import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from dreamsound_jax.networks import catalogue, loading
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights import checkpoint
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from dreamsound_jax.weights.torch_weights import BATCH_NORM_TORCH_NAMES
 from tests.helpers.published import publish_tiny_model
+from tests.helpers.safetensors_files import write_safetensors
 from tests.helpers.tiny import CARD, as_module, write_checkpoint
 from tests.helpers.torch_files import vgg19_arrays, write_pth
 
@@ -46,6 +50,31 @@ def test_batch_norm_is_folded(tmp_path):
     )
     expected = (out - mean) / np.sqrt(variance + 1e-5) * scale + bias
     np.testing.assert_allclose(found["conv1_2"][0], expected, atol=1e-4)
+
+
+FRONT_END = {"sample_rate": 16000, "n_fft": 1024, "hop": 320, "n_mels": 64, "f_min": 50}
+
+
+def test_a_safetensors_file_and_another_front_end_become_a_checkpoint(tmp_path, pth):
+    path = write_safetensors(tmp_path / "a.safetensors", ARRAYS)
+    request = ConversionRequest("a", ENTRIES | {"front_end": FRONT_END}, output=tmp_path / "a")
+    convert_weights(path, request)
+    found = loading.load_model(checkpoint=tmp_path / "a")
+    assert found.card.front_end == dataclasses.replace(CARD.front_end, **FRONT_END)
+    assert "`sample_rate=16000,n_fft=1024,hop=320," in (tmp_path / "a/README.md").read_text()
+    convert_weights(pth, ConversionRequest("b", ENTRIES, output=tmp_path / "b"))
+    expected = loading.load_model(checkpoint=tmp_path / "b")
+    jax.tree.map(np.testing.assert_array_equal, found.network.weights, expected.network.weights)
+
+
+@pytest.mark.parametrize("threshold", [0, checkpoint.STREAMING_THRESHOLD])
+def test_numbers_that_are_nan_leave_nothing(tmp_path, monkeypatch, threshold):
+    monkeypatch.setattr(checkpoint, "STREAMING_THRESHOLD", threshold)
+    bias = np.full(4, np.nan, np.float32)
+    path = write_pth(tmp_path / "a.pth", ARRAYS | {"features.0.bias": bias})
+    with pytest.raises(UserError, match=r"^features.0.bias must hold finite numbers"):
+        convert_weights(path, ConversionRequest("a", ENTRIES, output=tmp_path / "a"))
+    assert [place.name for place in tmp_path.iterdir()] == ["a.pth"]
 
 
 def test_a_published_model_is_selected_by_its_name(published, pth):
@@ -104,10 +133,15 @@ def test_a_number_of_classes_stands_for_numbered_names():
     ("name", "entries", "words"),
     [
         ("mine", {}, r"mine is not a published model .*needs --classes, --mean, --std"),
+        ("mine", ENTRIES | {"front_end": {"n_mels": 16}}, "n_mels must be at least 32"),
         ("gm", ENTRIES, "gm holds a network that was trained here"),
         ("../up", ENTRIES, "--model must consist of letters, .*, got '../up'"),
         ("mine", ENTRIES | {"mean": np.nan}, "--mean must be a finite number, got nan"),
-        ("fma-small", {}, r"classifier.3.weight is \(32, 32\), not \(4096, 4096\)"),
+        (
+            "fma-small",
+            {},
+            r"has 32 channels, which --width=0.0625 fits; .* --hidden=32 fits; .* and",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused_in_one_line(pth, name, entries, words):

@@ -51,6 +51,25 @@ def test_bad_input_is_one_line_and_exit_code_2():
     assert "give either --pth=FILE or, for a published model, --download" in process.stderr
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--front_end=hopp=320", "(did you mean hop?)"),
+        ("--front_end=no.json", "cannot read --front_end=no.json: No such file"),
+        ("--front_end=n_fft=256", "use n_mels of at most 76 or n_fft of 512"),
+        ("--hidden=64", "classifier.3.weight has 32 features, which --hidden=32 fits"),
+    ],
+)
+def test_a_network_or_front_end_that_does_not_fit_is_one_line_and_leaves_nothing(
+    flag, words, pth, tmp_path
+):
+    flags = [*FLAGS, flag, f"--output={tmp_path / 'a'}"]
+    process = run(*SCRIPT, "--model=a", f"--pth={pth}", *flags)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert words in process.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.pth"]
+
+
 def test_a_full_disk_leaves_nothing(pth, tmp_path):
     """The process must not write files of more than 100 kB."""
     limit = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]

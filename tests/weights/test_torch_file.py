@@ -68,11 +68,14 @@ def test_bytes_of_a_big_endian_machine_are_swapped(tmp_path):
     np.testing.assert_array_equal(read_all(path)["a"], array)
 
 
-@pytest.mark.parametrize("wrapping", ["state_dict", "model_state_dict", "model"])
-def test_wrapped_state_dicts_are_unwrapped(tmp_path, wrapping):
+@pytest.mark.parametrize("wrapping", ["state_dict", "model_state_dict", "model", "net", "network"])
+def test_wrapped_state_dicts_are_unwrapped_and_what_lies_beside_is_ignored(tmp_path, wrapping):
     array = np.arange(6.0)
     inner = {"a": tensor("0", array), "b": tensor("0", array)}
-    pickled = dumps({"epoch": 3, wrapping: inner})
+    moments = {0: {"step": 7, "exp_avg": tensor("0", array)}}
+    optimizer = {"state": moments, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999)}]}
+    beside = {"epoch": 3, "loss": np.float64(0.5), "accuracy": np.float32(0.9)}
+    pickled = dumps({**beside, "optimizer": optimizer, wrapping: inner, "classes": ["a", None]})
     assert list(read_all(write_zip(tmp_path / "a.pth", pickled, {"0": array}))) == ["a", "b"]
 
 
@@ -101,6 +104,7 @@ def make_malicious_pickles(marker):
         + bytes([len(command)]) + command.encode() + b"\x85R.",
         "instance": b"(S'" + command.encode() + b"'\nios\nsystem\n.",
         "torch's own": dumps(Call(Global("torch.storage", "_load_from_bytes"), b"")),
+        "beside": dumps({"model": {"a": tensor("0", zeros)}, "hyper_parameters": system}),
         "a class": dumps(Call(Global("torchvision.models.vgg", "VGG"))),
     }  # fmt: skip
 
@@ -131,7 +135,11 @@ def test_pythons_unpickler_would_run_the_malicious_pickles(tmp_path):
 
 def test_the_readers_own_objects_cannot_be_changed(tmp_path):
     """The opcode BUILD sets attributes of an object on the stack."""
-    for name in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
+    for name in (
+        b"ctorch._utils\n_rebuild_tensor_v2\n",
+        b"ccollections\nOrderedDict\n",
+        b"cnumpy\ndtype\n",
+    ):
         for state in (b"}(U\x04evilK\x01u", b"N}(U\x08__call__K\x01u\x86"):
             get_refusal(write_zip(tmp_path / "a.pth", b"\x80\x02" + name + state + b"b."))
     assert read_all(write_pth(tmp_path / "b.pth", ARRAYS)).keys() == ARRAYS.keys()
@@ -230,7 +238,7 @@ def write_other_file(path, kind):
     ("kind", "words"),
     [
         ("an LFS pointer", "git lfs pull"),
-        ("a page", "is not a PyTorch file"),
+        ("a page", "is not a PyTorch file, nor a safetensors file"),
         ("nothing", "it is empty"),
         ("old", "torch.save(torch.load("),
         ("cut short", "damaged or cut short"),

@@ -1,5 +1,6 @@
 import dataclasses
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -37,14 +38,15 @@ def test_axes_are_transposed_and_linear1_reads_height_width_channel():
     np.testing.assert_array_equal(converted["output"]["bias"], arrays["classifier.6.bias"])
 
 
-def test_the_prefix_of_a_parallel_model_is_removed_if_all_names_have_it():
+@pytest.mark.parametrize("prefix", ["module.", "model._orig_mod.", "_orig_mod.module.net."])
+def test_prefixes_are_removed_if_all_names_have_them(prefix):
     arrays = vgg19_arrays(SHAPES)
-    parallel = {f"module.{name}": array for name, array in arrays.items()}
+    parallel = {prefix + name: array for name, array in arrays.items()}
     converted = dict(convert_state_dict(parallel, SHAPES))
     for layer, expected in convert_state_dict(arrays, SHAPES):
         np.testing.assert_equal(converted[layer], expected)
-    parallel["features.0.weight"] = parallel.pop("module.features.0.weight")
-    with pytest.raises(UserError, match=r"unexpected: .*module\.features\.0\.bias"):
+    parallel["features.0.weight"] = parallel.pop(f"{prefix}features.0.weight")
+    with pytest.raises(UserError, match=rf"unexpected: {prefix}classifier\.0\.bias"):
         convert_state_dict(parallel, SHAPES)
 
 
@@ -69,4 +71,66 @@ def test_another_size_is_refused_with_all_shapes_that_differ():
         convert_state_dict(arrays, loading.weight_shapes(wider))
     for words in ("classifier.3.weight is (32, 32), not (64, 64)", "classifier.6.bias is (6,)"):
         assert words in str(caught.value)
-    assert "missing" not in str(caught.value) and "features" not in str(caught.value)
+    assert "missing" not in str(caught.value) and "features." not in str(caught.value)
+
+
+def refuse(arrays):
+    with pytest.raises(UserError) as caught:
+        dict(convert_state_dict(arrays, SHAPES))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_other_dtypes_become_float32(dtype, batch_norm):
+    arrays = vgg19_arrays(SHAPES, batch_norm=batch_norm)
+    narrow = {name: array.astype(dtype) for name, array in arrays.items()}
+    rounded = {name: array.astype(np.float32) for name, array in narrow.items()}
+    expected = dict(convert_state_dict(rounded, SHAPES))
+    for layer, found in convert_state_dict(narrow, SHAPES):
+        for part, numbers in found.items():
+            assert numbers.dtype == np.float32
+            np.testing.assert_allclose(numbers, expected[layer][part], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "words"),
+    [
+        ("features.3.weight", np.nan, "finite numbers that fit float32, got nan"),
+        ("classifier.6.bias", -np.inf, "finite numbers that fit float32, got -inf"),
+        ("classifier.0.weight", 1e300, "finite numbers that fit float32, got inf"),
+        ("features.4.running_mean", np.nan, "finite numbers that fit float64, got nan"),
+        ("features.4.running_var", -1.0, "must be 0 or above, got -1"),
+    ],
+)
+def test_numbers_that_no_network_has_are_refused_with_their_name(name, number, words):
+    arrays = vgg19_arrays(SHAPES, batch_norm=True)
+    array = arrays[name].astype(np.float64)
+    array.ravel()[-1] = number
+    message = refuse(arrays | {name: array})
+    assert message.startswith(name) and words in message
+
+
+def test_a_network_of_pictures_is_told_what_it_lacks():
+    arrays = vgg19_arrays(SHAPES) | {"features.0.weight": np.zeros((4, 3, 3, 3))}
+    message = refuse(arrays)
+    assert message.startswith("conv1_1 must have 1 input channel, and features.0.weight has 3: a")
+    assert "weight.sum(1, keepdim=True)" in message
+
+
+def test_another_depth_is_refused_with_the_number_of_convolutions():
+    arrays = vgg19_arrays(SHAPES)
+    shallow = {name: array for name, array in arrays.items() if not name.startswith("features.3")}
+    assert refuse(shallow).startswith("the network must have the 16 convolutions of VGG19, and has")
+
+
+def test_a_network_without_pooling_to_7_by_7_is_refused_with_what_it_must_read():
+    arrays = vgg19_arrays(SHAPES) | {"classifier.0.weight": np.zeros((32, 128), np.float32)}
+    assert "must have 1568 inputs, which are 32 channels that are pooled to 7 x 7" in refuse(arrays)
+
+
+def test_quantised_weights_are_refused():
+    arrays = vgg19_arrays(SHAPES)
+    arrays["features.2.weight"] = arrays["features.2.weight"].astype(np.int8)
+    assert "not floating-point: features.2.weight" in refuse(arrays)

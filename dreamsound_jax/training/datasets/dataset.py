@@ -10,7 +10,6 @@ import numpy as np
 
 from dreamsound_jax.audio.files import read_sound
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.front_end import FRONT_END
 
 TRAIN = "train"
 
@@ -34,9 +33,9 @@ class Dataset:
     Attributes:
       classes: the names of the classes.
       splits: {name: sounds} of the split "train" and of one or more held-out splits.
-      open_reader: returns a function that reads a sound: from its name to its samples at 22,050 Hz.
-        The function raises UserError if the sound is broken. `open_reader` is called only if there
-        are sounds to read.
+      open_reader: returns, for a sample rate in Hz, a function that reads a sound: from its name to
+        its samples at this rate. The function raises UserError if the sound is broken.
+        `open_reader` is called only if there are sounds to read.
       fingerprint: returns, for a sound's name, a string that changes when the sound changes.
       cache_key: identifies the data set in the cache of analysed sounds.
       description: what a network learns from the data set, in a sentence for the model card.
@@ -48,7 +47,7 @@ class Dataset:
 
     classes: tuple[str, ...]
     splits: Mapping[str, list[LabelledSound]]
-    open_reader: Callable[[], Callable[[str], np.ndarray]]
+    open_reader: Callable[[int], Callable[[str], np.ndarray]]
     fingerprint: Callable[[str], str]
     cache_key: str
     description: str
@@ -83,8 +82,8 @@ def make_file_dataset(
     return Dataset(
         classes=classes,
         splits=splits,
-        open_reader=lambda: (
-            lambda name: read_sound(str(root / name), sample_rate=FRONT_END.sample_rate)
+        open_reader=lambda sample_rate: (
+            lambda name: read_sound(str(root / name), sample_rate=sample_rate)
         ),
         fingerprint=lambda name: _fingerprint_file(root / name),
         cache_key=str(root),

@@ -10,6 +10,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
+import soxr
 from scipy import signal
 
 from dreamsound_jax.system.errors import UserError
@@ -17,10 +18,10 @@ from dreamsound_jax.training.datasets.dataset import Dataset, LabelledSound
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import (
     DEFAULT_SOUNDFONTS,
+    SAMPLE_RATE,
     SoundfontPlayer,
     find_soundfont,
 )
-from dreamsound_jax.training.front_end import FRONT_END
 
 FAMILIES = {
     "piano": (36, 88),
@@ -60,7 +61,7 @@ SILENT_PEAK = 1e-3  # If a phrase's peak is lower, its program made no sound, an
 def make_dataset(
     *, clips: int, held_out_clips: int, seed: int, soundfont: str | None = None
 ) -> Dataset:
-    """Makes the data set. Its clips are rendered when they are read.
+    """Makes the data set. Its clips are rendered when they are read, and then resampled.
 
     A soundfont and its player are needed only for clips that are not in the cache yet.
 
@@ -76,8 +77,9 @@ def make_dataset(
         for split, count in counts.items()
     }
 
-    def open_reader():
-        return functools.partial(_read_clip, SoundfontPlayer(find_soundfont(soundfont)), seed)
+    def open_reader(sample_rate):
+        player = SoundfontPlayer(find_soundfont(soundfont))
+        return functools.partial(_read_clip, player, seed, sample_rate)
 
     font = Path(soundfont or DEFAULT_SOUNDFONTS[0]).stem
     return Dataset(
@@ -89,7 +91,7 @@ def make_dataset(
         description="Names the General MIDI instrument family that plays a phrase.",
         source={
             "soundfont": soundfont or "FluidR3_GM (MIT)",
-            "seconds_per_clip": f"{CLIP_SAMPLES / FRONT_END.sample_rate:.2f}",
+            "seconds_per_clip": f"{CLIP_SAMPLES / SAMPLE_RATE:.2f}",
             "held_out_phrases": "other phrases on the programs that are trained on",
             "held_out_instruments": "the second program of each family, never trained on",
         },
@@ -127,9 +129,10 @@ def render_clip(player: SoundfontPlayer, *, split: str, seed: int, number: int) 
     )
 
 
-def _read_clip(player, seed, name):
+def _read_clip(player, seed, sample_rate, name):
     split, number = name.split()
-    return render_clip(player, split=split, seed=seed, number=int(number))
+    clip = render_clip(player, split=split, seed=seed, number=int(number))
+    return soxr.resample(clip, SAMPLE_RATE, sample_rate, quality="HQ")
 
 
 def _draw_program(rng, split):
@@ -141,7 +144,7 @@ def _draw_program(rng, split):
 
 
 def _play_phrase(player, rng, family, program):
-    lead_in = int(rng.uniform(0, MAX_LEAD_IN_SECONDS) * FRONT_END.sample_rate)
+    lead_in = int(rng.uniform(0, MAX_LEAD_IN_SECONDS) * SAMPLE_RATE)
     samples = lead_in + CLIP_SAMPLES
     notes = draw_phrase(rng, tuple(FAMILIES.values())[family], samples)
     program, tuning = int(family * PROGRAMS_PER_FAMILY + program), rng.uniform(-0.5, 0.5)
@@ -159,7 +162,7 @@ def _add_room_and_noise(rng, sound):
 
 def _reverberate(rng, sound):
     """Adds the sound's convolution with noise that decays exponentially."""
-    time = np.arange(int(REVERB_SECONDS[1] * FRONT_END.sample_rate)) / FRONT_END.sample_rate
+    time = np.arange(int(REVERB_SECONDS[1] * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(time.size) * 10 ** (-3 * time / rng.uniform(*REVERB_SECONDS))
     reverberation = signal.fftconvolve(sound, tail / np.linalg.norm(tail))[: sound.size]
     return sound + rng.uniform(*REVERB_GAIN) * reverberation

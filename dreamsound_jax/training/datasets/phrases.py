@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from dreamsound_jax.training.datasets.soundfont import Note
-from dreamsound_jax.training.front_end import FRONT_END
+from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, Note
 
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
 # The notes of each step, as degrees above the current position in the scale.
@@ -29,7 +28,7 @@ def draw_phrase(rng: np.random.Generator, keys: tuple[int, int], samples: int) -
       samples: the duration of the phrase.
     """
     scale_keys, figure = _draw_scale_keys(rng, keys), FIGURES[rng.choice(list(FIGURES))]
-    step = np.exp(rng.uniform(*np.log(STEP_SECONDS))) * FRONT_END.sample_rate
+    step = np.exp(rng.uniform(*np.log(STEP_SECONDS))) * SAMPLE_RATE
     duration, phrase_velocity = rng.uniform(*NOTE_STEPS), rng.integers(*PHRASE_VELOCITY)
     position, notes = rng.integers(len(scale_keys)), []
     for count in range(int(samples / step) + 1):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.front_end import FRONT_END
 
+SAMPLE_RATE = 22050  # Hz, at which phrases are played.
 DEFAULT_SOUNDFONTS = (
     "/usr/share/sounds/sf2/FluidR3_GM.sf2",  # Debian
     "/usr/share/soundfonts/FluidR3_GM.sf2",  # Fedora
@@ -49,7 +49,7 @@ class SoundfontPlayer:
             raise UserError(
                 "rendering needs tinysoundfont: pip install --no-deps tinysoundfont"
             ) from error
-        self._synth = tinysoundfont.Synth(gain=-6, samplerate=FRONT_END.sample_rate)
+        self._synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE)
         self._font = self._synth.sfload(path)
 
     def play(
@@ -67,7 +67,7 @@ class SoundfontPlayer:
           A mono sound (samples,), float64, at 22,050 Hz.
         """
         self._synth.sounds_off()
-        self._synth.generate(FRONT_END.sample_rate // 10)  # The voices of the last phrase die away.
+        self._synth.generate(SAMPLE_RATE // 10)  # The voices of the last phrase die away.
         self._synth.program_select(0, self._font, 0, program)
         self._synth.set_tuning(0, tuning)
         pieces, now = [], 0
