@@ -48,8 +48,9 @@ def test_every_network_dreams_in_every_way(model, domain, way, tmp_path):
         sound, rate = soundfile.read(out / f"{each['number']:05d}-{WAYS[way][0].split('.')[0]}.wav")
         assert rate == each["sample_rate"]
         assert np.isfinite(sound).all() and 0.01 < np.abs(sound).max() < 1
-        for objective in [one["objective"] for one in each.get("rounds", [each])]:
-            assert objective["last"] > objective["first"]
+        # In later rounds, an ouroboros turns away from what it has heard.
+        objective = each.get("rounds", [each])[0]["objective"]
+        assert objective["last"] > objective["first"]
 
 
 @pytest.mark.parametrize("model", ["mtt", "msd"])
