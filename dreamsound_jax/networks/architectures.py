@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dreamsound_jax.networks import vgg19_network
+from dreamsound_jax.networks import panns, vgg19_network
 
 
 class Family(NamedTuple):
@@ -25,4 +25,5 @@ ARCHITECTURES = {
     "vgg19": Family(
         vgg19_network.architecture, vgg19_network.weight_shapes, vgg19_network.build_network
     ),
+    "panns": Family(panns.architecture, panns.weight_shapes, panns.build_network),
 }
