@@ -70,14 +70,15 @@ class ConversionRequest:
         for key in ("mean", "std"):
             if not math.isfinite(known[key]):
                 raise UserError(f"--{key} must be a finite number, got {known[key]}")
-        sizes = {key: size for key, size in FULL_SIZE.items() if key not in known}
+        full_size = {} if "architecture" in known else FULL_SIZE
+        sizes = {key: size for key, size in full_size.items() if key not in known}
         return known | {"classes": _expand_classes(known["classes"])} | sizes
 
 
 def find_published_models() -> dict[str, dict[str, Any]]:
     """Returns {name: card entries} of the models whose PyTorch weights are published.
 
-    The entry `source` holds the file's name, URL, size in bytes and SHA-256.
+    The entry `source` holds the file's name, URL, size in bytes and SHA-256 or MD5.
     """
     models = {}
     for name in catalogue.model_names():
@@ -87,6 +88,12 @@ def find_published_models() -> dict[str, dict[str, Any]]:
         if "url" in source:
             models[name] = card | {"source": source}
     return models
+
+
+def known_digest(source: dict[str, Any]) -> tuple[str, str]:
+    """Returns the algorithm and the digest of a published file, from the entry `source`."""
+    algorithm = "sha256" if "sha256" in source else "md5"
+    return algorithm, source[algorithm]
 
 
 def _expand_classes(classes):

@@ -8,10 +8,10 @@ def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
-      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean`, `std`,
-        `width` and `hidden` are required. Optional are `license`, `source`, `weights_from`,
-        `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
-        `versions`.
+      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean`, `std`, and
+        `architecture` or (of a VGG19) `width` and `hidden` are required. Optional are `license`,
+        `source`, `weights_from`, `accuracy` with `per_class`, `dreams`, and `rebuild` with
+        `rebuild_needs`, `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -25,15 +25,22 @@ def render_model_card(card: Mapping[str, Any]) -> str:
 
 
 def _render_network(card):
-    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
     license = f"\n\nLicense: {card['license']}." if "license" in card else ""
     return f"""# {card["name"]}
 
 {card["description"]}
 
-A VGG19 with {width}{card["hidden"]} hidden features. Its input is a mel spectrogram in dB,
+{_describe_size(card)} Its input is a mel spectrogram in dB,
 standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.
 It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+
+
+def _describe_size(card):
+    if "architecture" in card:
+        channels = ", ".join(map(str, card["architecture"]["channels"]))
+        return f"A network of PANNs whose blocks of two convolutions have {channels} channels."
+    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
+    return f"A VGG19 with {width}{card['hidden']} hidden features."
 
 
 def _render_source(card):

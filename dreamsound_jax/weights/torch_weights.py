@@ -3,7 +3,6 @@
 The names, shapes and axes of PyTorch are known here; `torch_file.py` reads any state dict.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,11 +10,16 @@ import numpy as np
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS, CONVOLUTIONS, LINEAR_LAYERS, POOLED
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_arrays import (
+    BATCH_NORM_PARTS,
+    allocate_aligned,
+    read_batch_norm,
+    read_blocks,
+    read_tensor,
+    remove_shared_prefix,
+    sort_largest_first,
+)
 from dreamsound_jax.weights.torch_file import StoredTensor
-
-BATCH_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
-BATCH_NORM_EPSILON = 1e-5  # PyTorch's default.
-BLOCK_ROWS = 64  # Output channels or features that are transposed at a time.
 
 
 def _name_layers(modules_per_convolution):
@@ -55,38 +59,24 @@ def convert_state_dict(
       dtype: the dtype of the result.
 
     Returns:
-      An iterator over (layer, {"kernel", "bias"}) that begins with the largest layer. Who writes a
-      layer may still hold it while the next one is converted; in this order the largest layer is
-      never in memory together with another.
+      An iterator over (layer, {"kernel", "bias"}) that begins with the largest layer.
 
     Raises:
       UserError: names are missing or unexpected, or shapes differ. The message lists all of them.
     """
-    tensors = _remove_shared_prefix(tensors)
+    tensors = remove_shared_prefix(tensors)
     has_batch_norm = any(name.endswith("running_mean") for name in tensors)
     names = BATCH_NORM_TORCH_NAMES if has_batch_norm else TORCH_NAMES
     _check_names_and_shapes(tensors, _list_expected_shapes(names, shapes, has_batch_norm))
-    kernel_shapes = _sort_largest_first(_list_kernel_shapes(shapes))
+    kernel_shapes = sort_largest_first(_list_kernel_shapes(shapes))
     return (
         (layer, _convert_layer(tensors, names[layer], layer, shape, has_batch_norm, dtype))
         for layer, shape in kernel_shapes
     )
 
 
-def _remove_shared_prefix(tensors, prefix="module."):
-    if not all(name.startswith(prefix) for name in tensors):
-        return tensors
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-
-
 def _list_kernel_shapes(shapes):
     return [(layer, arrays["kernel"].shape) for layer, arrays in shapes.items()]
-
-
-def _sort_largest_first(kernel_shapes):
-    """Puts the largest kernel first, and keeps the order of the others."""
-    largest = max(kernel_shapes, key=lambda layer_and_shape: math.prod(layer_and_shape[1]))
-    return [largest, *(entry for entry in kernel_shapes if entry is not largest)]
 
 
 def _list_expected_shapes(names, shapes, has_batch_norm):
@@ -131,23 +121,14 @@ def _check_names_and_shapes(tensors, expected):
 def _convert_layer(tensors, name, layer, shape, has_batch_norm, dtype):
     scale, shift = 1.0, 0.0
     if has_batch_norm and layer in CONV_LAYERS:
-        scale, shift = _read_batch_norm(tensors, _name_batch_norm(name))
+        scale, shift = read_batch_norm(tensors, _name_batch_norm(name))
     scale = np.broadcast_to(scale, shape[-1:]).astype(dtype)
-    kernel = _allocate_aligned(shape, dtype)
-    for start, block in _read_blocks(tensors[f"{name}.weight"]):
+    kernel = allocate_aligned(shape, dtype)
+    for start, block in read_blocks(tensors[f"{name}.weight"]):
         stop = start + len(block)
         kernel[..., start:stop] = _transpose_rows(layer, block) * scale[start:stop]
-    bias = _read_tensor(tensors[f"{name}.bias"]) * scale + shift
+    bias = read_tensor(tensors[f"{name}.bias"]) * scale + shift
     return {"kernel": kernel, "bias": bias.astype(dtype)}
-
-
-def _read_batch_norm(tensors, name):
-    """Returns (scale, shift), float64: in evaluation a batch norm computes scale * x + shift."""
-    weight, bias, mean, variance = (
-        _read_tensor(tensors[f"{name}.{part}"]).astype(np.float64) for part in BATCH_NORM_PARTS
-    )
-    scale = weight / np.sqrt(variance + BATCH_NORM_EPSILON)
-    return scale, bias - mean * scale
 
 
 def _transpose_rows(layer, block):
@@ -157,22 +138,3 @@ def _transpose_rows(layer, block):
     if layer == "linear1":
         block = block.reshape(len(block), -1, POOLED, POOLED).transpose(0, 2, 3, 1)
     return block.reshape(len(block), -1).T
-
-
-def _read_blocks(tensor):
-    if isinstance(tensor, StoredTensor):
-        return tensor.read_blocks(BLOCK_ROWS)
-    starts = range(0, len(tensor), BLOCK_ROWS)
-    return ((start, tensor[start : start + BLOCK_ROWS]) for start in starts)
-
-
-def _read_tensor(tensor):
-    return tensor.read() if isinstance(tensor, StoredTensor) else tensor
-
-
-def _allocate_aligned(shape, dtype):
-    """Returns an empty array that starts at a multiple of 64 bytes, which JAX need not copy."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
