@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dreamsound_jax.networks.catalogue import join_names
+
 
 def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
@@ -31,8 +33,8 @@ def _render_network(card):
 {card["description"]}
 
 {_describe_size(card)} Its input is a mel spectrogram in dB,
-standardised with mean {card["mean"]:.4f} and standard deviation {card["std"]:.4f}.
-It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+{_describe_standardisation(card)}.
+It distinguishes {len(card["classes"])} classes: {join_names(card["classes"])}.{license}"""
 
 
 def _describe_size(card):
@@ -41,6 +43,13 @@ def _describe_size(card):
         return f"A network of PANNs whose blocks of two convolutions have {channels} channels."
     width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
     return f"A VGG19 with {width}{card['hidden']} hidden features."
+
+
+def _describe_standardisation(card):
+    if (card["mean"], card["std"]) == (0, 1):
+        return "whose mean and standard deviation are taken from the file when it is converted"
+    mean, std = f"{card['mean']:.4f}", f"{card['std']:.4f}"
+    return f"standardised with mean {mean} and standard deviation {std}"
 
 
 def _render_source(card):

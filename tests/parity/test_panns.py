@@ -1,6 +1,9 @@
 """PANNs' networks against an implementation in PyTorch, before and after a conversion."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +20,7 @@ from dreamsound_jax.weights.convert import convert_weights
 
 torch = pytest.importorskip("torch", reason="PyTorch computes the numbers that are compared")
 from tests.helpers import torch_panns  # noqa: E402
+from tests.weights.test_convert_weights import MEASURE_PEAK  # noqa: E402
 
 FRONT_END = {
     "sample_rate": 32000,
@@ -218,3 +222,20 @@ def check_refusal(network, folder, words, **changes):
 def test_a_card_of_an_impossible_size_is_refused(size, words):
     with pytest.raises(UserError, match=words):
         card_from_entries(make_entries(size) | {"name": "a"}, source="a")
+
+
+@pytest.mark.slow
+def test_a_file_as_large_as_that_of_cnn14_converts_in_little_memory(tmp_path):
+    """The conversion needs less than one and a half times the file's size of memory."""
+    network = torch_panns.make_network(**torch_panns.CNN14, classes=527, dtype=torch.float32)
+    path = torch_panns.save_as_published(network, tmp_path / "a.pth")
+    script = Path(__file__).parents[2] / "scripts/convert_weights.py"
+    flags = ["--model=cnn14", f"--pth={path}", f"--output={tmp_path / 'b'}", "--noverify_hash"]
+    # A process begins with its parent's size of memory, so a small one starts the command.
+    measure = [sys.executable, "-c", MEASURE_PEAK, sys.executable, script, *flags]
+    process = subprocess.run(measure, check=False, capture_output=True, text=True, timeout=200)
+    assert process.returncode == 0, process.stderr
+    if sys.platform == "linux":  # Other systems count in another unit.
+        assert int(process.stdout) * 1024 < 1.5 * path.stat().st_size
+    model = loading.load_model(checkpoint=tmp_path / "b")
+    assert len(model.card.classes) == 527 and model.card.classes[137] == "Music"
