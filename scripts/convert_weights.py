@@ -1,12 +1,14 @@
-"""Converts a VGG19 that was trained with PyTorch to a checkpoint. PyTorch itself is not needed.
+"""Converts a network that was trained with PyTorch to a checkpoint. PyTorch itself is not needed.
 
     python scripts/convert_weights.py --model=fma-small --download
     python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
+    python scripts/convert_weights.py --model=cnn14 --pth=Cnn14_mAP=0.431.pth
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
         --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50
 
-The first two commands convert a published network, whose classes, statistics and SHA-256 are known.
+The first three commands convert published networks, whose classes and SHA-256 or MD5 are known:
+fma-small and UrbanSounds8k of the original DreamSound, and cnn10 and cnn14 of PANNs.
 The others convert any VGG19 with one input channel, with or without batch norm, that was saved as a
 state dict. Code inside a file is never run.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dreamsound_jax.networks import musicnn, vgg19_network
+from dreamsound_jax.networks import musicnn, panns, vgg19_network
 
 
 class Family(NamedTuple):
@@ -26,4 +26,5 @@ ARCHITECTURES = {
         vgg19_network.architecture, vgg19_network.weight_shapes, vgg19_network.build_network
     ),
     "musicnn": Family(musicnn.architecture, musicnn.weight_shapes, musicnn.build_network),
+    "panns": Family(panns.architecture, panns.weight_shapes, panns.build_network),
 }

@@ -1,10 +1,15 @@
 """The models by name: those that are shipped, and where to get the others."""
 
 import textwrap
+from collections.abc import Sequence
 
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
+
+# Of a network with more classes than this, only the first ones are printed.
+MANY_CLASSES = 60
+FIRST_CLASSES = 20
 
 
 def model_names() -> list[str]:
@@ -15,6 +20,11 @@ def model_names() -> list[str]:
 def describe_models() -> str:
     """Returns what `--list_models` prints: each model, its classes, layers, and its place."""
     return "\n\n".join(_describe(shipped("checkpoints") / name) for name in model_names())
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Returns a list of names in one line; names that contain commas are joined by semicolons."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def _describe(folder):
@@ -28,12 +38,19 @@ def _describe(folder):
     return "\n".join(
         [
             folder.name,
-            f"  {len(card.classes)} classes:\n{_indent(card.classes)}",
-            f"  {len(layers)} layers, shallow to deep:\n{_indent(layers)}",
+            f"  {len(card.classes)} classes:\n{_indent(_list_classes(card, folder))}",
+            f"  {len(layers)} layers, shallow to deep:\n{_indent(join_names(layers))}",
             f"  {place}",
         ]
     )
 
 
-def _indent(names):
-    return textwrap.fill(", ".join(names), 96, initial_indent="    ", subsequent_indent="    ")
+def _list_classes(card, folder):
+    if len(card.classes) <= MANY_CLASSES:
+        return join_names(card.classes)
+    first = join_names(card.classes[:FIRST_CLASSES])
+    return f"{first}; and {len(card.classes) - FIRST_CLASSES} more, in {folder / 'card.json'}"
+
+
+def _indent(text):
+    return textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    ")

@@ -23,12 +23,13 @@ def convolve(x: jax.Array, kernel: jax.Array, forms: Forms | None = None) -> jax
     return cpu.by_xla(x, kernel)
 
 
-def prepare_kernel(kernel: jax.Array | np.ndarray) -> Forms | None:
+def prepare_kernel(kernel: jax.Array | np.ndarray, *, rows: int | None = None) -> Forms | None:
     """Returns the kernel in the forms that `convolve` is fastest with here; None if it needs none.
 
-    Together the forms are nine times as large as the kernel.
+    Together the forms are nine times as large as the kernel. Where activations are known to have
+    few `rows`, one form is enough, which is as large as the kernel.
     """
-    return cpu.make_forms(kernel) if _on_cpu() else None
+    return cpu.make_forms(kernel, rows=rows) if _on_cpu() else None
 
 
 def tie_tolerance(x: jax.Array) -> jax.Array | int:

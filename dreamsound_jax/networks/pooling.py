@@ -1,4 +1,4 @@
-"""Poolings of VGG19, with PyTorch's rules for ties and for cells."""
+"""Poolings, with PyTorch's rules for ties and for cells."""
 
 import functools
 
@@ -46,6 +46,13 @@ def _gradient_to_first(first, gradient):
 
 
 _largest.defvjp(_largest_and_first, _gradient_to_first)
+
+
+def average_pool(x: jax.Array) -> jax.Array:
+    """2 x 2 mean, stride 2, an odd last row or column left out: (batch, h, w, c) halved."""
+    batch, height, width, channels = x.shape
+    cells = x[:, : height // 2 * 2, : width // 2 * 2]
+    return cells.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
 
 
 def adaptive_average_pool(x: jax.Array, size: int) -> jax.Array:

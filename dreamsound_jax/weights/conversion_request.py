@@ -79,8 +79,8 @@ class ConversionRequest:
 def find_published_models() -> dict[str, dict[str, Any]]:
     """Returns {name: card entries} of the models whose weights are published.
 
-    The entry `source` holds the file's name, size in bytes and SHA-256, and its URL; or the Python
-    package that it is, and where in it the weights lie.
+    The entry `source` holds the file's name, size in bytes and SHA-256 or MD5, and its URL; or the
+    Python package that it is, and where in it the weights lie.
     """
     models = {}
     for name in catalogue.model_names():
@@ -90,6 +90,12 @@ def find_published_models() -> dict[str, dict[str, Any]]:
         if "url" in source or "package" in source:
             models[name] = card | {"source": source}
     return models
+
+
+def known_digest(source: dict[str, Any]) -> tuple[str, str]:
+    """Returns the algorithm and the digest of a published file, from the entry `source`."""
+    algorithm = "sha256" if "sha256" in source else "md5"
+    return algorithm, source[algorithm]
 
 
 def _expand_classes(classes):

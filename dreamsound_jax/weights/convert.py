@@ -11,11 +11,12 @@ from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import card_from_entries, read_entries
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
-from dreamsound_jax.weights.conversion_request import ConversionRequest
+from dreamsound_jax.weights.conversion_request import ConversionRequest, known_digest
 from dreamsound_jax.weights.first_hearing import SOUND, check_hearing, hear_reference
 from dreamsound_jax.weights.sources import open_layers, read_license
 
-# A larger network, in bytes, is not loaded to let it hear: conversion needs little memory.
+# A larger network, in bytes, is not loaded to let it hear unless its card states what it must hear:
+# conversion needs little memory.
 MOST_HEARD = 2**28
 
 
@@ -33,16 +34,16 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
         checkpoint cannot be written, or the network hears something else than it should.
     """
     entries = request.card_entries()
-    shapes = loading.weight_shapes(card_from_entries(entries, source="the card"))
-    size = sum(4 * leaf.size for leaf in jax.tree.leaves(shapes))
+    card = card_from_entries(entries, source="the card")
+    size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_destination(request.folder, size=size)
     _refuse_to_replace_trained_network(request.folder)
-    with open_layers(path, entries, shapes) as layers:
-        entries |= _describe_source(path, request)
+    with open_layers(path, card, entries) as (layers, statistics):
+        entries |= statistics | _describe_source(path, request)
         license = read_license(path, entries)
         write_checkpoint(request.folder, layers, entries, size=size, files=license)
     lines = [f"wrote {request.folder}; use it with {request.model_flag}"]
-    if size <= MOST_HEARD:
+    if size <= MOST_HEARD or "heard_in_drums" in entries:
         lines.append(_let_hear(request.folder, entries))
     return "\n".join(lines)
 
@@ -72,21 +73,27 @@ def _describe_source(path, request):
     Raises:
       UserError: the file is not the published one, and `request.verify_hash` is set.
     """
-    published, digest = request.published_entries, _compute_sha256(path)
-    source = {"file": Path(path).name, "sha256": digest}
+    published = request.published_entries
     if published is None:
-        return {"source": source}
+        return {"source": _describe_file(path)}
     expected = published["source"]
-    if digest == expected["sha256"]:
+    algorithm, known = known_digest(expected)
+    digest = _compute_digest(path, algorithm)
+    if digest == known:
         return {"source": expected}
     if request.verify_hash:
+        name = {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
         raise UserError(
-            f"{path} is not the published {expected['file']}: its SHA-256 must be "
-            f"{expected['sha256']}, got {digest}; use --noverify_hash to convert it anyway"
+            f"{path} is not the published {expected['file']}: its {name} must be {known}, "
+            f"got {digest}; use --noverify_hash to convert it anyway"
         )
-    return {"source": source, "published": expected}
+    return {"source": _describe_file(path), "published": expected}
 
 
-def _compute_sha256(path):
+def _describe_file(path):
+    return {"file": Path(path).name, "sha256": _compute_digest(path, "sha256")}
+
+
+def _compute_digest(path, algorithm):
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

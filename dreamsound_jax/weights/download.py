@@ -8,13 +8,17 @@ from pathlib import Path
 from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.weights.checkpoint import check_destination
-from dreamsound_jax.weights.conversion_request import ConversionRequest, find_published_models
+from dreamsound_jax.weights.conversion_request import (
+    ConversionRequest,
+    find_published_models,
+    known_digest,
+)
 
 
 def download_weights(request: ConversionRequest) -> str:
     """Downloads the published file of a model to the cache folder, unless it is already there.
 
-    The file's SHA-256 is verified; a damaged file in the cache is downloaded again.
+    The file's SHA-256 or MD5 is verified; a damaged file in the cache is downloaded again.
 
     Returns:
       The path of the file.
@@ -39,7 +43,7 @@ def download_weights(request: ConversionRequest) -> str:
     try:
         return pooch.retrieve(
             source["url"],
-            known_hash=f"sha256:{source['sha256']}",
+            known_hash=":".join(known_digest(source)),
             fname=source["file"],
             path=_folder(),
             downloader=pooch.HTTPDownloader(progressbar=True),

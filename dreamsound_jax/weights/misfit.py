@@ -1,4 +1,4 @@
-"""Explains why a PyTorch state dict is not that of the requested VGG19, and what would fit."""
+"""Explains why a PyTorch state dict is not that of the requested network, and what would fit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ LAST_CHANNELS = tuple(CHANNELS.values())[-1]
 def check_fit(
     tensors: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], names: Mapping[str, str]
 ) -> None:
-    """Checks the names and the shapes of a state dict.
+    """Checks the names and the shapes of a state dict of VGG19.
 
     Args:
       tensors: {PyTorch's name: tensor}.
@@ -24,19 +24,23 @@ def check_fit(
       UserError: they differ, or a tensor holds whole numbers. The message says what would fit if it
         is known, then lists the names.
     """
-    given = {
-        name: tuple(tensor.shape)
-        for name, tensor in tensors.items()
-        if not name.endswith("num_batches_tracked")
-    }
-    details = _list_differences(given, expected) + _list_whole_numbers(tensors, given)
+    details = list_differences(tensors, expected)
     if details:
         usual = "the state dict must be that of torchvision's VGG19 with one input channel and the "
-        hints = _find_hints(given, expected, names) or [f"{usual}given size"]
+        hints = _find_hints(_list_shapes(tensors), expected, names) or [f"{usual}given size"]
         raise UserError("; ".join(hints + details))
 
 
-def _list_differences(given, expected):
+def list_differences(
+    tensors: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    """Returns how names, shapes and dtypes differ from a network's, one string for each kind.
+
+    Args:
+      tensors: {PyTorch's name: tensor}.
+      expected: {PyTorch's name: shape} of the requested network.
+    """
+    given = _list_shapes(tensors)
     different = [
         f"{name} is {given[name]}, not {shape}"
         for name, shape in expected.items()
@@ -47,12 +51,17 @@ def _list_differences(given, expected):
         "unexpected": sorted(set(given) - set(expected)),
         "different shape": different,
     }
+    problems["not floating-point"] = [name for name in given if tensors[name].dtype.kind in "iub"]
     return [f"{kind}: {_shorten(items)}" for kind, items in problems.items() if items]
 
 
-def _list_whole_numbers(tensors, names):
-    whole = [name for name in names if tensors[name].dtype.kind in "iub"]
-    return [f"not floating-point: {_shorten(whole)}"] if whole else []
+def _list_shapes(tensors):
+    """Returns {name: shape} of the tensors that a network computes with."""
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    }
 
 
 def _shorten(items):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dreamsound_jax.networks.catalogue import join_names
 from dreamsound_jax.spectral.front_end_constants import format_front_end
 
 
@@ -11,9 +12,10 @@ def render_model_card(card: Mapping[str, Any]) -> str:
 
     Args:
       card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean` and `std`
-        are required, and of a VGG19 `width` and `hidden`; others describe themselves in `network`.
-        Optional are `front_end`, `license`, `source`, `weights_from`, `accuracy` with `per_class`,
-        `dreams`, and `rebuild` with `rebuild_needs`, `date` and `versions`.
+        are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks `architecture`;
+        others describe themselves in `network`. Optional are `front_end`, `license`, `source`,
+        `weights_from`, `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`,
+        `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -32,18 +34,32 @@ def _render_network(card):
 
 {card["description"]}
 
-{_describe_architecture(card)}{_describe_front_end(card.get("front_end"))}
-It distinguishes {len(card["classes"])} classes: {", ".join(card["classes"])}.{license}"""
+{_describe_network(card)}{_describe_front_end(card.get("front_end"))}
+It distinguishes {len(card["classes"])} classes: {join_names(card["classes"])}.{license}"""
 
 
-def _describe_architecture(card):
+def _describe_network(card):
     if "network" in card:
         return card["network"]
-    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
     return (
-        f"A VGG19 with {width}{card['hidden']} hidden features. Its input is a mel spectrogram in "
-        f"dB,\nstandardised with mean {card['mean']:.4f} and standard deviation {card['std']:.4f}."
+        f"{_describe_size(card)} Its input is a mel spectrogram in dB,\n"
+        f"{_describe_standardisation(card)}."
     )
+
+
+def _describe_size(card):
+    if "architecture" in card:
+        channels = ", ".join(map(str, card["architecture"]["channels"]))
+        return f"A network of PANNs whose blocks of two convolutions have {channels} channels."
+    width = "" if card["width"] == 1 else f"{card['width']} times the usual channels and "
+    return f"A VGG19 with {width}{card['hidden']} hidden features."
+
+
+def _describe_standardisation(card):
+    if (card["mean"], card["std"]) == (0, 1):
+        return "whose mean and standard deviation are taken from the file when it is converted"
+    mean, std = f"{card['mean']:.4f}", f"{card['std']:.4f}"
+    return f"standardised with mean {mean} and standard deviation {std}"
 
 
 def _describe_front_end(constants):

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dreamsound_jax.networks.card import VGG19
+from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
+from dreamsound_jax.weights.panns_weights import PANNS, convert_panns
 from dreamsound_jax.weights.safetensors_file import is_safetensors, read_safetensors
 from dreamsound_jax.weights.tf_checkpoint import read_tf_checkpoint
 from dreamsound_jax.weights.torch_file import open_state_dict
@@ -27,25 +29,31 @@ _MOST_BYTES = 2**26
 
 @contextlib.contextmanager
 def open_layers(
-    path: str | os.PathLike, entries: Mapping[str, Any], shapes: Mapping[str, Any]
-) -> Iterator[Layers]:
+    path: str | os.PathLike, card: Card, entries: Mapping[str, Any]
+) -> Iterator[tuple[Layers, dict[str, float]]]:
     """Opens a file of weights, and yields its layers, which are converted one by one.
+
+    Also yields the entries `mean` and `std` of the card if the file holds them, as one of PANNs'
+    does, or {}.
 
     Args:
       path: the file.
-      entries: of the model card.
-      shapes: the weights that are wanted, {layer: {"kernel", "bias"}}.
+      card: of the network that is wanted.
+      entries: of the card, which say where in a package the weights lie.
 
     Raises:
       UserError: the file is damaged, or of another network.
     """
-    family = entries.get("architecture", {}).get("name", VGG19)
-    if family == VGG19:
+    shapes = loading.weight_shapes(card)
+    if card.family == VGG19:
         with _open_tensors(path) as tensors:
-            yield convert_state_dict(tensors, shapes)
+            yield convert_state_dict(tensors, shapes), {}
+    elif card.family == PANNS:
+        with _open_tensors(path) as tensors:
+            yield convert_panns(tensors, card)
     else:
         with _find_checkpoint(path, entries["source"]) as prefix:
-            yield convert_tensors(read_tf_checkpoint(prefix), shapes)
+            yield convert_tensors(read_tf_checkpoint(prefix), shapes), {}
 
 
 def _open_tensors(path):

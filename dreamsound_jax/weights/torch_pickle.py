@@ -11,7 +11,7 @@ import os
 import pickle
 import pickletools
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import ml_dtypes
@@ -19,16 +19,11 @@ import numpy as np
 
 from dreamsound_jax.system.errors import UserError
 
+MAX_PICKLE_BYTES = 16 * 2**20  # The pickle of a state dict has only a few kilobytes.
 # A tensor takes four tuples. Python crashes when it hashes 100,000 nested ones.
 MAX_TUPLES = 20_000
 MAX_AXES = 32
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
-NUMPY_NUMBER = (  # What a pickled NumPy number asks for.
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("_codecs", "encode"),
-)
 STORAGE_DTYPES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -41,6 +36,13 @@ STORAGE_DTYPES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
+NUMPY_BUILDERS = ("_reconstruct", "scalar")
+# What NumPy's arrays and numbers consist of, in versions before and since 2.0.
+IGNORED_NAMES = (
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in NUMPY_BUILDERS),
+    *(("numpy", name) for name in ("ndarray", "dtype")),
+    ("_codecs", "encode"),
+)
 
 
 class Storage(NamedTuple):
@@ -70,14 +72,17 @@ class TensorView(NamedTuple):
 
 
 def read_state_dict_pickle(
-    data: bytes, path: str | os.PathLike, storage_sizes: Mapping[str, int]
+    data: bytes,
+    path: str | os.PathLike,
+    measure_storages: Callable[[Mapping[str, Storage]], Mapping[str, int]],
 ) -> dict[str, TensorView]:
     """Reads the pickle of a state dict.
 
     Args:
       data: the pickle.
       path: the file that it comes from, for messages.
-      storage_sizes: {key of a storage: its size in bytes} of the archive's members.
+      measure_storages: returns {key: size in bytes} of the storages that the file really has; it
+        takes {key: storage} as the pickle describes them.
 
     Returns:
       {name: TensorView}, each inside of its storage.
@@ -88,9 +93,11 @@ def read_state_dict_pickle(
     """
     try:
         _check_opcodes(data)
-        views = _extract_state_dict(path, _StateDictUnpickler(data, path).load())
+        unpickler = _StateDictUnpickler(data, path)
+        views = _extract_state_dict(path, unpickler.load())
+        sizes = measure_storages(unpickler.storages)
         for view in views.values():
-            _check_view(view, storage_sizes.get(view.storage.key))
+            _check_view(view, sizes.get(view.storage.key))
         return views
     except UserError:
         raise
@@ -146,31 +153,40 @@ class _RebuildParameter:
 
 
 class _Ignored:
-    """Takes the place of a NumPy number beside a state dict, such as a loss; it keeps nothing."""
+    """Takes the place of everything of NumPy's. It keeps nothing, and does nothing.
+
+    NumPy's numbers and arrays beside a state dict, such as a loss or the state of a sampler, are of
+    no use here.
+    """
 
     __slots__ = ()
 
-    def __init__(self, *_):
-        pass
+    def __call__(self, *_):
+        return self
 
     def __setstate__(self, _):
         pass
 
 
 class _StateDictUnpickler(pickle.Unpickler):
-    """Resolves only the names that a state dict consists of, so it can call nothing else."""
+    """Resolves only the names that a state dict consists of, so it can call nothing else.
+
+    Attributes:
+      storages: {key: storage} that the pickle has named so far.
+    """
 
     allowed = {
         ("collections", "OrderedDict"): collections.OrderedDict,
         ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
         ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
         **{("torch", name): dtype for name, dtype in STORAGE_DTYPES.items()},
-        **dict.fromkeys(NUMPY_NUMBER, _Ignored),
+        **dict.fromkeys(IGNORED_NAMES, _Ignored()),
     }
 
     def __init__(self, data, path):
         super().__init__(io.BytesIO(data), encoding="utf-8")
         self._path = path
+        self.storages: dict[str, Storage] = {}
 
     def find_class(self, module, name):
         if (module, name) in self.allowed:
@@ -182,12 +198,15 @@ class _StateDictUnpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, pid):
-        kind, dtype, key, location, count = pid
+        # Files of PyTorch before 1.6 have one more entry, None unless it is a view of another.
+        kind, dtype, key, location, count, *view = pid
         are_strings = all(type(value) is str for value in (kind, dtype, key, location))
-        if not are_strings or kind != "storage" or dtype not in STORAGE_DTYPES.values():
+        is_storage = are_strings and kind == "storage" and view in ([], [None])
+        if not is_storage or dtype not in STORAGE_DTYPES.values():
             raise ValueError("not a storage")
         _check_count(count)
-        return Storage(dtype, key, count)
+        storage = self.storages[key] = Storage(dtype, key, count)
+        return storage
 
 
 def _check_count(number):

@@ -3,10 +3,12 @@ from tests.helpers.tiny import write_checkpoint
 
 
 def test_the_shipped_models_are_listed_with_classes_layers_and_place():
-    assert set(catalogue.model_names()) >= {"gm", "fma-small", "UrbanSounds8k"}
+    assert set(catalogue.model_names()) >= {"gm", "fma-small", "cnn10", "cnn14"}
     listed = catalogue.describe_models()
     assert "cannot be used" not in listed
     assert "16 classes:" in listed and "45 layers, shallow to deep:" in listed
+    assert "527 classes:" in listed and "Male speech, man speaking; Female" in listed
+    assert "; and 507 more, in " in listed and "Field recording" not in listed
     assert "no weights here: in a clone of the project" in listed
 
 

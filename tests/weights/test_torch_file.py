@@ -6,6 +6,7 @@ import pytest
 
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.torch_file import open_state_dict
+from dreamsound_jax.weights.torch_legacy import START
 from tests.helpers.torch_files import Call, Global, dumps, tensor, write_pth, write_zip
 
 RNG = np.random.default_rng(0)
@@ -201,7 +202,9 @@ def write_other_file(path, kind):
         "an LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
         "a page": b"<!DOCTYPE html><html>Not found</html>",
         "nothing": b"",
-        "old": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+        "an old file cut short": START + b"\x80\x02M\xe9\x03.",
+        "a tar archive": b"pickle".ljust(257, b"\0") + b"ustar",
+        "another pickle": b"\x80\x02K\x01.",
     }
     if kind in content:
         path.write_bytes(content[kind])
@@ -240,7 +243,9 @@ def write_other_file(path, kind):
         ("an LFS pointer", "git lfs pull"),
         ("a page", "is not a PyTorch file, nor a safetensors file"),
         ("nothing", "it is empty"),
-        ("old", "torch.save(torch.load("),
+        ("an old file cut short", "damaged or cut short"),
+        ("a tar archive", "torch.save(torch.load("),
+        ("another pickle", "is not a PyTorch file"),
         ("cut short", "damaged or cut short"),
         ("flipped bits", "damaged: Bad CRC-32"),
         ("no storage", "damaged"),
@@ -263,7 +268,8 @@ def torch():
     return pytest.importorskip("torch", reason="PyTorch writes the files that are read here")
 
 
-def test_files_of_pytorch_are_read(torch, tmp_path):
+@pytest.mark.parametrize("new_format", [True, False])
+def test_files_of_pytorch_are_read(torch, tmp_path, new_format):
     values = {
         "float": torch.randn(3, 5, 3, 3),
         "half": torch.randn(4).half(),
@@ -274,16 +280,59 @@ def test_files_of_pytorch_are_read(torch, tmp_path):
         "scalar": torch.tensor(3),
         "parameter": torch.nn.Parameter(torch.randn(3)),
     }
-    torch.save(values, tmp_path / "a.pth")
-    for name, array in read_all(tmp_path / "a.pth").items():
+    path = tmp_path / "a.pth"
+    torch.save(values, path, _use_new_zipfile_serialization=new_format)
+    for name, array in read_all(path).items():
         expected = values[name].detach().to(torch.float64).numpy()
         np.testing.assert_array_equal(np.float64(array), expected, err_msg=name)
 
 
-def test_whole_models_and_old_files_of_pytorch_are_explained(torch, tmp_path):
+@pytest.mark.parametrize("new_format", [True, False])
+def test_numpy_arrays_beside_a_state_dict_are_ignored(torch, tmp_path, new_format):
+    beside = [np.arange(5), np.float32(2), np.array(["a"]), {"b": np.bool_(True)}]
+    content = {"sampler": beside, "model": {"a": torch.ones(3)}}
+    path = tmp_path / "a.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    np.testing.assert_array_equal(read_all(path)["a"], np.ones(3))
+    torch.save({"a": torch.ones(3), "b": np.ones(3)}, path)
+    assert "its entries b are not tensors" in get_refusal(path)
+
+
+def test_whole_models_of_pytorch_are_explained(torch, tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(3, 2))
-    torch.save(model, tmp_path / "whole.pth")
-    message = get_refusal(tmp_path / "whole.pth")
-    assert "torch.nn.modules.container.Sequential" in message and "model.state_dict()" in message
-    torch.save(model.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert "old format" in get_refusal(tmp_path / "old.pth")
+    for new_format in (True, False):
+        path = tmp_path / f"{new_format}.pth"
+        torch.save(model, path, _use_new_zipfile_serialization=new_format)
+        message = get_refusal(path)
+        assert "torch.nn.modules.container.Sequential" in message and "state_dict()" in message
+
+
+def test_a_damaged_old_file_is_refused(torch, tmp_path):
+    path = tmp_path / "a.pth"
+    values = {"a": torch.arange(40.0), "b": torch.ones(2, 3).double()}
+    torch.save(values, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    for end in range(len(START), len(data), 7):
+        path.write_bytes(data[:end])
+        assert "damaged" in get_refusal(path)
+    for other in (
+        data + b"0",
+        data.replace(b"little_endian", b"1itt1e_endian"),
+        data.replace(b"M\xe9\x03", b"M\xe8\x03"),
+        data.replace((40).to_bytes(8, "little"), (41).to_bytes(8, "little")),
+    ):
+        assert other != data
+        path.write_bytes(other)
+        assert "damaged" in get_refusal(path)
+
+
+def test_an_old_file_runs_nothing(tmp_path):
+    marker = tmp_path / "marker"
+    facts = dumps({"little_endian": True})
+    for kind, pickled in make_malicious_pickles(marker).items():
+        parts = [START, dumps(1001), facts, pickled, dumps([])]
+        for place in range(1, 5):
+            attacked = [*parts[:place], pickled, *parts[place + 1 :]]
+            (tmp_path / "a.pth").write_bytes(b"".join(attacked))
+            get_refusal(tmp_path / "a.pth")
+            assert not marker.exists(), kind

@@ -17,6 +17,8 @@ from dreamsound_jax.networks.cpu import winograd
 # With at most so many cells in a batch, one matrix product over all neighbours is faster than
 # Winograd's products, which read kernels of four times the size.
 FEW_CELLS = 256
+# XLA:CPU has no fast path where a kernel is larger than the map.
+SMALLEST_SIDE = 3
 # With at least so many pairs of channels, Winograd's transforms cost less than they save.
 MANY_PAIRS = 64 * 128
 # Winograd's sums cancel, so that fewer bits are not enough.
@@ -45,12 +47,16 @@ class Forms(NamedTuple):
     points_back: jax.Array | np.ndarray | None = None
 
 
-def make_forms(kernel: jax.Array | np.ndarray) -> Forms:
-    """Returns the `Forms` of a kernel; NumPy arrays of a NumPy array, which compiles nothing."""
-    rows = kernel.reshape(-1, kernel.shape[3]).T
-    if not _suits_winograd(kernel):
-        return Forms(rows)
-    return Forms(rows, *map(winograd.transform_kernel, (kernel, _flip(kernel))))
+def make_forms(kernel: jax.Array | np.ndarray, *, rows: int | None = None) -> Forms:
+    """Returns the `Forms` of a kernel; NumPy arrays of a NumPy array, which compiles nothing.
+
+    `rows` are those of the activations, if they are known.
+    """
+    transposed = kernel.reshape(-1, kernel.shape[3]).T
+    few_rows = rows is not None and rows < SMALLEST_SIDE
+    if few_rows or not _suits_winograd(kernel):
+        return Forms(transposed)
+    return Forms(transposed, *map(winograd.transform_kernel, (kernel, _flip(kernel))))
 
 
 def in_one_batch(method: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
@@ -104,8 +110,8 @@ def choose_method(
 ) -> Callable[[jax.Array, jax.Array, Forms], jax.Array]:
     """Returns the method for activations of a shape, or for their gradient."""
     batch, height, width, _ = shape
-    # XLA:CPU has no fast path where a kernel is larger than the map.
-    if kernel.shape[2] == 1 or min(height, width) < 3 or batch * height * width <= FEW_CELLS:
+    is_small = min(height, width) < SMALLEST_SIDE or batch * height * width <= FEW_CELLS
+    if kernel.shape[2] == 1 or is_small:
         return by_product
     return by_winograd if _suits_winograd(kernel) else by_xla
 
