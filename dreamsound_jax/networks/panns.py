@@ -132,6 +132,7 @@ def weight_shapes(
 
     The layer "input" has a scale and a shift for each mel band, and all others a kernel and a bias.
     """
+    shapes: dict[str, dict[str, tuple[int, ...]]]
     shapes, before = {INPUT: {"scale": (BANDS,), "shift": (BANDS,)}}, 1
     for block, size in enumerate(channels, 1):
         for number in range(1, CONVOLUTIONS + 1):

@@ -12,7 +12,7 @@ import pickle
 import pickletools
 import sys
 from collections.abc import Iterator, Mapping
-from typing import IO
+from typing import IO, Literal
 
 from dreamsound_jax.weights.torch_pickle import MAX_PICKLE_BYTES, Storage, numpy_dtype
 
@@ -38,7 +38,9 @@ class LegacyFile:
         _, version, machine, self.pickled, keys = (_read_pickle(self._file) for _ in range(5))
         if _load_plain(version) != FORMAT_VERSION:
             raise ValueError("not a known version of the format")
-        self._byte_order = "little" if _load_plain(machine)["little_endian"] else "big"
+        self._byte_order: Literal["little", "big"] = "big"
+        if _load_plain(machine)["little_endian"]:
+            self._byte_order = "little"
         self.swaps_bytes = self._byte_order != sys.byteorder
         self._keys, self._first = _load_plain(keys), self._file.tell()
         self._positions: dict[str, int] = {}
