@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 from dreamsound_jax.networks.convolution import convolve, prepare_kernel
 from dreamsound_jax.networks.network import Architecture, Layer
 from dreamsound_jax.networks.pooling import average_pool
+from dreamsound_jax.spectral.interpolate import nearest_indices
 from dreamsound_jax.system.errors import UserError
 
 BANDS = 64
@@ -80,9 +81,10 @@ class PannsNetwork:
 
     def activations(self, spectrogram: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
         """Returns {layer: activation} of one clip; see `network.Network`."""
-        bands = self.weights[INPUT]
-        x = spectrogram.astype(bands["scale"].dtype)
-        x = x * bands["scale"][:, None] + bands["shift"][:, None]
+        # A pyramid level has fewer bands: each is a copy of the band that `resize_nearest` takes.
+        bands = nearest_indices(BANDS, spectrogram.shape[0])
+        scale, shift = (self.weights[INPUT][name][bands, None] for name in ("scale", "shift"))
+        x = spectrogram.astype(scale.dtype) * scale + shift
         return self._continue_from(x[..., None], layers, first=0)
 
     def activations_after(

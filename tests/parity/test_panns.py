@@ -14,6 +14,7 @@ from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import card_from_entries
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.interpolate import resize_nearest
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
@@ -106,6 +107,22 @@ def test_a_converted_network_computes_what_pytorch_does(tmp_path, x64, size, fra
     for name in model.card.architecture.layers:
         compare(found[name], expected[name])
     compare(gradient, expected_gradient)
+
+
+def test_each_band_of_a_pyramid_level_is_treated_as_the_band_that_it_was_taken_from(tmp_path):
+    network = torch_panns.make_network(**torch_panns.SMALL)
+    model = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
+    mel_db = jnp.asarray(draw_mel_db(20), jnp.float32)
+    weights = model.network.weights["input"]
+    kept = {name: array[::4] for name, array in weights.items()}
+    small = model.card.front_end.standardise(resize_nearest(mel_db, (16, 20)))
+    expected = small * kept["scale"][:, None] + kept["shift"][:, None]
+    whole = {name: jnp.full(64, value) for name, value in (("scale", 1.0), ("shift", 0.0))}
+    plain = model.network.replace(weights={**model.network.weights, "input": whole})
+    found = model.network.activations(small, ("relu1_2",))["relu1_2"]
+    np.testing.assert_allclose(
+        found, plain.activations(expected, ("relu1_2",))["relu1_2"], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_cards_statistics_standardise_the_input(tmp_path):

@@ -1,6 +1,7 @@
 """Converting PyTorch files to checkpoints; test_convert_weights.py runs the command itself."""
 
 import dataclasses
+import hashlib
 import json
 
 import jax
@@ -98,6 +99,18 @@ def test_a_file_other_than_the_published_one_needs_noverify_hash(published, tmp_
     assert json.loads((published / "card.json").read_text())["source"]["file"] == "other.pth"
     with pytest.raises(UserError, match="is not the published tiny.pth"):
         convert_weights(other, ConversionRequest("tiny", {}))
+
+
+def test_a_published_file_of_which_only_the_md5_is_known_is_verified(published, pth, tmp_path):
+    card = json.loads((published / "card.json").read_text())
+    del card["source"]["sha256"]
+    card["source"]["md5"] = hashlib.md5(pth.read_bytes()).hexdigest()
+    (published / "card.json").write_text(json.dumps(card))
+    other = write_pth(tmp_path / "other.pth", ARRAYS | {"features.0.bias": np.ones(4, np.float32)})
+    with pytest.raises(UserError, match="its MD5 must be .*--noverify_hash"):
+        convert_weights(other, ConversionRequest("tiny", {}))
+    convert_weights(pth, ConversionRequest("tiny", {}))
+    assert json.loads((published / "card.json").read_text())["source"] == card["source"]
 
 
 def test_a_network_that_was_trained_here_is_not_replaced(pth, tmp_path):
