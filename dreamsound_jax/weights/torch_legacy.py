@@ -6,18 +6,20 @@ begins with the count of its numbers. Published networks of 2019 have this forma
 """
 
 import contextlib
-import io
 import os
-import pickle
-import pickletools
 import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Literal
 
-from dreamsound_jax.weights.torch_pickle import MAX_PICKLE_BYTES, Storage, numpy_dtype
+from dreamsound_jax.weights.torch_pickle import (
+    Storage,
+    cut_first_pickle,
+    load_plain_pickle,
+    numpy_dtype,
+)
 
-START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
-"""The first bytes of such a file."""
+START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""The first bytes of such a file: the pickle of the number 0x1950A86A20F9469CFC6C."""
 FORMAT_VERSION = 1001
 COUNT_BYTES = 8
 
@@ -35,13 +37,13 @@ class LegacyFile:
         """Opens a file, which `stack` will close; raises many kinds of errors if it is damaged."""
         self.path = path
         self._file = stack.enter_context(open(path, "rb"))  # noqa: SIM115
-        _, version, machine, self.pickled, keys = (_read_pickle(self._file) for _ in range(5))
-        if _load_plain(version) != FORMAT_VERSION:
+        _, version, machine, self.pickled, keys = (cut_first_pickle(self._file) for _ in range(5))
+        if load_plain_pickle(version) != FORMAT_VERSION:
             raise ValueError("not a known version of the format")
         self._byte_order: Literal["little", "big"]
-        self._byte_order = "little" if _load_plain(machine)["little_endian"] else "big"
+        self._byte_order = "little" if load_plain_pickle(machine)["little_endian"] else "big"
         self.swaps_bytes = self._byte_order != sys.byteorder
-        self._keys, self._first = _load_plain(keys), self._file.tell()
+        self._keys, self._first = load_plain_pickle(keys), self._file.tell()
         self._positions: dict[str, int] = {}
 
     def measure_storages(self, storages: Mapping[str, Storage]) -> dict[str, int]:
@@ -72,25 +74,3 @@ class LegacyFile:
         with open(self.path, "rb") as file:
             file.seek(self._positions[key] + offset)
             yield file
-
-
-def _read_pickle(file):
-    """Returns the bytes of the pickle that begins here, and moves to its end."""
-    start = file.tell()
-    data = file.read(MAX_PICKLE_BYTES)
-    for opcode, _, position in pickletools.genops(data):
-        if opcode.name == "STOP":
-            file.seek(start + position + 1)
-            return data[: position + 1]
-    raise ValueError("a pickle has no end")
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads numbers, strings, lists and dictionaries, and resolves no name."""
-
-    def find_class(self, module, name):
-        raise ValueError("not plain data")
-
-
-def _load_plain(data):
-    return _PlainUnpickler(io.BytesIO(data)).load()

@@ -12,7 +12,7 @@ import pickle
 import pickletools
 import sys
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -106,6 +106,24 @@ def read_state_dict_pickle(
         raise UserError(f"{path} is damaged or not a state dict; {advice}") from error
 
 
+def cut_first_pickle(file: IO[bytes]) -> bytes:
+    """Returns the bytes of the pickle that begins at a file's position, and moves to its end.
+
+    Raises:
+      ValueError: the pickle has no end within `MAX_PICKLE_BYTES`.
+    """
+    start, stream = file.tell(), io.BytesIO(file.read(MAX_PICKLE_BYTES))
+    collections.deque(pickletools.genops(stream), maxlen=0)  # This reads to the pickle's end.
+    file.seek(start + stream.tell())
+    return stream.getvalue()[: stream.tell()]
+
+
+def load_plain_pickle(data: bytes) -> Any:
+    """Reads numbers, strings, lists and dictionaries; raises an error if the pickle has others."""
+    _check_opcodes(data)
+    return _PlainUnpickler(io.BytesIO(data)).load()
+
+
 def advise_to_save_state_dict(path: str | os.PathLike) -> str:
     """Returns advice for messages: how to save a file that this reader accepts."""
     return f"in PyTorch, save only the state dict: torch.save(model.state_dict(), {str(path)!r})"
@@ -166,6 +184,13 @@ class _Ignored:
 
     def __setstate__(self, _):
         pass
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Resolves no name, so it can call nothing."""
+
+    def find_class(self, module, name):
+        raise ValueError("not plain data")
 
 
 class _StateDictUnpickler(pickle.Unpickler):

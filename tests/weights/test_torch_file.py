@@ -326,6 +326,12 @@ def test_a_damaged_old_file_is_refused(torch, tmp_path):
         assert "damaged" in get_refusal(path)
 
 
+def test_an_old_file_whose_nested_tuples_would_crash_python_is_refused(tmp_path):
+    nested = b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s."
+    (tmp_path / "a.pth").write_bytes(START + dumps(1001) + nested + dumps({}) + dumps([]))
+    assert "damaged" in get_refusal(tmp_path / "a.pth")
+
+
 def test_an_old_file_runs_nothing(tmp_path):
     marker = tmp_path / "marker"
     facts = dumps({"little_endian": True})
