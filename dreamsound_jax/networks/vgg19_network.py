@@ -32,7 +32,7 @@ def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) 
 
     Example:
       >>> architecture(16, width=0.25, hidden=256).layer("relu3_4")
-      Layer(name='relu3_4', channels=64, stride=(4, 4), reach=25)
+      Layer(name='relu3_4', channels=64, stride=(4, 4), reach=25, pools=())
     """
     stages, stride, reach = [], 1, 0
     for stage, count in CONVOLUTIONS.items():

@@ -40,6 +40,7 @@ def numbers_of(folder):
     return sorted({record["number"] for record in records_of(folder)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_killed_process_stops_no_other_and_the_same_command_completes_the_run(
     killed, flags, tmp_path
@@ -87,6 +88,7 @@ def test_without_a_seed_the_others_wait_for_process_0_and_say_so_in_the_end(flag
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_processes_of_a_cluster_find_out_which_they_are(flags, tmp_path):
     """With the variables that Slurm sets; process 1 is started first, and waits."""
     slurm = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}

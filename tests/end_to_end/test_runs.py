@@ -91,6 +91,7 @@ def kill_when(process, reached):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_ends_whole(tiny_checkpoint, tmp_path):
     """At random moments; in the end all files are those of a run that was not killed."""
     count = 20 + 20 * KILLS

@@ -166,6 +166,7 @@ def memory_of_a_frame(measures, owned, frames=32_768):
     return (many - few) / (4 * BANDS * frames / 2)
 
 
+@pytest.mark.slow
 def test_a_longer_clip_needs_memory_for_little_more_than_its_own_frames():
     assert memory_of_a_frame(mean_squares("relu3_1"), WHOLE) > 12
     measures = (*mean_squares("relu1_2", "relu3_1"), LogProbability("output"))

@@ -125,6 +125,7 @@ def test_the_end_of_a_longer_sound_is_kept_and_a_shorter_one_repeated():
     assert shorter.tolist() == jnp.tile(once, 3)[-30000:].tolist()
 
 
+@pytest.mark.slow
 def test_transforms_are_applied_in_order_and_can_be_vmapped():
     sounds = jnp.asarray(np.stack([tone(), tone(frequency=600.0)]), jnp.float32)
     chain = (("time_stretch", 0.8), ("pitch_shift", 12.0), ("time_roll", 0.2))

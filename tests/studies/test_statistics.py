@@ -36,6 +36,7 @@ def make_correlated_ends(rng, *, inputs, seeds):
         yield from make_ends(ratios[:, seed], seed=seed, optimizer="adam")
 
 
+@pytest.mark.slow
 def test_intervals_by_input_cover_the_truth_where_pooled_ones_do_not():
     rng, trials = np.random.default_rng(1), 200
     by_input = pooled = 0
@@ -50,6 +51,7 @@ def test_intervals_by_input_cover_the_truth_where_pooled_ones_do_not():
     assert pooled / trials < 0.80
 
 
+@pytest.mark.slow
 def test_the_test_by_input_keeps_its_level_where_a_pooled_one_does_not():
     rng, trials = np.random.default_rng(2), 60
     by_input = pooled = 0

@@ -128,6 +128,7 @@ def test_an_optimizer_dreams_the_same_in_a_program_of_several():
     np.testing.assert_allclose(together.parameters[1], alone[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_dream_whose_cells_reach_their_limit_has_failed():
     model, clips = tiny.tiny_model(), read_pieces({"lr": 0.1}, {"lr": 1e3})
     dreamed = trace.dream_batch(model, clips, optimizers=OPTIMIZERS, every_step=False)
