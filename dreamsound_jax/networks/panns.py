@@ -39,7 +39,7 @@ def architecture(num_classes: int, *, channels: Sequence[int], pools: int) -> Ar
 
     Example:
       >>> architecture(527, channels=[64, 128, 256, 512], pools=4).layer("relu3_2")
-      Layer(name='relu3_2', channels=256, stride=(4, 4), reach=17)
+      Layer(name='relu3_2', channels=256, stride=(4, 4), reach=17, pools=())
     """
     _check_size(channels, pools)
     stages, stride, reach = [], 1, 0

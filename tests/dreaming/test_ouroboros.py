@@ -87,6 +87,7 @@ def test_the_first_round_is_the_single_dream(plain_rounds):
     np.testing.assert_array_equal(first.climb.objective, single.climb.objective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)
 def test_a_transform_is_applied_to_the_sound_between_two_dreams(domain):
     """It is slower by a fifth, and the last input length of it is kept, as by librosa."""

@@ -66,6 +66,7 @@ def test_a_killed_process_stops_no_other_and_the_same_command_completes_the_run(
     assert len(files_of(out)) == 4 * COUNT
 
 
+@pytest.mark.slow
 def test_a_process_that_is_done_does_not_wait_for_one_with_much_more_to_do(flags, tmp_path):
     uneven = (*flags, "--sweep=num_iterations=2,20000", "--seed=1")
     running = [start_process(number, *uneven, cwd=tmp_path) for number in range(2)]

@@ -142,6 +142,7 @@ def test_a_dream_whose_cells_reach_their_limit_has_failed():
     assert 0 < rows[0]["distance_db"] < rows[1]["distance_db"]
 
 
+@pytest.mark.slow
 def test_a_dream_without_a_gradient_has_failed():
     deaf = jax.tree.map(jnp.zeros_like, tiny.tiny_network())
     model, clips = Model(tiny.CARD, deaf), read_pieces({}, {})
