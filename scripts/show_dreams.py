@@ -2,7 +2,9 @@
 
     python scripts/show_dreams.py --checkpoint=checkpoints/gm --input=tests/data/loop_amen.flac
 
-It uses the real command. Noise dreams towards each class in both domains, by large steps; the table
+    python scripts/show_dreams.py --checkpoint=checkpoints/mtt --classes=sitar,opera,choir,techno
+
+It uses the real command. Noise dreams towards classes in both domains, by large steps; the table
 has the probability of the class on the spectrogram and on the written sound. Then the input dreams
 by a layer of each stage, as dreamsound does by default, and the picture shows these dreams side by
 side.
@@ -25,9 +27,9 @@ from studies.command import run_dreamsound
 from studies.report import describe_run
 
 DOMAINS = ("mel", "sound")
-LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")  # Each ends a stage.
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the folder of the network", required=True)
+_CLASSES = flags.DEFINE_list("classes", None, "classes to dream towards; by default all")
 _INPUT = flags.DEFINE_string("input", "noise", "the input of the picture")
 _LR = flags.DEFINE_float("lr", 0.04, "the size of a step towards a class", 0.0)
 _NUM_ITERATIONS = flags.DEFINE_integer(
@@ -42,12 +44,13 @@ _SEED = flags.DEFINE_integer("seed", 0, "the seed of all dreams", 0)
 def main():
     folder = Path(_CHECKPOINT.value)
     card, entries = read_card(folder), read_entries(folder)
-    wanted = [(domain, name) for domain in DOMAINS for name in card.classes]
+    names = _CLASSES.value or card.classes
+    wanted = [(domain, name) for domain in DOMAINS for name in names]
     rows = [_measure_class(folder, *pair) for pair in tqdm(wanted, desc="classes", disable=None)]
     seed = f"--seed={_SEED.value}"
     dreamed = {
         layer: _dream(folder, f"--input={_INPUT.value}", f"--layers_to_use={layer}", seed)[1]
-        for layer in tqdm(LAYERS, desc="layers", disable=None)
+        for layer in tqdm(_last_relus(card.architecture), desc="layers", disable=None)
     }
     title = f"{Path(_INPUT.value).name}, dreamed by a layer of each stage of {entries['name']}"
     drawn = draw_layers(title, dreamed, scale_of(card.front_end))
@@ -63,6 +66,15 @@ def main():
     write_cards(folder, entries)
     right = sum(row["heard_as"] == row["class"] for row in rows)
     print(f"{folder}: {right} of {len(rows)} written sounds are heard as the class they dream of")
+
+
+def _last_relus(architecture):
+    """Returns the last ReLU of each stage before the head."""
+    stages = [
+        [layer.name for layer in stage if layer.reach is not None] for stage in architecture.stages
+    ]
+    relus = [[name for name in stage if name.startswith("relu")] for stage in stages]
+    return [names[-1] for names in relus if names]
 
 
 def _list_flags():

@@ -105,7 +105,7 @@ def _render_dreams(card):
     total = len(dreams["rows"])
     return f"""## Dreams
 
-Dreams from noise towards each class, in both domains, made with
+Dreams from noise towards classes, in both domains, made with
 
     dreamsound {dreams["flags"]}
 
