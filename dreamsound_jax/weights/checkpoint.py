@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def write_checkpoint(
     *,
     size: int,
     files: Mapping[str, bytes] | None = None,
+    check: Callable[[Path], None] = lambda folder: None,
 ) -> None:
     """Writes a checkpoint completely or not at all.
 
@@ -41,11 +42,13 @@ def write_checkpoint(
       card: the entries of the model card, as JSON types; see `render_model_card`.
       size: the size of all arrays together, in bytes.
       files: {file name: contents} of further files.
+      check: called with the folder of the whole checkpoint before it takes its place; what it
+        raises leaves everything as it was.
 
     Raises:
       UserError: the disk is full or not writable, or `folder` holds something other than a
-        checkpoint, or `layers` raised it. An existing checkpoint is left unchanged, and no
-        temporary files remain.
+        checkpoint, or `layers` or `check` raised it. An existing checkpoint is left unchanged,
+        and no temporary files remain.
     """
     folder = Path(folder).absolute()
     check_destination(folder, size=size)
@@ -57,6 +60,7 @@ def write_checkpoint(
         write_cards(new, card)
         for name, content in (files or {}).items():
             (new / name).write_bytes(content)
+        check(new)
         _replace_folder(folder, new, old)
     except UserError:
         raise

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
 import jax
@@ -40,22 +39,27 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
     _refuse_to_replace_trained_network(request.folder)
     with open_layers(path, card, entries) as (layers, statistics):
         entries |= statistics | _describe_source(path, request)
-        license = read_license(path, entries)
-        write_checkpoint(request.folder, layers, entries, size=size, files=license)
-    lines = [f"wrote {request.folder}; use it with {request.model_flag}"]
-    if size <= MOST_HEARD or "heard_in_drums" in entries:
-        lines.append(_let_hear(request.folder, entries))
+        lines = [f"wrote {request.folder}; use it with {request.model_flag}"]
+
+        def let_hear(folder):
+            if size <= MOST_HEARD or "heard_in_drums" in entries:
+                lines.append(_describe_hearing(folder, entries))
+
+        write_checkpoint(
+            request.folder,
+            layers,
+            entries,
+            size=size,
+            files=read_license(path, entries),
+            check=let_hear,
+        )
     return "\n".join(lines)
 
 
-def _let_hear(folder, entries):
-    """Returns what a network hears; one that hears something else than it must is removed."""
+def _describe_hearing(folder, entries):
+    """Says what a network hears; UserError if it must hear something else."""
     heard = hear_reference(folder)
-    try:
-        check_hearing(heard, entries)
-    except UserError:
-        shutil.rmtree(folder)
-        raise
+    check_hearing(heard, entries)
     words = ", ".join(f"{name} {probability:.0%}" for name, probability in heard.items())
     return f"in {SOUND} it hears {words}: if that cannot be, the front end is another"
 

@@ -1,6 +1,5 @@
 """Downloads published weights."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +75,6 @@ def _download_package(source):
 
 
 def _is_whole(file, source):
-    if not file.exists():
-        return False
-    return hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
+    import pooch
+
+    return file.exists() and pooch.file_hash(file, alg="sha256") == source["sha256"]

@@ -39,6 +39,20 @@ def tiny(tmp_path_factory):
     return folder
 
 
+def test_what_a_check_refuses_leaves_the_old_checkpoint(tmp_path):
+    write(tmp_path / "a", 3.0)
+    before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
+
+    def refuse(folder):
+        assert (folder / "card.json").exists() and (folder / "weights").exists()
+        raise UserError("it hears something else")
+
+    with pytest.raises(UserError, match="hears something else"):
+        write(tmp_path / "a", 4.0, check=refuse)
+    after = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    assert after == before and [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_checkpoint_is_loaded_from_its_folder(tiny):
     model = loading.load_model(checkpoint=tiny)
     assert model.card == CARD
