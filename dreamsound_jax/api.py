@@ -46,12 +46,16 @@ OUROBOROS_OPTIONS = (
     "crossfade",
     "stabilise",
 )
+# Options of clips that the argument `model` stands for, or that only a run of the command has.
+NOT_OF_DREAM = (
+    *("model", "clip_length", "sine_freq", "loudness", "stop_overcooked"),
+    *OUROBOROS_OPTIONS,
+)
 # The options that say how a sound is dreamed, and not what a run of the command does.
 DREAM_OPTIONS = tuple(
     name
     for name, field in FIELDS.items()
-    if field.metadata["role"] != "run"
-    and name not in ("clip_length", "sine_freq", "loudness", "stop_overcooked", *OUROBOROS_OPTIONS)
+    if field.metadata["role"] != "run" and name not in NOT_OF_DREAM
 )
 
 

@@ -41,6 +41,25 @@ def level_shapes(shape: tuple[int, ...], *, size: int, ratio: float) -> list[tup
     return shapes
 
 
+def count_levels(bands: int, *, at_least: int, ratio: float, most: int) -> int:
+    """Returns how many levels a pyramid can have if the smallest must have so many mel bands.
+
+    Args:
+      bands: mel bands of the clip.
+      at_least: mel bands that the smallest level must have.
+      ratio: how many times larger each level is than the one before it.
+      most: the number of levels is from 1 to this.
+
+    Example:
+      >>> count_levels(128, at_least=16, ratio=2.0, most=3)
+      3
+      >>> count_levels(64, at_least=32, ratio=2.0, most=3)
+      2
+    """
+    counts = range(most, 1, -1)
+    return next((count for count in counts if round(bands * ratio ** (1 - count)) >= at_least), 1)
+
+
 def check_bands(shapes: list[tuple[int, int]], *, at_least: int, layer: str) -> None:
     """Raises UserError if a level has fewer mel bands than a layer needs."""
     smallest = min(shapes)

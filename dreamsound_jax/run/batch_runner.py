@@ -1,6 +1,7 @@
 """Dreams batches, and finds out which clip is to blame where one cannot be dreamed."""
 
 import logging
+from collections.abc import Mapping
 
 import jax
 from etils import epath
@@ -27,9 +28,9 @@ class BatchRunner:
       busy_seconds: for which the device was busy.
     """
 
-    def __init__(self, model: Model, plan: Plan, warm_up: WarmUp):
-        """Prepares to dream by `plan`."""
-        self._model, self._plan, self._warm_up = model, plan, warm_up
+    def __init__(self, models: Mapping[str, Model], plan: Plan, warm_up: WarmUp):
+        """Prepares to dream by `plan`; `models` has the network of each clip, by `--model`."""
+        self._models, self._plan, self._warm_up = models, plan, warm_up
         warm_up.expect(plan)
         self._dream = dreams.dream_sources
         if plan.creates_ouroboros:
@@ -69,9 +70,10 @@ class BatchRunner:
 
     def _begin(self, part, progress, folder):
         progress.begin(len(part))
-        self._warm_up.dreams(self._model, fill_batch(part, self.size))
+        model = self._models[part[0].plan.model]
+        self._warm_up.dreams(model, fill_batch(part, self.size))
         return self._dream(
-            self._model,
+            model,
             part,
             self._plan,
             size=self.size,

@@ -19,6 +19,10 @@ NEUTRAL_STRENGTH = 85.0
 """The strength that changes nothing: the other options are as they are."""
 
 
+# The number of passes by default, if the network has mel bands for them.
+MOST_LEVELS = 3
+
+
 class DomainDefaults(NamedTuple):
     """The defaults of a domain.
 
@@ -152,7 +156,9 @@ class Options:
     )
 
     # What to dream of.
-    model: str = option("gm", "Name of the network; --list_models shows all of them.", role="run")
+    model: str = option(
+        "gm", "Name of the network; --list_models shows all of them.", role="program"
+    )
     checkpoint: str | None = option(
         None, "Folder of a trained or converted network, instead of --model.", role="run"
     )
@@ -201,9 +207,11 @@ class Options:
         role="data",
         at_least=0.0,
     )
-    pyramid_size: int = option(
-        3,
-        "Number of passes, from coarse to fine. More passes change longer and broader structures.",
+    pyramid_size: int | None = option(
+        None,
+        "Number of passes, from coarse to fine. More passes change longer and broader structures. "
+        f"By default {MOST_LEVELS}, or fewer if the layer needs more mel bands than the coarsest "
+        "pass would have.",
         role="program",
         at_least=1,
     )

@@ -44,6 +44,7 @@ class ClipPlan:
     """How one clip is dreamed.
 
     Attributes:
+      model: the option of this name.
       card: of the model.
       changes: {option: value} in which the clip differs from the run.
       domain: "sound" or "mel".
@@ -62,6 +63,7 @@ class ClipPlan:
       given_objective: an objective in place of the one of `layers`.
     """
 
+    model: str
     card: Card
     changes: Mapping[str, Any]
     domain: str
@@ -168,7 +170,8 @@ class ClipPlan:
     @property
     def static(self) -> tuple:
         """What clips of one batch must have in common, besides the shape of their sounds."""
-        return (self.domain, self.layers, self.iterates, self.program(), self.ouroboros)
+        program = self.program()
+        return (self.model, self.domain, self.layers, self.iterates, program, self.ouroboros)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import itertools
 import logging
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dreamsound_jax.networks.loading import Model
@@ -37,7 +37,7 @@ class ProcessRun:
 
     def __init__(
         self,
-        model: Model,
+        models: Mapping[str, Model],
         plan: Plan,
         *,
         flags: dict[str, Any],
@@ -50,7 +50,7 @@ class ProcessRun:
         """Prepares the run; nothing is written yet.
 
         Args:
-          model: the network, on all devices of this process, and its card.
+          models: {model: its card, and its network on all devices of this process}.
           plan: of the run.
           flags: the options as they are written to params.json.
           command: the command line that repeats this run, except for the seed.
@@ -59,11 +59,11 @@ class ProcessRun:
           resumes: whether the folder holds a run that is resumed.
           warm_up: compiles programs before they are needed.
         """
-        self._model, self._plan, self._flags, self._command = model, plan, flags, command
+        self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
         self._folder = make_folder(output_dir) if resumes else None
         self._unread: list[tuple[Job, Exception]] = []
-        self._batches = BatchRunner(model, plan, warm_up)
+        self._batches = BatchRunner(models, plan, warm_up)
         self._next_page = time.monotonic() + SECONDS_BETWEEN_PAGES
 
     def dream(self, inputs: Sequence[str], *, earlier_inputs: Sequence[str] | None = None) -> int:
@@ -116,8 +116,9 @@ class ProcessRun:
         own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
         if not self._share.index:
-            network = self._model.card.name
-            log.info("dreaming by the network %s on %s", network, devices.describe())
+            names = [model.card.name for model in self._models.values()]
+            kind = "network" if len(names) == 1 else "networks"
+            log.info("dreaming by the %s %s on %s", kind, ", ".join(names), devices.describe())
         # Of several processes only the first shows how far it is.
         with Progress(own, done_before, shown=not self._share.index) as progress:
             writers = Writers(

@@ -3,6 +3,8 @@
 Nothing that runs after `resolve` sees the options.
 """
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,35 +13,39 @@ from dreamsound_jax.dreaming.optimizers import (
     make_steps,
 )
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
+from dreamsound_jax.dreaming.pyramid import count_levels
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, Options
+from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.strength import apply_strength, distance_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
-def resolve(options: Options, card: Card) -> Plan:
+def resolve(options: Options, card: Card, *, swept_cards: Mapping[str, Card] | None = None) -> Plan:
     """Checks the options, and returns what a run does.
 
     Args:
       options: with a seed.
       card: of the model.
+      swept_cards: {model: its card} of the models that are swept, if any are.
 
     Raises:
       UserError: an option is wrong whatever the clips are; the message names it, and what it must
         be.
     """
     check_options(options)
-    if options.sample_rate not in (None, card.front_end.sample_rate):
-        raise UserError(
-            f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
-            f"{card.name} hears, and is {options.sample_rate}; files of any rate are resampled"
-        )
+    clips = []
+    for changes in combinations(options.sweep):
+        asked = apply_strength(apply_changes(options, changes))
+        if swept_cards is None:
+            clips.append(_clip_plan(asked, changes, card))
+        else:
+            clips.append(_swept_clip_plan(asked, changes, swept_cards[asked.model]))
     return Plan(
         inputs=tuple(options.input),
-        clips=tuple(_clip_plan(options, changes, card) for changes in combinations(options.sweep)),
+        clips=tuple(clips),
         num_clips=options.num_clips,
         seed=options.seed,
         batch_size=options.batch_size,
@@ -55,10 +61,24 @@ def _dtype(options):
     return jnp.float64 if options.precision == "float64" else jnp.float32
 
 
-def _clip_plan(options, changes, card):
-    asked = apply_strength(apply_changes(options, changes))
+def _swept_clip_plan(asked, changes, card):
+    """Returns the plan of a clip; what is wrong for one of several models names this model."""
+    try:
+        return _clip_plan(asked, changes, card)
+    except UserError as error:
+        raise UserError(f"model {asked.model}: {error}") from None
+
+
+def _clip_plan(asked, changes, card):
+    if asked.sample_rate not in (None, card.front_end.sample_rate):
+        raise UserError(
+            f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
+            f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
+        )
     layers = _layers(asked, card)
+    pyramid_size = asked.pyramid_size or _default_levels(asked, layers, card)
     return ClipPlan(
+        model=asked.model,
         card=card,
         changes=changes,
         domain=asked.domain,
@@ -68,7 +88,7 @@ def _clip_plan(options, changes, card):
         class_weight=1.0 if asked.class_objective == "towards" else -1.0,
         optimizer=asked.optimizer,
         steps=_steps(asked),
-        pyramid_size=asked.pyramid_size,
+        pyramid_size=pyramid_size,
         pyramid_ratio=asked.pyramid_ratio,
         pyramid_roll=asked.pyramid_roll,
         replace_detail=asked.replace_detail,
@@ -84,7 +104,15 @@ def _clip_plan(options, changes, card):
         preset=asked.preset,
         strength=asked.strength,
         dtype=_dtype(asked),
-        ouroboros=_ouroboros(asked) if asked.create_ouroboros else None,
+        ouroboros=_ouroboros(asked, pyramid_size) if asked.create_ouroboros else None,
+    )
+
+
+def _default_levels(asked, layers, card):
+    """Returns how many levels a pyramid has for which no number is given."""
+    at_least, _ = card.architecture.deepest(layers).stride
+    return count_levels(
+        card.front_end.n_mels, at_least=at_least, ratio=asked.pyramid_ratio, most=MOST_LEVELS
     )
 
 
@@ -128,7 +156,7 @@ def _steps(options):
     )
 
 
-def _ouroboros(options):
+def _ouroboros(options, pyramid_size):
     chain = chain_of(options)
     return OuroborosPlan(
         length=options.ouroboros_length,
@@ -136,7 +164,7 @@ def _ouroboros(options):
             chain=chain,
             stabilise=options.stabilise,
             crossfade=options.crossfade,
-            pyramid_size=options.pyramid_size,
+            pyramid_size=pyramid_size,
             pyramid_ratio=options.pyramid_ratio,
             pyramid_roll=options.pyramid_roll,
         ),

@@ -5,8 +5,6 @@ import secrets
 from dataclasses import asdict, replace
 
 from dreamsound_jax.audio.find import find_inputs
-from dreamsound_jax.networks.card import Card
-from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.outputs.folder import (
     find_earlier_run,
     make_folder,
@@ -15,14 +13,14 @@ from dreamsound_jax.outputs.folder import (
 )
 from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
-from dreamsound_jax.run.options import RESUMABLE_WITH_OTHER, Options
+from dreamsound_jax.run.models import load_models, place_on_devices
+from dreamsound_jax.run.options import MOST_LEVELS, RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import draw_targets
 from dreamsound_jax.run.unused import list_unused
 from dreamsound_jax.run.warm_up import WarmUp
-from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import ALONE, Share
 
@@ -59,15 +57,15 @@ def run(
     if not found and not earlier:
         return len(missing)
     warm_up = WarmUp()
-    warm_up.draws(options.batch_size, options.pyramid_size)
-    model = load_model(options.model, checkpoint=options.checkpoint, dtype=options.precision)
+    warm_up.draws(options.batch_size, options.pyramid_size or MOST_LEVELS)
+    models = load_models(options)
     if share.index and not earlier and options.seed is None:
-        resolve(options, model.card)  # What is wrong is said before anything is waited for.
+        _resolve(options, models)  # What is wrong is said before anything is waited for.
         earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
-    plan = resolve(options, model.card)
-    _warn_of_unused(options, plan, model.card)
-    model = Model(model.card, devices.replicate(model.network))
+    plan = _resolve(options, models)
+    _warn_of_unused(options, plan)
+    models = place_on_devices(models)
     if share.count > 1 and not earlier and found:
         _begin_together(options, plan, found, command)
         earlier = _find_earlier(options)
@@ -75,7 +73,7 @@ def run(
     if earlier_inputs is not None:
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
     process_run = ProcessRun(
-        model,
+        models,
         plan,
         flags=asdict(options),
         command=command,
@@ -85,6 +83,12 @@ def run(
         warm_up=warm_up,
     )
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
+
+
+def _resolve(options, models):
+    cards = {name: model.card for name, model in models.items()}
+    first, *others = cards.values()
+    return resolve(options, first, swept_cards=cards if others else None)
 
 
 def _find_earlier(options):
@@ -118,11 +122,11 @@ def _choose_seed(options, earlier):
     return earlier["seed"] if earlier else secrets.randbelow(2**31)
 
 
-def _warn_of_unused(options: Options, plan: Plan, card: Card):
+def _warn_of_unused(options: Options, plan: Plan):
     for message in list_unused(options):
         log.warning("%s", message)
     without_class = [clip for clip in plan.clips if not clip.dreams_of_class]
-    output = card.architecture.class_layer
+    output = plan.clips[0].card.architecture.class_layer
     if any(clip.target is not None for clip in without_class) or (
         options.target_class_index != -1 and without_class
     ):

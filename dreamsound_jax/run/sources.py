@@ -188,15 +188,14 @@ def draw_targets(jobs: list[Job]) -> dict[str, str]:
     asked = [job for job in jobs if job.plan.dreams_of_class]
     if not asked:
         return {}
-    card = asked[0].plan.card
 
-    def draw(seed, draw):
-        return draw_class(draw_keys(seed, draw).target, len(card.classes))
+    def draw(seed, draw, count):
+        return draw_class(draw_keys(seed, draw).target, count)
 
-    numbers = zip(*[(job.plan.seed, job.draw) for job in asked])
+    numbers = zip(*[(job.plan.seed, job.draw, len(job.plan.card.classes)) for job in asked])
     drawn = jax.vmap(draw)(*(np.array(each) for each in numbers)).tolist()
     indices = [d if job.plan.target is None else job.plan.target for job, d in zip(asked, drawn)]
-    return {job.name: card.classes[index] for job, index in zip(asked, indices)}
+    return {job.name: job.plan.card.classes[index] for job, index in zip(asked, indices)}
 
 
 def _check_length(source):

@@ -46,7 +46,7 @@ _NEEDS = (
     ),
     _Need(
         "with --pyramid_size=1",
-        lambda options: options.pyramid_size > 1,
+        lambda options: options.pyramid_size != 1,
         ("pyramid_ratio", "optimizer_state"),
     ),
     _Need(

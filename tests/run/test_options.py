@@ -52,7 +52,7 @@ def test_what_is_no_tuple_of_strings_is_refused(given, message):
 
 def test_every_option_says_what_it_decides():
     assert {field.metadata["role"] for field in FIELDS.values()} == {*typing.get_args(Role)}
-    assert {name for name in FIELDS if name not in SWEEPABLE} >= {"input", "model", "sweep"}
+    assert {name for name in FIELDS if name not in SWEEPABLE} >= {"input", "checkpoint", "sweep"}
     assert {"lr", "layers_to_use", "seed", "target_class"} <= {*SWEEPABLE}
     assert {*RESUMABLE_WITH_OTHER} <= {*FIELDS}
     assert not {*RESUMABLE_WITH_OTHER} & {*SWEEPABLE}

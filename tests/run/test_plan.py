@@ -235,6 +235,41 @@ def test_layers_are_those_asked_for_or_follow_from_the_class():
     ]
 
 
+def test_by_default_a_pyramid_has_no_level_of_fewer_bands_than_the_layer_needs():
+    cnn14 = read_card(shipped("checkpoints") / "cnn14")
+
+    def sizes(card=cnn14, **changes):
+        return [clip.pyramid_size for clip in tiny.plan(card, **changes).clips]
+
+    layers = (("relu4_2",), ("relu5_2",), ("relu4_2", "relu6_2"), ("output",))
+    assert sizes(sweep={"layers_to_use": layers}) == [3, 3, 2, 2]
+    assert sizes(sweep={"layers_to_use": layers}, pyramid_ratio=4.0) == [2, 2, 1, 1]
+    assert sizes(layers_to_use=("relu6_2",), pyramid_size=3) == [3]
+    assert sizes(layers_to_use=("iterate",), create_ouroboros=True) == [2]
+    assert sizes(GM, sweep={"layers_to_use": (("relu1_1",), ("output",))}) == [3, 3]
+
+
+def test_models_that_are_swept_have_their_own_layers_classes_and_rates():
+    cards = {name: read_card(shipped("checkpoints") / name) for name in ("gm", "mtt")}
+
+    def plan(**changes):
+        sweep = {"model": ("gm", "mtt")}
+        return resolve(tiny.options(sweep=sweep, **changes), cards["gm"], swept_cards=cards)
+
+    clips = plan(target_class="guitar").clips
+    assert [clip.card.classes[clip.target] for clip in clips] == ["guitar", "guitar"]
+    assert [clip.card.front_end.sample_rate for clip in clips] == [22050, 16000]
+    assert clips[0].static != clips[1].static
+    for changes, message in (
+        ({"layers_to_use": ("relu3_4",)}, "model mtt: no layer 'relu3_4' (did you mean relu4?)"),
+        ({"target_class": "organ"}, "model mtt: no class 'organ'"),
+        ({"sample_rate": 22050}, "model mtt: --sample_rate must be 16000, the rate at which"),
+    ):
+        with pytest.raises(UserError) as error:
+            plan(**changes)
+        assert str(error.value).startswith(message)
+
+
 def test_classes_are_found_by_name_or_index_and_else_drawn():
     def target(**changes):
         return tiny.plan(**changes).clips[0].target

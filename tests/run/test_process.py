@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.run import dreams, process
+from dreamsound_jax.run import dreams, models, process
 from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.writers import PendingClips
@@ -26,7 +26,7 @@ FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 
 @pytest.fixture
 def run(tmp_path, monkeypatch, caplog):
     """Runs with `dream` in place of a dream; returns how many failed, and (clips, size) of each."""
-    monkeypatch.setattr(runs, "load_model", lambda *_, **__: Model(tiny.CARD, ()))
+    monkeypatch.setattr(models, "load_model", lambda *_, **__: Model(tiny.CARD, ()))
     monkeypatch.setattr(process, "write_clip", lambda folder, record: record)
     caplog.set_level(logging.INFO, logger="dreamsound_jax")
 
@@ -225,7 +225,7 @@ def test_what_is_wrong_whatever_the_clips_are_is_found_before_the_network_is_loa
     def load_model(*arguments, **keywords):
         raise AssertionError("the network is loaded")
 
-    monkeypatch.setattr(runs, "load_model", load_model)
+    monkeypatch.setattr(models, "load_model", load_model)
     for changes in ({"lr": float("nan")}, {"sweep": {"lr": (0.1, -1.0)}}):
         with pytest.raises(UserError, match="--lr must be"):
             run(do_nothing, **changes)

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from dreamsound_jax.audio.loudness import measure_loudness
+from dreamsound_jax.run import models
 from dreamsound_jax.run.run import run as run_options
 from tests.helpers import tiny
 from tests.helpers.clips import OF_RUN, check_clip, facts_of, files_of, records_of
@@ -184,6 +185,31 @@ def test_a_sweep_is_a_grid_of_clips_that_drew_the_same(run, tmp_path, caplog):
     # Each is what it is alone, with those options, though lr was data of one program.
     assert not run("alone", layers_to_use=layers[1], lr=0.2)
     wavs = [tmp_path / "out/00003-noise.wav", tmp_path / "alone/00000-noise.wav"]
+    assert wavs[0].read_bytes() == wavs[1].read_bytes()
+
+
+def test_models_are_swept_and_each_clip_is_what_it_is_by_its_model_alone(
+    run, tiny_checkpoint, tmp_path, monkeypatch, caplog
+):
+    folders = {"gm": tiny_checkpoint, "mtt": write_checkpoint(tmp_path / "other", bias=0.1)}
+    card = json.loads((folders["mtt"] / "card.json").read_text())
+    card |= {"name": "other", "classes": list("abcdef"), "front_end": {"sample_rate": 16000}}
+    (folders["mtt"] / "card.json").write_text(json.dumps(card))
+    load = models.load_model
+    monkeypatch.setattr(models, "load_model", lambda name, **_: load(checkpoint=folders[name]))
+    given = {"checkpoint": None, "input": ("two.flac",), "layers_to_use": ("output",)}
+    sound, rate = two_channels()
+    soundfile.write("two.flac", sound, rate)
+    assert not run(sweep={"model": ("gm", "mtt")}, **given)
+    assert "dreaming by the networks tiny, other on" in caplog.text
+    facts = [facts_of(tmp_path / "out" / f"0000{number}-two.wav") for number in range(2)]
+    assert [each["model"] for each in facts] == ["tiny", "other"]
+    assert [*facts[1]["class_probabilities"]["written_sound"]] == card["classes"]
+    drawn = json.loads((tmp_path / "out" / "params.json").read_text())["target_classes"]
+    assert [*drawn.values()] == [each["target_class"] for each in facts]
+    assert drawn["00001-two"] in card["classes"]
+    assert not run("alone", model="mtt", **given)
+    wavs = [tmp_path / "out/00001-two.wav", tmp_path / "alone/00000-two.wav"]
     assert wavs[0].read_bytes() == wavs[1].read_bytes()
 
 
