@@ -19,7 +19,7 @@ from dreamsound_jax.spectral.compression import (
     compress_power,
 )
 from dreamsound_jax.spectral.empty_bands import check_bands
-from dreamsound_jax.spectral.mel_bands import MEL_NORMS, MelBands, mel_bands
+from dreamsound_jax.spectral.mel_bands import MEL_NORMS, NO_NORM, MelBands, mel_bands
 from dreamsound_jax.spectral.mel_scales import MEL_SCALES, SLANEY
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -183,7 +183,12 @@ class FrontEnd:
           key: random key of the phase that Griffin-Lim begins with.
           mel_db: (mel bands, frames) in dB.
         """
-        magnitude = inversion.mel_db_to_magnitude(mel_db, self.bands.filters)
+        # Filters of one area are inverted in fewer iterations: the widest do not outweigh the rest.
+        bands = mel_bands(**self._spacing())
+        if self.mel_norm == NO_NORM:
+            areas = (bands.edges[2:] - bands.edges[:-2]) / 2
+            mel_db -= (10 * np.log10(areas))[:, None].astype(mel_db.dtype)
+        magnitude = inversion.mel_db_to_magnitude(mel_db, bands.filters)
         return inversion.griffin_lim(
             key, magnitude, n_fft=self.n_fft, hop=self.hop, pad_mode=self.pad_mode
         )
