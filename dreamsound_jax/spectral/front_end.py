@@ -187,7 +187,7 @@ class FrontEnd:
         bands = mel_bands(**self._spacing())
         if self.mel_norm == NO_NORM:
             areas = (bands.edges[2:] - bands.edges[:-2]) / 2
-            mel_db -= (10 * np.log10(areas))[:, None].astype(mel_db.dtype)
+            mel_db = mel_db - (10 * np.log10(areas))[:, None].astype(mel_db.dtype)
         magnitude = inversion.mel_db_to_magnitude(mel_db, bands.filters)
         return inversion.griffin_lim(
             key, magnitude, n_fft=self.n_fft, hop=self.hop, pad_mode=self.pad_mode

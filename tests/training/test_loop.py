@@ -1,5 +1,6 @@
 """Training, folding and evaluating a small network."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -27,13 +28,13 @@ EPOCHS = 12
 
 @pytest.fixture(scope="module")
 def trained():
-    """A trained network, what a monitor recorded, and the statistics of the training data."""
+    """A trained network, what a monitor recorded, and the front end with measured statistics."""
     examples = two_classes(96)
-    mean, std = measure_statistics(examples)
+    front_end = measure_statistics(examples, FrontEnd())
     recipe = Recipe(windows=(32,) * EPOCHS, batch_size=16, learning_rate=3e-3)
     monitor = Recorder()
-    options = {"mean": mean, "std": std, "recipe": recipe, "monitor": monitor}
-    return train(untrained_network(), examples, **options), monitor, {"mean": mean, "std": std}
+    options = {"front_end": front_end, "recipe": recipe, "monitor": monitor}
+    return train(untrained_network(), examples, **options), monitor, front_end
 
 
 def test_the_loss_falls(trained):
@@ -43,24 +44,34 @@ def test_the_loss_falls(trained):
 
 
 def test_the_plain_network_classifies_new_clips(trained):
-    model, _, statistics = trained
+    model, _, front_end = trained
     network = loading.build_network(CARD, fold_batch_norms(model))
-    counts = count_confusions(
-        network, two_classes(60, seed=1), num_classes=2, front_end=FrontEnd(**statistics)
-    )
+    counts = count_confusions(network, two_classes(60, seed=1), num_classes=2, front_end=front_end)
     accuracy, of_classes = compute_accuracy(counts)
     assert counts.sum(1).tolist() == [30, 30]
     assert accuracy > 0.85
     assert accuracy == pytest.approx(np.mean(of_classes))
 
 
+def test_a_network_is_trained_on_what_its_card_says_that_it_is_shown():
+    """What it learned in training it can do by its card: it classifies compressed power."""
+    examples = two_classes(96)
+    log = FrontEnd(compression="log", log_offset=1e-4)
+    card = dataclasses.replace(CARD, front_end=measure_statistics(examples, log))
+    recipe = Recipe(windows=(32,) * EPOCHS, batch_size=16, learning_rate=3e-3)
+    model = train(untrained_network(), examples, front_end=card.front_end, recipe=recipe)
+    network = loading.build_network(card, fold_batch_norms(model))
+    new, options = two_classes(60, seed=1), {"num_classes": 2, "front_end": card.front_end}
+    assert compute_accuracy(count_confusions(network, new, **options))[0] > 0.85
+
+
 def test_clips_of_any_length_are_classified(trained):
-    model, _, statistics = trained
+    model, _, front_end = trained
     network = loading.build_network(CARD, fold_batch_norms(model))
     examples = [two_classes(40, seed=2, frames=frames) for frames in (20, 48, 300, 700)]
     mel_db = [clip for found in examples for clip in found.mel_db]
     mixed = Examples(mel_db, np.concatenate([found.labels for found in examples]))
-    counts = count_confusions(network, mixed, num_classes=2, front_end=FrontEnd(**statistics))
+    counts = count_confusions(network, mixed, num_classes=2, front_end=front_end)
     assert compute_accuracy(counts)[0] > 0.85
 
 
@@ -94,13 +105,13 @@ def test_the_monitor_gets_the_network_of_each_epoch(trained):
 def test_a_batch_must_not_be_larger_than_the_data_set():
     recipe = Recipe(batch_size=64)
     with pytest.raises(UserError, match="--batch_size must be at most 12, .*, got 64"):
-        train(untrained_network(), two_classes(12), mean=0, std=1, recipe=recipe)
+        train(untrained_network(), two_classes(12), front_end=FrontEnd(), recipe=recipe)
 
 
 def test_bfloat16_learns_too_and_keeps_float32_weights():
     recipe = Recipe(windows=(32,) * 6, batch_size=16, learning_rate=3e-3, precision="bfloat16")
     monitor = Recorder()
-    options = {"mean": -30, "std": 17, "recipe": recipe, "monitor": monitor}
+    options = {"front_end": CARD.front_end, "recipe": recipe, "monitor": monitor}
     model = train(untrained_network(), two_classes(96), **options)
     assert np.mean(monitor.losses[-6:]) < 0.9 * np.mean(monitor.losses[:6])
     dtypes = {leaf.dtype for leaf in jax.tree.leaves(fold_batch_norms(model))}
