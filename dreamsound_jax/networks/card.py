@@ -79,9 +79,8 @@ class Card:
     def entries(self) -> dict:
         """Returns the card as `card.json` states it, in JSON types."""
         front_end = changed_constants(self.front_end)
-        names = DB_STATISTICS
-        if self.front_end.compression != DECIBEL:
-            names += INPUT_STATISTICS
+        is_db = self.front_end.compression == DECIBEL
+        names = DB_STATISTICS if is_db else DB_STATISTICS + INPUT_STATISTICS
         statistics = {name: getattr(self.front_end, name) for name in names}
         entries = {"name": self.name, "classes": list(self.classes), **statistics}
         entries |= {"front_end": front_end} if front_end else {}

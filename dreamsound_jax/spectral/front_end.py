@@ -6,6 +6,7 @@ On the host, `audio.files.normalise_recording` makes what the network hears of a
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import jax
 import numpy as np
@@ -210,8 +211,8 @@ class FrontEnd:
             return shown
         return (shown - self.input_mean) / self.input_std
 
-    def compress_db(self, mel_db: mel.AnyArray) -> mel.AnyArray:
-        """Converts dB to compressed mel power that is not standardised."""
+    def compress_db(self, mel_db: Any) -> Any:
+        """Converts dB to compressed mel power that is not standardised; arrays of NumPy or JAX."""
         if self.compression == DECIBEL:
             return mel_db
         power = mel.db_to_power(mel_db)

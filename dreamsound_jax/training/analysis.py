@@ -31,7 +31,8 @@ def compute_mel_db(sound: np.ndarray, *, front_end: FrontEnd) -> np.ndarray:
     The sound's own frames are those of the sound alone: what lies beyond its end comes before the
     silence, and the floor below the loudest cell is applied to them afterwards.
     """
-    beyond = np.pad(np.float32(sound), (0, front_end.n_fft // 2), mode=front_end.pad_mode)
+    half = front_end.n_fft // 2
+    beyond = np.pad(np.float32(sound), (0, half), mode=front_end.pad_mode)  # type: ignore[call-overload]
     padded = np.pad(beyond, (0, round_up_length(beyond.size) - beyond.size))
     without_floor = dataclasses.replace(front_end, top_db=NO_FLOOR_DB)
     mel_db = np.asarray(_level_db(padded, front_end=without_floor))

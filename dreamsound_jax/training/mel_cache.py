@@ -60,8 +60,7 @@ class CachedSpectrogram:
 def locate_cache(root: str | os.PathLike, cache_key: str, front_end: FrontEnd) -> Path:
     """Returns the folder of one data set, for one analysis, in the folder of all caches."""
     # These come after the analysis.
-    later = {"mean": 0.0, "std": 1.0, "input_mean": 0.0, "input_std": 1.0}
-    analysis = dataclasses.replace(front_end, **later)
+    analysis = dataclasses.replace(front_end, mean=0.0, std=1.0, input_mean=0.0, input_std=1.0)
     digest = hashlib.sha256(f"{VERSION} {analysis} {cache_key}".encode()).hexdigest()[:16]
     return Path(root) / digest
 
