@@ -6,9 +6,13 @@
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
         --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50
+    python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-4 --std=4.5
+        --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,htk=true,norm=none,
+        pad_mode=reflect,compression=log,log_offset=1e-6
 
 The first three commands convert published networks, whose classes and SHA-256 or MD5 are known:
-fma-small and UrbanSounds8k of the original DreamSound, and cnn10 and cnn14 of PANNs.
+fma-small and UrbanSounds8k of the original DreamSound, and cnn10, cnn14 and cnn14_16k of PANNs
+(no digest of the last one is known).
 The others convert any VGG19 with one input channel, with or without batch norm, that was saved as a
 state dict. Code inside a file is never run.
 """
@@ -40,9 +44,14 @@ _VERIFY_HASH = flags.DEFINE_boolean(
 _CLASSES = flags.DEFINE_list(
     "classes", None, "names of the classes in the order of the outputs, or only their number"
 )
-_MEAN = flags.DEFINE_float("mean", None, "mean of the training spectrograms, in dB")
+_MEAN = flags.DEFINE_float(
+    "mean",
+    None,
+    "mean of the training spectrograms, in dB or as the compression in --front_end gives them; 0 "
+    "if they were not standardised",
+)
 _STD = flags.DEFINE_float(
-    "std", None, "standard deviation of the training spectrograms, in dB", 1e-6
+    "std", None, "standard deviation of the training spectrograms, like --mean; or 1", 1e-6
 )
 _FRONT_END = flags.DEFINE_string("front_end", None, FRONT_END_HELP)
 _WIDTH = flags.DEFINE_float(

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.network import Architecture
+from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
-from dreamsound_jax.spectral.front_end_constants import changed_constants, check_names
+from dreamsound_jax.spectral.front_end_constants import (
+    DB_STATISTICS,
+    INPUT_STATISTICS,
+    changed_constants,
+    check_names,
+)
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.system.storage import path_of
 
@@ -23,8 +29,9 @@ class Card:
     Attributes:
       name: what `--model` calls it.
       classes: the names of its outputs.
-      front_end: how sounds become its spectrograms, with the mean and standard deviation of those
-        that it was trained on.
+      front_end: how sounds become its spectrograms, with the means and standard deviations of
+        those that it was trained on. The entries `mean` and `std` are in dB; a network that is
+        shown another compression may have `input_mean` and `input_std` on that scale.
       family: a name of `architectures.ARCHITECTURES`.
       size: what the family needs to know besides the number of classes; of VGG19 `width`, by which
         its channels are multiplied, and `hidden`, the features of its two hidden layers.
@@ -72,7 +79,9 @@ class Card:
     def entries(self) -> dict:
         """Returns the card as `card.json` states it, in JSON types."""
         front_end = changed_constants(self.front_end)
-        statistics = {"mean": self.front_end.mean, "std": self.front_end.std}
+        is_db = self.front_end.compression == DECIBEL
+        names = DB_STATISTICS if is_db else DB_STATISTICS + INPUT_STATISTICS
+        statistics = {name: getattr(self.front_end, name) for name in names}
         entries = {"name": self.name, "classes": list(self.classes), **statistics}
         entries |= {"front_end": front_end} if front_end else {}
         entries |= {"synonyms": self.synonyms} if self.synonyms else {}
@@ -131,7 +140,8 @@ def _synonyms(entries):
 def _front_end(entries):
     constants = entries.get("front_end", {})
     check_names(dict(constants))
-    return FrontEnd(mean=entries["mean"], std=entries["std"], **constants)
+    statistics = {name: entries[name] for name in INPUT_STATISTICS if name in entries}
+    return FrontEnd(mean=entries["mean"], std=entries["std"], **statistics, **constants)
 
 
 def read_entries(folder: str | os.PathLike[str]) -> dict:

@@ -14,7 +14,7 @@ from dreamsound_jax.networks.card import Card, read_card
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
-from dreamsound_jax.spectral.front_end import DECIBEL
+from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.system.storage import is_cloud, local_copy, path_of

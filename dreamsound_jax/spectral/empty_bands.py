@@ -1,26 +1,28 @@
-"""Refuses mel bands that lie between two bins of the FFT, which would hear nothing.
-
-The band edges are computed here because importing librosa takes about two seconds.
-"""
+"""Refuses mel bands that lie between two bins of the FFT, which would hear nothing."""
 
 import functools
 
 import numpy as np
 
+from dreamsound_jax.spectral.mel_scales import SLANEY, hz_to_mel, mel_to_hz
 from dreamsound_jax.system.errors import UserError
 
-LINEAR_HZ_PER_MEL = 200 / 3  # Slaney's scale is linear up to 1,000 Hz, and logarithmic above.
-LOG_START_HZ, LOG_START_MEL = 1000.0, 15.0
-LOG_STEP = np.log(6.4) / 27
 
-
-def check_bands(*, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> None:
+def check_bands(
+    *,
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min: float,
+    f_max: float,
+    mel_scale: str = SLANEY,
+) -> None:
     """Checks that each mel band contains a bin of the FFT; takes the arguments of `mel_bands`.
 
     Raises:
       UserError: a band contains none; the message says how many bands, or which FFT, would fit.
     """
-    limits = {"f_min": f_min, "f_max": f_max}
+    limits = {"f_min": f_min, "f_max": f_max, "mel_scale": mel_scale}
     bin_width = sample_rate / n_fft
     if n_mels <= n_fft + 2 and not _has_empty_band(n_mels, bin_width=bin_width, **limits):
         return
@@ -36,10 +38,10 @@ def check_bands(*, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_ma
 
 
 @functools.lru_cache(maxsize=64)
-def _has_empty_band(n_mels, *, bin_width, f_min, f_max):
+def _has_empty_band(n_mels, *, bin_width, f_min, f_max, mel_scale):
     """Returns whether a band has no bin strictly between its lower and its upper edge."""
-    mels = np.linspace(_hz_to_mel(f_min), _hz_to_mel(f_max), n_mels + 2)
-    edges = _mel_to_hz(mels)
+    lowest, highest = (hz_to_mel(hz, mel_scale) for hz in (f_min, f_max))
+    edges = mel_to_hz(np.linspace(lowest, highest, n_mels + 2), mel_scale)
     first_bins = (np.floor(edges[:-2] / bin_width) + 1) * bin_width
     return bool((first_bins >= edges[2:]).any())
 
@@ -63,14 +65,3 @@ def _find_longer_fft(n_mels, sample_rate, n_fft, **limits):
         if n_mels <= longer + 2 and not _has_empty_band(n_mels, bin_width=bin_width, **limits):
             return longer
     return None
-
-
-def _hz_to_mel(hz):
-    if hz < LOG_START_HZ:
-        return hz / LINEAR_HZ_PER_MEL
-    return LOG_START_MEL + np.log(hz / LOG_START_HZ) / LOG_STEP
-
-
-def _mel_to_hz(mels):
-    logarithmic = LOG_START_HZ * np.exp(LOG_STEP * (mels - LOG_START_MEL))
-    return np.where(mels < LOG_START_MEL, mels * LINEAR_HZ_PER_MEL, logarithmic)

@@ -6,19 +6,31 @@ On the host, `audio.files.normalise_recording` makes what the network hears of a
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.spectral import inversion, mel, stft
+from dreamsound_jax.spectral.compression import (
+    COMPRESSIONS,
+    DECIBEL,
+    LOG,
+    LOG_OFFSET,
+    compress_power,
+)
 from dreamsound_jax.spectral.empty_bands import check_bands
-from dreamsound_jax.spectral.mel_bands import MelBands, mel_bands
+from dreamsound_jax.spectral.mel_bands import MEL_NORMS, NO_NORM, MelBands, mel_bands
+from dreamsound_jax.spectral.mel_scales import MEL_SCALES, SLANEY
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
-DECIBEL, LOG1P = COMPRESSIONS = ("db", "log1p")
-# The factor of the mel power in "log1p".
-LOG1P_FACTOR = 1e4
+CHOICES = {
+    "mel_scale": MEL_SCALES,
+    "mel_norm": MEL_NORMS,
+    "pad_mode": stft.PAD_MODES,
+    "compression": COMPRESSIONS,
+}
+"""{a constant that is a word: what it may be}."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +44,24 @@ class FrontEnd:
       sample_rate: in Hz.
       n_fft: samples in a frame.
       hop: samples from one frame to the next.
-      n_mels: mel bands, on Slaney's scale.
+      n_mels: mel bands.
       f_min, f_max: the lowest and the highest frequency of the bands, in Hz; by default `f_max` is
         half the sample rate.
+      mel_scale: "slaney", which is linear up to 1 kHz; or "htk", torchaudio's default.
+      mel_norm: "slaney", for filters of one area; or "none", for filters with a peak of 1,
+        torchaudio's default.
+      pad_mode: what lies beyond the ends of a sound: "constant", for zeros; or "reflect", for the
+        sound mirrored, torchaudio's default.
       amin: the smallest power; lower values are raised to it.
       top_db: cells further below the loudest cell are raised to this distance, in dB.
-      mean, std: of the training spectrograms, in dB.
-      compression: what the network is shown: "db", standardised dB; or "log1p", log10(1 + 10000 x)
-        of the mel power x, as it is.
+      mean, std: of the training spectrograms, in dB. Dreams are made on this scale, whatever the
+        network is shown.
+      compression: what the network is shown of the mel power x: "db", standardised dB; or "log1p",
+        log10(1 + 10000 x), or "log", the natural log(x + log_offset), standardised by `input_mean`
+        and `input_std`.
+      log_offset: of the compression "log".
+      input_mean, input_std: of the compressed training spectrograms, if they are not in dB; by
+        default 0 and 1, with which they are shown as they are.
 
     Example:
       >>> front_end = FrontEnd(mean=-24.0, std=17.0)
@@ -58,6 +80,12 @@ class FrontEnd:
     mean: float = 0.0
     std: float = 1.0
     compression: str = DECIBEL
+    mel_scale: str = SLANEY
+    mel_norm: str = SLANEY
+    pad_mode: str = stft.CONSTANT
+    log_offset: float = LOG_OFFSET
+    input_mean: float = 0.0
+    input_std: float = 1.0
 
     def __post_init__(self) -> None:
         """Raises UserError for a constant that makes no sense."""
@@ -65,21 +93,40 @@ class FrontEnd:
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value > 0):
                 raise UserError(f"{name} must be a whole number above 0, got {value!r}")
-        for name in ("f_min", "mean", "amin", "top_db", "std"):
-            _check_number(name, getattr(self, name), positive=name in ("amin", "top_db", "std"))
+        for name in ("f_min", "mean", "input_mean", "log_offset"):
+            _check_number(name, getattr(self, name))
+        for name in ("amin", "top_db", "std", "input_std"):
+            _check_number(name, getattr(self, name), positive=True)
         _check_number("f_max", self.highest)
-        nearest_or_fail("compression", self.compression, COMPRESSIONS)
+        for name, choices in CHOICES.items():
+            nearest_or_fail(name, getattr(self, name), choices)
+        self._check_compression()
         if not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
             bands, whole = f"{self.f_min:g} to {self.highest:g}", f"0 to {self.sample_rate / 2:g}"
             raise UserError(f"f_min to f_max must lie in {whole} Hz, got {bands} Hz")
-        nearest_or_fail("compression", self.compression, COMPRESSIONS)
-        check_bands(
-            sample_rate=self.sample_rate,
-            n_fft=self.n_fft,
-            n_mels=self.n_mels,
-            f_min=self.f_min,
-            f_max=self.highest,
-        )
+        check_bands(**self._spacing())
+
+    def _check_compression(self):
+        """Raises UserError for constants that the compression does not have."""
+        if self.log_offset < 0:
+            raise UserError(f"log_offset must be 0 or more, got {self.log_offset:g}")
+        if self.compression != LOG and self.log_offset != LOG_OFFSET:
+            raise UserError(f"log_offset needs compression=log, got compression={self.compression}")
+        if self.compression == DECIBEL and (self.input_mean, self.input_std) != (0, 1):
+            raise UserError(
+                "input_mean and input_std must be left out where the compression is db, which mean "
+                "and std standardise"
+            )
+
+    def _spacing(self):
+        return {
+            "sample_rate": self.sample_rate,
+            "n_fft": self.n_fft,
+            "n_mels": self.n_mels,
+            "f_min": self.f_min,
+            "f_max": self.highest,
+            "mel_scale": self.mel_scale,
+        }
 
     @property
     def highest(self) -> float:
@@ -89,13 +136,7 @@ class FrontEnd:
     @property
     def bands(self) -> MelBands:
         """The mel filter bank."""
-        return mel_bands(
-            sample_rate=self.sample_rate,
-            n_fft=self.n_fft,
-            n_mels=self.n_mels,
-            f_min=self.f_min,
-            f_max=self.highest,
-        )
+        return mel_bands(**self._spacing(), mel_norm=self.mel_norm)
 
     @property
     def band_centres(self) -> np.ndarray:
@@ -126,7 +167,9 @@ class FrontEnd:
 
     def level_db(self, sound: jax.Array, *, frames: slice | np.ndarray = slice(None)) -> jax.Array:
         """Returns the mel dB (mel bands, frames) of a sound at the level that it has."""
-        spectrum = stft.stft(sound, n_fft=self.n_fft, hop=self.hop, frames=frames)
+        spectrum = stft.stft(
+            sound, n_fft=self.n_fft, hop=self.hop, frames=frames, pad_mode=self.pad_mode
+        )
         power = mel.mel_power(spectrum, self.bands.filters)
         return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
 
@@ -141,8 +184,15 @@ class FrontEnd:
           key: random key of the phase that Griffin-Lim begins with.
           mel_db: (mel bands, frames) in dB.
         """
-        magnitude = inversion.mel_db_to_magnitude(mel_db, self.bands.filters)
-        return inversion.griffin_lim(key, magnitude, n_fft=self.n_fft, hop=self.hop)
+        # Filters of one area are inverted in fewer iterations: the widest do not outweigh the rest.
+        bands = mel_bands(**self._spacing())
+        if self.mel_norm == NO_NORM:
+            areas = (bands.edges[2:] - bands.edges[:-2]) / 2
+            mel_db = mel_db - (10 * np.log10(areas))[:, None].astype(mel_db.dtype)
+        magnitude = inversion.mel_db_to_magnitude(mel_db, bands.filters)
+        return inversion.griffin_lim(
+            key, magnitude, n_fft=self.n_fft, hop=self.hop, pad_mode=self.pad_mode
+        )
 
     def standardise(self, mel_db: jax.Array) -> jax.Array:
         """Converts dB to standard deviations of the training spectrograms."""
@@ -156,9 +206,17 @@ class FrontEnd:
         """Converts standardised dB to what the network is shown."""
         if self.compression == DECIBEL:
             return spectrogram
-        db = self.destandardise(spectrogram)
-        # log1p is exact where the power is small; a float32 can hold 1e4 times any power.
-        return jnp.log1p(LOG1P_FACTOR * mel.db_to_power(db)) / math.log(10)
+        shown = self.compress_db(self.destandardise(spectrogram))
+        if (self.input_mean, self.input_std) == (0, 1):
+            return shown
+        return (shown - self.input_mean) / self.input_std
+
+    def compress_db(self, mel_db: Any) -> Any:
+        """Converts dB to compressed mel power that is not standardised; arrays of NumPy or JAX."""
+        if self.compression == DECIBEL:
+            return mel_db
+        power = mel.db_to_power(mel_db)
+        return compress_power(power, self.compression, log_offset=self.log_offset)
 
 
 def mix_to_mono(channels: jax.Array) -> jax.Array:

@@ -6,15 +6,21 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.compression import DECIBEL
+from dreamsound_jax.spectral.front_end import CHOICES, FrontEnd
+from dreamsound_jax.spectral.mel_bands import NO_NORM
+from dreamsound_jax.spectral.mel_scales import HTK, SLANEY
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 
 FRONT_END_HELP = (
     "the analysis that the network is trained with: constants such as "
     "sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50,f_max=7000,amin=1e-10,top_db=80,"
-    "compression=db, or a .json file of them; by default that of the original DreamSound"
+    "mel_scale=htk,mel_norm=none,pad_mode=reflect,compression=log,log_offset=1e-6, or a .json file "
+    "of them; by default that of the original DreamSound"
 )
-STATISTICS = ("mean", "std")  # Other flags give them, or they are measured.
+# Other flags give them, or they are measured.
+DB_STATISTICS, INPUT_STATISTICS = ("mean", "std"), ("input_mean", "input_std")
+STATISTICS = DB_STATISTICS + INPUT_STATISTICS
 CONSTANTS = tuple(each.name for each in fields(FrontEnd) if each.name not in STATISTICS)
 
 SYNONYMS = {
@@ -24,19 +30,30 @@ SYNONYMS = {
     "fmin": "f_min",
     "fmax": "f_max",
     "mel_bins": "n_mels",
+    "htk": "mel_scale",
+    "norm": "mel_norm",
 }
 """{a name in librosa, torchaudio or PANNs: the constant}."""
 
 FIXED = {
     "window": ("hann", "hann_window"),
     "center": (True,),
-    "pad_mode": ("constant", "reflect"),  # It affects only the first and last few frames.
     "power": (2,),
-    "mel_scale": ("slaney",),
-    "htk": (False,),
-    "norm": ("slaney",),
+    "pad": (0,),
+    "normalized": (False,),
 }
 """{an argument of librosa or torchaudio: the values that every front end here has}."""
+
+MEANINGS = {
+    ("htk", True): HTK,
+    ("htk", False): SLANEY,
+    ("norm", None): NO_NORM,
+    ("mel_norm", None): NO_NORM,
+}
+"""{(an argument of librosa or torchaudio, its value): the value of the constant}."""
+
+NO_FLOOR_DB = 300.0
+"""The `top_db` of a front end that raises no quiet cells: `amin` is met before."""
 
 
 def parse_front_end(text: str) -> dict[str, Any]:
@@ -133,27 +150,49 @@ class _Pairs(list):
 
 def _check_constants(pairs):
     constants, others, given_as = {}, {}, {}
-    for given, value in pairs:
-        name = SYNONYMS.get(given, given)
-        if name in given_as:
+    for given, stated in pairs:
+        name, value = _translate(given, stated)
+        if name in given_as and (given_as[name] == given or constants.get(name) != value):
             raise UserError(f"{name} must be given once, got {given_as[name]} and {given}")
         given_as[name] = given
         (others if name in FIXED or name == "win_length" else constants)[name] = value
     _check_values(constants)
+    _lower_floor(constants)
     _check_others(others, FrontEnd(**constants).n_fft)
     return constants
+
+
+def _translate(given, value):
+    """Returns the constant, and its value, that an argument of librosa or torchaudio stands for."""
+    name = SYNONYMS.get(given, given)
+    if isinstance(value, bool | int | None) and (given, value) in MEANINGS:
+        return name, MEANINGS[given, value]
+    if given == "htk":
+        raise UserError(f"htk must be true or false, got {value}")
+    return name, value
+
+
+def _lower_floor(constants):
+    """Lets a network hear all that its training did: only spectrograms in dB tend to have a floor.
+
+    Without a floor in dB the smallest power that can be heard is that of the compression.
+    """
+    if constants.get("compression", DECIBEL) != DECIBEL:
+        constants.setdefault("top_db", None)
+    if "top_db" in constants and constants["top_db"] is None:
+        constants["top_db"] = NO_FLOOR_DB
 
 
 def _check_values(constants):
     for name in STATISTICS:
         if name in constants:
             raise UserError(
-                f"{name} must be left out: a conversion takes it from --{name}, and a training "
-                "measures it"
+                f"{name} must be left out: a conversion takes it from "
+                f"--{name.removeprefix('input_')}, and a training measures it"
             )
     check_names(constants)
     for name, value in constants.items():
-        if isinstance(value, bool):
+        if isinstance(value, bool) and name not in CHOICES:
             raise UserError(f"{name} must be a number, got {str(value).lower()}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from dreamsound_jax.spectral.mel import db_to_power
-from dreamsound_jax.spectral.stft import frame, hann, make_inverse
+from dreamsound_jax.spectral.stft import CONSTANT, frame, hann, make_inverse
 
 NNLS_ITERATIONS = 30
 GRIFFIN_LIM_ITERATIONS = 32
@@ -29,13 +29,16 @@ def mel_db_to_magnitude(mel_db: jax.Array, filters: np.ndarray) -> jax.Array:
     return jnp.sqrt(power)
 
 
-def griffin_lim(key: jax.Array, magnitude: jax.Array, *, n_fft: int, hop: int) -> jax.Array:
+def griffin_lim(
+    key: jax.Array, magnitude: jax.Array, *, n_fft: int, hop: int, pad_mode: str = CONSTANT
+) -> jax.Array:
     """A sound whose STFT has about the given magnitude, from a random phase.
 
     Args:
       key: random key of the first phase.
       magnitude: (1 + n_fft // 2, frames).
       n_fft, hop: samples in a frame, and from one frame to the next.
+      pad_mode: of the analysis that gave the magnitude; see `stft`.
 
     Returns:
       `sample_count(frames)` samples: 256 frames of 441 with a hop of 200 give 51,001.
@@ -52,7 +55,7 @@ def griffin_lim(key: jax.Array, magnitude: jax.Array, *, n_fft: int, hop: int) -
 
     def improve(carry, _):
         phase, previous = carry
-        frames = frame(invert(target * phase), n_fft, hop)
+        frames = frame(invert(target * phase), n_fft, hop, pad_mode)
         rebuilt = jnp.fft.rfft(frames * window)
         phase = rebuilt - turn * previous
         # Faster than the absolute value, whose square root guards against overflow.

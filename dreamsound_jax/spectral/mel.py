@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+AnyArray = jax.Array | np.ndarray
+
 
 def mel_power(spectrum: jax.Array, filters: np.ndarray) -> jax.Array:
     """Power in mel bands, (n_mels, frames), of an STFT (bins, frames).
@@ -26,7 +28,7 @@ def power_to_db(power: jax.Array, *, amin: float, top_db: float) -> jax.Array:
     return jnp.maximum(db, db.max() - top_db)
 
 
-def db_to_power(db: jax.Array) -> jax.Array:
+def db_to_power(db: AnyArray) -> AnyArray:
     """The inverse of `power_to_db`."""
     return 10 ** (db / 10)
 

@@ -1,7 +1,8 @@
 """The short-time Fourier transform and its inverse, in JAX.
 
 Each function takes one clip, works in the clip's own float dtype, and is meant to be `vmap`ped.
-Frames are centred, with zeros beyond the ends of the sound, under a periodic Hann window.
+Frames are centred, under a periodic Hann window. Beyond its ends a sound is padded as `PAD_MODES`
+say.
 """
 
 import functools
@@ -14,6 +15,9 @@ from jax.typing import DTypeLike
 
 # Each sum of the exact Fourier transform is taken in so many parts: see `_exact_rfft`.
 PARTS = 4
+PAD_MODES = CONSTANT, REFLECT = "constant", "reflect"
+"""What lies beyond the ends of a sound: zeros, or the sound mirrored at its first and last sample,
+again and again if it is short, as `numpy.pad` mirrors it."""
 
 
 def frame_count(samples: int, *, n_fft: int, hop: int) -> int:
@@ -33,6 +37,7 @@ def stft(
     hop: int,
     frames: slice | np.ndarray = slice(None),
     exact: bool = True,
+    pad_mode: str = CONSTANT,
 ) -> jax.Array:
     """Short-time Fourier transform: (samples,) -> (1 + n_fft // 2, frames), complex.
 
@@ -44,8 +49,9 @@ def stft(
       exact: whether cells far below a loud tone must be exact to 1e-3 dB, as a spectrogram in dB
         needs. Without it `jnp.fft.rfft` is used, whose rounding lies 135 dB below a tone, as that
         of `istft` does; a pyramid level then compiles in a tenth less time.
+      pad_mode: one of `PAD_MODES`.
     """
-    windowed = frame(sound, n_fft, hop)[frames] * hann(n_fft, sound.dtype)
+    windowed = frame(sound, n_fft, hop, pad_mode)[frames] * hann(n_fft, sound.dtype)
     return (_exact_rfft(windowed) if exact else jnp.fft.rfft(windowed)).T
 
 
@@ -82,12 +88,17 @@ def hann(n_fft: int, dtype: DTypeLike) -> jax.Array:
     return jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft), dtype)
 
 
-def frame(sound: jax.Array, n_fft: int, hop: int) -> jax.Array:
+def frame(sound: jax.Array, n_fft: int, hop: int, pad_mode: str = CONSTANT) -> jax.Array:
     """Cuts (samples,) into frames (frames, n_fft): blocks of `hop`, beside those that follow."""
     half, blocks_per_frame = n_fft // 2, -(-n_fft // hop)
     count = frame_count(sound.size, n_fft=n_fft, hop=hop)
     length = (count + blocks_per_frame - 1) * hop
-    padded = jnp.pad(sound, (half, max(0, length - half - sound.size)))[:length]
+    after = max(0, length - half - sound.size)
+    if pad_mode == REFLECT:
+        # No frame reads more than half of one beyond the end.
+        padded = jnp.pad(jnp.pad(sound, half, mode="reflect"), (0, max(0, after - half)))[:length]
+    else:
+        padded = jnp.pad(sound, (half, after))[:length]
     blocks = padded.reshape(-1, hop)
     shifted = [blocks[shift : shift + count] for shift in range(blocks_per_frame)]
     return jnp.concatenate(shifted, axis=1)[:, :n_fft]

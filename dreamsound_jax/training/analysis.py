@@ -1,11 +1,13 @@
 """Cuts sounds into pieces and computes their mel spectrograms."""
 
+import dataclasses
 import functools
 
 import jax
 import numpy as np
 
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.spectral.front_end_constants import NO_FLOOR_DB
 
 MAX_PIECE_SECONDS = 40  # Longer sounds are cut into pieces.
 SILENT_PEAK = 1e-5  # This is -100 dB, the lowest level in a spectrogram.
@@ -26,11 +28,16 @@ def compute_mel_db(sound: np.ndarray, *, front_end: FrontEnd) -> np.ndarray:
     """Computes the mel spectrogram (mel bands, frames) of a sound (samples,), float16 in dB.
 
     The sound is padded with silence to one of a few lengths, because each length is compiled once.
-    The silence does not change the sound's own frames, nor the loudest cell of the spectrogram.
+    The sound's own frames are those of the sound alone: what lies beyond its end comes before the
+    silence, and the floor below the loudest cell is applied to them afterwards.
     """
-    padded = np.pad(np.float32(sound), (0, round_up_length(sound.size) - sound.size))
-    mel_db = _level_db(padded, front_end=front_end)
-    return np.asarray(mel_db[:, : front_end.frame_count(sound.size)], DTYPE)
+    half = front_end.n_fft // 2
+    beyond = np.pad(np.float32(sound), (0, half), mode=front_end.pad_mode)  # type: ignore[call-overload]
+    padded = np.pad(beyond, (0, round_up_length(beyond.size) - beyond.size))
+    without_floor = dataclasses.replace(front_end, top_db=NO_FLOOR_DB)
+    mel_db = np.asarray(_level_db(padded, front_end=without_floor))
+    own = mel_db[:, : front_end.frame_count(sound.size)]
+    return np.asarray(np.maximum(own, own.max() - front_end.top_db), DTYPE)
 
 
 @functools.partial(jax.jit, static_argnames="front_end")

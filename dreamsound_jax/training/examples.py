@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
@@ -49,7 +50,7 @@ def load_examples(
     Args:
       dataset: the data set.
       cache: the folder of all caches of analysed sounds.
-      front_end: the analysis, whose `mean` and `std` do not matter.
+      front_end: the analysis, whose statistics do not matter.
 
     Returns:
       {split: Examples}.
@@ -90,9 +91,23 @@ def _check_splits(splits):
         )
 
 
-def measure_statistics(examples: Examples) -> tuple[float, float]:
-    """Measures mean and standard deviation of all cells, in dB, one clip at a time in float64."""
-    clips = (np.asarray(clip, np.float64) for clip in examples.mel_db)
+def measure_statistics(examples: Examples, front_end: FrontEnd) -> FrontEnd:
+    """Returns a front end with the statistics of these examples.
+
+    They are the mean and the standard deviation of all cells in dB, and of what they are compressed
+    to if that is another scale.
+    """
+    mean, std = _measure_cells(examples, lambda mel_db: mel_db)
+    measured = {"mean": mean, "std": std}
+    if front_end.compression != DECIBEL:
+        mean, std = _measure_cells(examples, front_end.compress_db)
+        measured |= {"input_mean": mean, "input_std": std}
+    return dataclasses.replace(front_end, **measured)
+
+
+def _measure_cells(examples, convert):
+    """Measures mean and standard deviation of converted dB, one clip at a time in float64."""
+    clips = (convert(np.asarray(clip, np.float64)) for clip in examples.mel_db)
     sums = [(clip.sum(), np.square(clip).sum(), clip.size) for clip in clips]
     total, square, size = np.sum(sums, 0)
     return float(total / size), float(np.sqrt(square / size - (total / size) ** 2))

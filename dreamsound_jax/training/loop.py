@@ -12,6 +12,7 @@ import optax
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.augment import augment
 from dreamsound_jax.training.examples import Examples, iterate_batches
@@ -68,8 +69,7 @@ def train(
     model: nnx.Module,
     examples: Examples,
     *,
-    mean: float,
-    std: float,
+    front_end: FrontEnd,
     recipe: Recipe,
     monitor: Monitor = NO_MONITOR,
 ) -> nnx.Module:
@@ -79,8 +79,7 @@ def train(
       model: the untrained network, called with (batch, mel bands, frames) as VGG19 is. Its mode is
         set to training; its weights stay as they are.
       examples: the clips to train on.
-      mean: mean of the training spectrograms, in dB; the network sees (mel_db - mean) / std.
-      std: standard deviation of the training spectrograms, in dB.
+      front_end: standardises the spectrograms, and compresses what the network is shown.
       recipe: the settings.
       monitor: receives reports.
 
@@ -96,7 +95,7 @@ def train(
     params, rest = states
     steps = len(examples) // recipe.batch_size
     optimizer = make_optimizer(recipe, steps_per_epoch=steps)
-    step = _make_step(graphdef, optimizer, recipe=recipe, mean=mean, std=std)
+    step = _make_step(graphdef, optimizer, recipe=recipe, front_end=front_end)
     replicated, sharded = _make_shardings()
     start = jax.device_put(TrainState(params, rest, optimizer.init(params)), replicated)
     state, done = monitor.restore(start)
@@ -148,7 +147,7 @@ def _merge_model(graphdef, state):
     return nnx.merge(graphdef, state.params, state.rest, copy=True)
 
 
-def _make_step(graphdef, optimizer, *, recipe, mean, std):
+def _make_step(graphdef, optimizer, *, recipe, front_end):
     """Makes the jitted step: (state, its number, mel dB, labels) -> (state, loss, accuracy)."""
 
     def compute_loss(params, rest, spectrograms, labels):
@@ -166,7 +165,9 @@ def _make_step(graphdef, optimizer, *, recipe, mean, std):
     def step(state, number, mel_db, labels):
         key = jax.random.fold_in(jax.random.key(recipe.seed), number)
         keys = jax.random.split(key, len(labels))
-        spectrograms = jax.vmap(augment)(keys, (mel_db - mean) / std)
+        # Sounds are augmented in dB, whatever the network is shown.
+        augmented = jax.vmap(augment)(keys, front_end.standardise(mel_db))
+        spectrograms = front_end.compress(augmented)
         differentiate = jax.value_and_grad(compute_loss, has_aux=True)
         (loss, (rest, accuracy)), gradient = differentiate(
             state.params, state.rest, spectrograms, labels

@@ -59,7 +59,8 @@ class CachedSpectrogram:
 
 def locate_cache(root: str | os.PathLike, cache_key: str, front_end: FrontEnd) -> Path:
     """Returns the folder of one data set, for one analysis, in the folder of all caches."""
-    analysis = dataclasses.replace(front_end, mean=0.0, std=1.0)  # These come after the analysis.
+    # These come after the analysis.
+    analysis = dataclasses.replace(front_end, mean=0.0, std=1.0, input_mean=0.0, input_std=1.0)
     digest = hashlib.sha256(f"{VERSION} {analysis} {cache_key}".encode()).hexdigest()[:16]
     return Path(root) / digest
 

@@ -81,7 +81,7 @@ def train_checkpoint(
       dataset: the data set.
       recipe: the settings of the training.
       storage: where the run reads and writes.
-      front_end: the analysis of the sounds; its `mean` and `std` are measured.
+      front_end: the analysis of the sounds; its statistics are measured.
       width: the factor of VGG19's numbers of channels.
       hidden: the number of features of the two hidden layers.
       command: the command that repeats the run, for the model card.
@@ -94,9 +94,10 @@ def train_checkpoint(
     size = {"width": width, "hidden": hidden}
     card = Card(storage.output.name, dataset.classes, front_end, size=size)
     splits = load_examples(dataset, storage.cache, front_end=front_end)
-    mean, std = measure_statistics(splits[TRAIN])
-    log.info("%d clips to train on: mean %.4f dB, std %.4f dB", len(splits[TRAIN]), mean, std)
-    card = dataclasses.replace(card, front_end=dataclasses.replace(front_end, mean=mean, std=std))
+    measured = measure_statistics(splits[TRAIN], front_end)
+    statistics = len(splits[TRAIN]), measured.mean, measured.std
+    log.info("%d clips to train on: mean %.4f dB, std %.4f dB", *statistics)
+    card = dataclasses.replace(card, front_end=measured)
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * size)
     held_out = {split: splits[split] for split in dataset.held_out}
@@ -152,9 +153,9 @@ def _train(splits, held_out, card, recipe, storage):
     )
     rngs = nnx.Rngs(recipe.seed)
     untrained = VGG19BatchNorm(len(card.classes), rngs=rngs, **card.size)
-    statistics = {"mean": card.front_end.mean, "std": card.front_end.std}
+    options = {"front_end": card.front_end, "recipe": recipe, "monitor": monitor}
     with contextlib.closing(monitor):
-        return train(untrained, splits[TRAIN], recipe=recipe, monitor=monitor, **statistics)
+        return train(untrained, splits[TRAIN], **options)
 
 
 def _count_clips(splits):

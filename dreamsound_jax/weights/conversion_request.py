@@ -8,8 +8,11 @@ from typing import Any
 
 from dreamsound_jax.networks import catalogue
 from dreamsound_jax.networks.card import read_entries
+from dreamsound_jax.spectral.compression import DECIBEL
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.weights.dream_scale import estimate_db_statistics
 
 REQUIRED_ENTRIES = ("classes", "mean", "std")
 FULL_SIZE = {"width": 1.0, "hidden": 4096}
@@ -21,10 +24,11 @@ class ConversionRequest:
 
     Attributes:
       name: the name of the model, which `--model` takes afterwards.
-      entries: entries of the model card: `classes` (names, or one number), `mean` and `std` in dB,
-        `width` and `hidden`, and `front_end`, which holds the constants that differ from the
-        reference's. Entries that are left out come from the card of the published model
-        of that name.
+      entries: entries of the model card: `classes` (names, or one number), `mean` and `std` of what
+        the network was shown in training, `width` and `hidden`, and `front_end`, which holds the
+        constants that differ from the reference's. Entries that are left out come from the card of
+        the published model of that name. If the front end's compression is not "db", `mean` and
+        `std` become `input_mean` and `input_std` in the card, and those in dB are estimated.
       output: the checkpoint's folder, or None for `checkpoints/NAME`.
       verify_hash: whether the file for a published model must be the published one.
     """
@@ -71,16 +75,25 @@ class ConversionRequest:
         for key in ("mean", "std"):
             if not math.isfinite(known[key]):
                 raise UserError(f"--{key} must be a finite number, got {known[key]}")
+        known |= self._place_statistics(known)
         is_vgg19 = "architecture" not in known
         sizes = {key: size for key, size in FULL_SIZE.items() if is_vgg19 and key not in known}
         return known | {"classes": _expand_classes(known["classes"])} | sizes
+
+    def _place_statistics(self, known):
+        """Returns the statistics on the scale that the network is shown, and those in dB."""
+        constants = known.get("front_end", {})
+        given = {f"input_{key}": known[key] for key in ("mean", "std") if key in self.entries}
+        if not given or constants.get("compression", DECIBEL) == DECIBEL:
+            return {}
+        return given | estimate_db_statistics(FrontEnd(**constants))
 
 
 def find_published_models() -> dict[str, dict[str, Any]]:
     """Returns {name: card entries} of the models whose weights are published.
 
-    The entry `source` holds the file's name, size in bytes and SHA-256 or MD5, and its URL; or the
-    Python package that it is, and where in it the weights lie.
+    The entry `source` holds the file's name and its URL, and its size in bytes and its SHA-256 or
+    MD5 if they are known; or the Python package that it is, and where in it the weights lie.
     """
     models = {}
     for name in catalogue.model_names():
@@ -92,10 +105,12 @@ def find_published_models() -> dict[str, dict[str, Any]]:
     return models
 
 
-def known_digest(source: dict[str, Any]) -> tuple[str, str]:
-    """Returns the algorithm and the digest of a published file, from the entry `source`."""
-    algorithm = "sha256" if "sha256" in source else "md5"
-    return algorithm, source[algorithm]
+def known_digest(source: dict[str, Any]) -> tuple[str, str] | None:
+    """Returns the algorithm and the digest of a published file, from the entry `source`.
+
+    Of some files no digest is known, and the result is None.
+    """
+    return next(((name, source[name]) for name in ("sha256", "md5") if name in source), None)
 
 
 def _expand_classes(classes):

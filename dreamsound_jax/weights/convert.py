@@ -40,6 +40,7 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
     with open_layers(path, card, entries) as (layers, statistics):
         entries |= statistics | _describe_source(path, request)
         lines = [f"wrote {request.folder}; use it with {request.model_flag}"]
+        lines += _describe_verification(request)
 
         def let_hear(folder):
             if size <= MOST_HEARD or "heard_in_drums" in entries:
@@ -81,6 +82,8 @@ def _describe_source(path, request):
     if published is None:
         return {"source": _describe_file(path)}
     expected = published["source"]
+    if known_digest(expected) is None:
+        return {"source": _describe_file(path), "published": expected}
     algorithm, known = known_digest(expected)
     digest = _compute_digest(path, algorithm)
     if digest == known:
@@ -92,6 +95,17 @@ def _describe_source(path, request):
             f"got {digest}; use --noverify_hash to convert it anyway"
         )
     return {"source": _describe_file(path), "published": expected}
+
+
+def _describe_verification(request):
+    """Returns a line for the user if the file of a published model has no known digest."""
+    published = request.published_entries
+    if published is None or known_digest(published["source"]):
+        return []
+    return [
+        f"no digest of {published['source']['file']} is known, so the file itself could not be "
+        "verified; its shapes and its mel filters are those of the card"
+    ]
 
 
 def _describe_file(path):

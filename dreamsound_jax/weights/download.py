@@ -17,7 +17,8 @@ from dreamsound_jax.weights.conversion_request import (
 def download_weights(request: ConversionRequest) -> str:
     """Downloads the published file of a model to the cache folder, unless it is already there.
 
-    The file's SHA-256 or MD5 is verified; a damaged file in the cache is downloaded again.
+    The file's SHA-256 or MD5 is verified if it is known; a damaged file in the cache is then
+    downloaded again.
 
     Returns:
       The path of the file.
@@ -35,14 +36,14 @@ def download_weights(request: ConversionRequest) -> str:
             f"--download needs --model to be a published model ({names}), got {request.name}"
         )
     source = entries["source"]
-    check_destination(request.folder, size=2 * source["bytes"])
+    check_destination(request.folder, size=2 * source.get("bytes", 0))
     if "package" in source:
         return _download_package(source)
     pooch.get_logger().setLevel("WARNING")
     try:
         return pooch.retrieve(
             source["url"],
-            known_hash=":".join(known_digest(source)),
+            known_hash=":".join(known_digest(source) or ()) or None,
             fname=source["file"],
             path=_folder(),
             downloader=pooch.HTTPDownloader(progressbar=True),

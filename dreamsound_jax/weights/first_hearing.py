@@ -7,12 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from dreamsound_jax.audio.files import normalise_recording, read_recording
-from dreamsound_jax.audio.find import RECORDINGS
 from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.reference_sound import SOUND, read_reference_sound
 
-SOUND = "drums"
 # So many of the most probable classes are compared, in any order.
 COUNT = 3
 
@@ -21,8 +19,6 @@ def hear_reference(checkpoint: str | os.PathLike) -> dict[str, float]:
     """Returns {class: probability} of the most probable classes in the included recording."""
     card, network = load_model(checkpoint=checkpoint)
     front_end, architecture = card.front_end, card.architecture
-    recording = read_recording(str(RECORDINGS[SOUND]))
-    sound = normalise_recording(SOUND, recording, sample_rate=front_end.sample_rate)
 
     @jax.jit
     def classify(network, sound):
@@ -30,7 +26,7 @@ def hear_reference(checkpoint: str | os.PathLike) -> dict[str, float]:
         logits = network.activations(heard, (architecture.class_layer,))[architecture.class_layer]
         return architecture.probabilities(logits)
 
-    found = np.asarray(classify(network, sound))
+    found = np.asarray(classify(network, read_reference_sound(front_end)))
     first = np.argsort(-found)[:COUNT]
     return {card.classes[index]: float(found[index]) for index in first}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dreamsound_jax.networks.catalogue import join_names
+from dreamsound_jax.spectral.compression import DECIBEL, LOG_OFFSET, describe_compression
 from dreamsound_jax.spectral.front_end_constants import format_front_end
 
 
@@ -11,11 +12,11 @@ def render_model_card(card: Mapping[str, Any]) -> str:
     """Renders a model card as a Markdown page, leaving out sections without entries.
 
     Args:
-      card: the card's entries, as JSON types. `name`, `description`, `classes`, `mean` and `std`
-        are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks `architecture`;
-        others describe themselves in `network`. Optional are `front_end`, `license`, `source`,
-        `weights_from`, `accuracy` with `per_class`, `dreams`, and `rebuild` with `rebuild_needs`,
-        `date` and `versions`.
+      card: the card's entries, as JSON types. `name`, `description`, `classes`, and `mean` and
+        `std` in dB are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks
+        `architecture`; others describe themselves in `network`. Optional are `front_end`,
+        `input_mean` and `input_std`, `license`, `source`, `weights_from`, `accuracy` with
+        `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -41,9 +42,19 @@ It distinguishes {len(card["classes"])} classes: {join_names(card["classes"])}.{
 def _describe_network(card):
     if "network" in card:
         return card["network"]
+    return f"{_describe_size(card)} Its input is {_describe_input(card)}."
+
+
+def _describe_input(card):
+    constants = card.get("front_end", {})
+    compression = constants.get("compression", DECIBEL)
+    if compression == DECIBEL:
+        return f"a mel spectrogram in dB,\n{_describe_standardisation(card)}"
+    formula = describe_compression(compression, constants.get("log_offset", LOG_OFFSET))
+    mean, std = (card.get(f"input_{name}", usual) for name, usual in (("mean", 0), ("std", 1)))
     return (
-        f"{_describe_size(card)} Its input is a mel spectrogram in dB,\n"
-        f"{_describe_standardisation(card)}."
+        f"{formula} of the mel power x,\nstandardised with mean {mean:.4f} and standard deviation "
+        f"{std:.4f}. Dreams are in dB, {_describe_standardisation(card)}"
     )
 
 

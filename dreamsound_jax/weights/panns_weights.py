@@ -13,6 +13,7 @@ import numpy as np
 
 from dreamsound_jax.networks import loading, panns
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.misfit import list_differences
 from dreamsound_jax.weights.torch_arrays import (
@@ -60,9 +61,15 @@ def convert_panns(
       `mean` and `std` of the card: those of the first batch norm, averaged over mel bands.
 
     Raises:
-      UserError: the file holds another network, or its mel filters are not those of the card; the
-        iterator raises it where numbers are NaN, infinite or too large for float32.
+      UserError: the file holds another network, its mel filters are not those of the card, or the
+        card's compression is not "db"; the iterator raises it where numbers are NaN, infinite or
+        too large for float32.
     """
+    if card.front_end.compression != DECIBEL:
+        raise UserError(
+            "compression must be db, which PANNs' networks are shown, got "
+            f"{card.front_end.compression}"
+        )
     tensors = remove_shared_prefixes(tensors)
     shapes = loading.weight_shapes(card)
     _check_blocks(tensors, card)

@@ -8,14 +8,15 @@ from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.domains.domain import LevelMatch
 from dreamsound_jax.domains.mel import MelDomain
 from dreamsound_jax.domains.sound import SoundDomain
-from dreamsound_jax.dreaming.batch import render_clips
+from dreamsound_jax.dreaming.batch import make_clips, render_clips
 from dreamsound_jax.dreaming.dream import dream_clips, dream_level_of_clips, respond
 from dreamsound_jax.networks import loading
 from dreamsound_jax.spectral import measures
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.interpolate import resize_nearest
-from tests.helpers import tiny
+from tests.helpers import librosa_reference, tiny
 from tests.helpers.domains import first_clip, sound_clips
-from tests.helpers.sounds import RATE, original
+from tests.helpers.sounds import RATE, original, recording
 from tests.helpers.tiny import FRONT_END, tiny_network
 
 PROGRAM = tiny.program("relu2_2", pyramid_size=2, num_iterations=8)
@@ -235,3 +236,38 @@ def test_a_long_dream_does_not_drain(monkeypatch):
     assert free_objective[-1, -1] < 0.8 * objective[-1, -1]
     assert measures.silent_share(unbounded) > silent + 0.4
     assert unbounded_objective[-1, -1] < unbounded_objective[0, 0]
+
+
+@pytest.mark.parametrize("domain", ["sound", "mel"])
+def test_the_network_hears_sounds_mirrored_at_their_ends_where_its_card_says_so(domain):
+    """Each analysis of a domain is librosa's: of the input, of a step, of a round's result."""
+    front_end = FrontEnd(n_mels=64, n_fft=512, pad_mode="reflect", mean=-24.0, std=17.0)
+    sound = np.float32(recording("loop_amen")[2000:10000])
+    sound /= np.abs(sound).max()
+    clips, mel_db = make_clips(
+        front_end,
+        domain,
+        sound[None],
+        originals=sound[None, None],
+        sample_rate=RATE,
+        gain_ranges=[24.0],
+        phase_keys=[jax.random.key(0)],
+    )
+    expected = librosa_reference.analyse(sound, front_end)
+    np.testing.assert_allclose(mel_db[0], expected, atol=0.01)
+    clip = first_clip(clips)
+    observe = jax.jit(lambda clip, x: clip.observe(expected.shape)(x))
+    heard = front_end.destandardise(observe(clip, clip.initial()))
+    np.testing.assert_allclose(heard, expected, atol=0.01)
+    rendered = jax.jit(lambda clip, x: clip.render(x))(clip, clip.initial())
+    if domain == "sound":
+        small = jax.jit(lambda clip, x: clip.observe((32, 20))(x))(clip, clip.initial())
+        wanted = resize_nearest(jnp.asarray(expected), (32, 20))
+        np.testing.assert_allclose(front_end.destandardise(small), wanted, atol=0.01)
+        np.testing.assert_allclose(rendered.mel_db, expected, atol=0.01)
+    following = clip.next_round(rendered, (("time_roll", 0.1),))
+    rolled = np.roll(rendered.sound[0], round(0.1 * RATE))
+    rolled = librosa_reference.analyse(rolled / np.abs(rolled).max(), front_end)
+    frames = rolled.shape[1]
+    heard = front_end.destandardise(following.spectrogram)[:, :frames]
+    np.testing.assert_allclose(heard, rolled, atol=0.01)

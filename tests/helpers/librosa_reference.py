@@ -23,7 +23,8 @@ def analyse(sound, front_end: FrontEnd):
 def invert(mel_db, front_end: FrontEnd, *, seeds=(0,)):
     """A sound for each seed whose mel spectrogram is near `mel_db` (mel bands, frames)."""
     power = librosa.db_to_power(mel_db)
-    options = {"fmin": front_end.f_min, "fmax": front_end.highest}
+    options = _mel_options(front_end)
+    del options["n_mels"]
     magnitude = librosa.feature.inverse.mel_to_stft(
         power, sr=front_end.sample_rate, n_fft=front_end.n_fft, **options
     )
@@ -50,8 +51,18 @@ def rounding_db(sound, front_end: FrontEnd):
 
 
 def _stft_options(front_end):
-    return {"n_fft": front_end.n_fft, "hop_length": front_end.hop}
+    return {
+        "n_fft": front_end.n_fft,
+        "hop_length": front_end.hop,
+        "pad_mode": front_end.pad_mode,
+    }
 
 
 def _mel_options(front_end):
-    return {"n_mels": front_end.n_mels, "fmin": front_end.f_min, "fmax": front_end.highest}
+    return {
+        "n_mels": front_end.n_mels,
+        "fmin": front_end.f_min,
+        "fmax": front_end.highest,
+        "htk": front_end.mel_scale == "htk",
+        "norm": None if front_end.mel_norm == "none" else front_end.mel_norm,
+    }

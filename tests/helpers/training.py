@@ -54,6 +54,6 @@ class Recorder(Monitor):
 def train_briefly(monitor, precision="float32"):
     """Trains for three epochs of three steps, and returns the folded weights."""
     recipe = Recipe(windows=(32,) * 3, batch_size=8, learning_rate=3e-3, precision=precision)
-    options = {"mean": -30, "std": 17, "recipe": recipe, "monitor": monitor}
+    options = {"front_end": CARD.front_end, "recipe": recipe, "monitor": monitor}
     with contextlib.closing(monitor):
         return fold_batch_norms(train(untrained_network(), two_classes(25), **options))

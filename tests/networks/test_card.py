@@ -32,7 +32,19 @@ def refuse(entries):
     return message_of(card_from_entries, entries, source="card.json")
 
 
-@pytest.mark.parametrize("front_end", [CARD.front_end, OTHER])
+LOGARITHMIC = dataclasses.replace(
+    OTHER,
+    mel_scale="htk",
+    mel_norm="none",
+    pad_mode="reflect",
+    compression="log",
+    log_offset=1e-5,
+    input_mean=-4.5,
+    input_std=3.25,
+)
+
+
+@pytest.mark.parametrize("front_end", [CARD.front_end, OTHER, LOGARITHMIC])
 def test_a_card_goes_round_by_json(front_end, tmp_path):
     card = dataclasses.replace(CARD, front_end=front_end)
     (tmp_path / "card.json").write_text(json.dumps(card.entries()))
@@ -71,6 +83,10 @@ def test_a_card_may_name_its_architecture():
         ({"front_end": {"f_max": "high"}}, "f_max must be a finite number, got 'high'"),
         ({"front_end": {"f_max": 12000}}, "must lie in 0 to 11025 Hz, got 0 to 12000 Hz"),
         ({"front_end": {"f_min": 900, "f_max": 800}}, "got 900 to 800 Hz"),
+        ({"front_end": {"mel_scale": "bark"}}, "no mel_scale 'bark'; choose from: slaney, htk"),
+        ({"front_end": {"norm": None}}, "no constant of the front end 'norm'"),
+        ({"input_mean": 3}, "input_mean and input_std must be left out where the compression is"),
+        ({"front_end": {"compression": "log"}, "input_std": -1}, "input_std must be above 0"),
         ({"front_end": ["hop"]}, "not a model card: "),
         ({"architecture": {"name": "vgg9"}}, "no architecture 'vgg9' (did you mean vgg19?)"),
         ({"architecture": {"width": 1.0}}, "not a model card: KeyError('name')"),

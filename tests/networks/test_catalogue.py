@@ -3,7 +3,7 @@ from tests.helpers.tiny import write_checkpoint
 
 
 def test_the_shipped_models_are_listed_with_classes_layers_and_place():
-    assert set(catalogue.model_names()) >= {"gm", "fma-small", "cnn10", "cnn14"}
+    assert set(catalogue.model_names()) >= {"gm", "fma-small", "cnn10", "cnn14", "cnn14_16k"}
     listed = catalogue.describe_models()
     assert "cannot be used" not in listed
     assert "16 classes:" in listed and "45 layers, shallow to deep:" in listed

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import librosa
 import numpy as np
 import pytest
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.architectures import ARCHITECTURES
-from dreamsound_jax.networks.card import card_from_entries
+from dreamsound_jax.networks.card import card_from_entries, read_card
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.interpolate import resize_nearest
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from tests.helpers.safetensors_files import write_safetensors
@@ -32,6 +34,7 @@ FRONT_END = {
     "f_min": 50,
     "f_max": 14000,
     "top_db": 300,
+    "pad_mode": "reflect",
 }
 
 
@@ -181,7 +184,6 @@ def test_the_head_continues_from_a_joined_activation_and_cells_are_local(tmp_pat
 
 
 def test_the_front_end_is_that_of_panns():
-    """The edges differ: PANNs mirror a sound beyond its ends, and this project pads with zeros."""
     sound = np.random.default_rng(0).normal(size=32000).astype(np.float32) * 0.1
     sound[9000:20000] = 0
     window = torch.hann_window(1024)
@@ -190,7 +192,23 @@ def test_the_front_end_is_that_of_panns():
     filters = torch_panns.Panns(**torch_panns.SMALL, classes=5).logmel_extractor.melW.detach()
     expected = 10 * torch.log10(torch.clamp(filters.T @ power, min=1e-10)).numpy()
     found = np.asarray(FrontEnd(**FRONT_END).level_db(jnp.asarray(sound)))
-    np.testing.assert_allclose(found[:, 2:-2], expected[:, 2:-2], atol=1e-2)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "filters"),
+    [
+        ("cnn10", torch_panns.MEL),
+        ("cnn14", torch_panns.MEL),
+        ("cnn14_16k", {"sr": 16000, "n_fft": 512, "n_mels": 64, "fmin": 50, "fmax": 8000}),
+    ],
+)
+def test_the_cards_of_panns_have_its_filters_and_mirrored_ends(name, filters):
+    front_end = read_card(shipped("checkpoints") / name).front_end
+    expected = librosa.filters.mel(**filters, dtype=np.float64)
+    np.testing.assert_array_equal(front_end.bands.filters, expected)
+    assert front_end.sample_rate == filters["sr"] and front_end.hop == filters["sr"] // 100
+    assert front_end.pad_mode == "reflect"
 
 
 def test_wrong_filters_are_refused_and_the_right_front_end_is_named(tmp_path):
@@ -214,6 +232,12 @@ def test_another_architecture_or_a_missing_tensor_is_named(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL, classes=6)
     check_refusal(network, tmp_path, r"fc_audioset.weight is \(6, 10\), not \(5, 10\)")
     check_refusal(torch.nn.Linear(3, 2), tmp_path, "must be that of PANNs' network; missing: bn0")
+
+
+def test_a_compression_that_panns_networks_never_hear_is_refused(tmp_path):
+    network = torch_panns.make_network(**torch_panns.SMALL)
+    changes = {"front_end": FRONT_END | {"compression": "log"}}
+    check_refusal(network, tmp_path, "compression must be db, .*, got log", **changes)
 
 
 def test_statistics_that_are_no_numbers_are_refused(tmp_path):

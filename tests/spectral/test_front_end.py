@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.system.errors import UserError
 from tests.helpers import librosa_reference
 from tests.helpers.sounds import RATE, recording, tone, white_noise
 
@@ -15,6 +17,15 @@ FRONT_ENDS = {
     "even frame": FrontEnd(n_fft=512),
     "16 kHz": FrontEnd(
         sample_rate=16000, n_fft=512, hop=256, n_mels=96, f_min=50.0, f_max=7000.0, top_db=60.0
+    ),
+    "torchaudio": FrontEnd(
+        sample_rate=16000,
+        n_fft=1024,
+        hop=160,
+        n_mels=64,
+        mel_scale="htk",
+        mel_norm="none",
+        pad_mode="reflect",
     ),
 }
 SAMPLES = 51200
@@ -68,6 +79,8 @@ def test_bands_are_placed_between_the_lowest_and_the_highest_frequency():
     assert reference.seconds_per_frame == pytest.approx(200 / 22050)
     expected = librosa.mel_frequencies(98, fmin=50, fmax=7000)[1:-1]
     np.testing.assert_allclose(other.band_centres, expected)
+    expected = librosa.mel_frequencies(66, fmin=0, fmax=8000, htk=True)[1:-1]
+    np.testing.assert_allclose(FRONT_ENDS["torchaudio"].band_centres, expected)
 
 
 def test_headroom_is_the_height_above_the_floor():
@@ -91,8 +104,10 @@ def test_analysis_is_differentiable():
     np.testing.assert_allclose(jax.grad(value)(0.0), slope, rtol=1e-5)
 
 
-def test_some_frames_are_those_of_the_whole_at_a_peak_of_1():
-    front_end, sound = FrontEnd(), jnp.asarray(0.3 * white_noise(8000), jnp.float32)
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
+def test_some_frames_are_those_of_the_whole_at_a_peak_of_1(pad_mode):
+    front_end = FrontEnd(pad_mode=pad_mode)
+    sound = jnp.asarray(0.3 * white_noise(8000), jnp.float32)
     some, analyse = np.array([7, 0, 40, 7]), jax.jit(front_end.analyse)
     whole = level_db(sound / jnp.abs(sound).max(), front_end=front_end)
     for loudness in (1, 0.01):
@@ -106,3 +121,43 @@ def test_standardising_goes_round():
     front_end, db = FrontEnd(mean=-24.0, std=17.0), np.linspace(-80, 30, 7)
     np.testing.assert_allclose(front_end.destandardise(front_end.standardise(db)), db)
     assert front_end.standardise(-24.0 + 17.0) == 1
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    ("constants", "compress"),
+    [
+        ({"compression": "log1p"}, lambda power: np.log10(1 + 1e4 * power)),
+        ({"compression": "log"}, lambda power: np.log(power + 1e-6)),
+        ({"compression": "log", "log_offset": 0}, np.log),
+        ({"compression": "log", "log_offset": 1}, np.log1p),
+    ],
+)
+def test_the_network_is_shown_compressed_power_with_statistics_of_its_own(constants, compress):
+    front_end = FrontEnd(mean=-24.0, std=17.0, input_mean=-3.0, input_std=2.0, **constants)
+    db = np.linspace(-80, 30, 12)
+    shown = (compress(10 ** (db / 10)) + 3) / 2
+    found = front_end.compress(front_end.standardise(jnp.asarray(db)))
+    np.testing.assert_allclose(found, shown, atol=1e-12)
+    np.testing.assert_allclose(front_end.compress_db(db), compress(10 ** (db / 10)))
+    plain = dataclasses.replace(front_end, input_mean=0.0, input_std=1.0)
+    found = plain.compress(plain.standardise(jnp.asarray(db)))
+    np.testing.assert_allclose(found, compress(10 ** (db / 10)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"mel_scale": "mel"}, "no mel_scale 'mel'; choose from: slaney, htk"),
+        ({"mel_norm": None}, "no mel_norm None (did you mean none?); choose from: slaney, none"),
+        ({"pad_mode": "edge"}, "no pad_mode 'edge'; choose from: constant, reflect"),
+        ({"log_offset": 1e-3}, "log_offset needs compression=log, got compression=db"),
+        ({"log_offset": -1.0, "compression": "log"}, "log_offset must be 0 or more, got -1"),
+        ({"input_std": 0, "compression": "log"}, "input_std must be above 0, got 0"),
+        ({"input_mean": 1.0}, "input_mean and input_std must be left out where the compression is"),
+    ],
+)
+def test_constants_that_make_no_sense_are_refused_in_one_line(constants, words):
+    with pytest.raises(UserError) as caught:
+        FrontEnd(**constants)
+    assert words in str(caught.value) and "\n" not in str(caught.value)

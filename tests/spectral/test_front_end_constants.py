@@ -39,6 +39,34 @@ def test_constants_are_understood_by_the_names_of_librosa_and_torchaudio_too(tex
     assert type(found["hop"]) is int
 
 
+TORCHAUDIO = {"n_mels": 64, "mel_scale": "htk", "mel_norm": "none", "pad_mode": "reflect"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n_mels=64,mel_scale=htk,mel_norm=none,pad_mode=reflect",
+        "n_mels=64,htk=true,norm=none,pad_mode=reflect,center=true,pad=0,normalized=false",
+        "n_mels=64,htk=1,mel_scale=htk,norm=null,pad_mode=reflect",
+    ],
+)
+def test_torchaudios_filters_and_ends_are_understood(text, tmp_path):
+    assert parse_front_end(text) == TORCHAUDIO
+    assert parse_front_end(format_front_end(TORCHAUDIO)) == TORCHAUDIO
+    file = tmp_path / "front_end.json"
+    file.write_text('{"n_mels": 64, "htk": true, "norm": null, "pad_mode": "reflect"}')
+    assert parse_front_end(str(file)) == TORCHAUDIO
+
+
+def test_spectrograms_have_no_floor_where_their_training_had_none():
+    logarithmic = {"compression": "log", "log_offset": 1e-5}
+    text = format_front_end(logarithmic)
+    assert parse_front_end(text) == logarithmic | {"top_db": 300}
+    assert parse_front_end(f"{text},top_db=60") == logarithmic | {"top_db": 60}
+    assert parse_front_end("top_db=none") == {"top_db": 300}
+    assert parse_front_end("compression=db") == {"compression": "db"}
+
+
 def test_constants_may_be_in_a_json_file(tmp_path):
     file = tmp_path / "front_end.json"
     file.write_text('{"sr": 16000, "n_fft": 1024, "hop": 320, "n_mels": 64, "f_min": 50}')
@@ -68,10 +96,18 @@ def test_constants_that_are_written_are_read_again():
         ("sr=16000,fmax=9000", "must lie in 0 to 8000 Hz, got 0 to 9000 Hz"),
         ("n_mels=256", "use n_mels of at most 132 or n_fft of 882"),
         ("n_fft=1024,win_length=400", "win_length must be 1024, which is n_fft, got 400"),
-        ("mel_scale=htk", "mel_scale must be slaney, got htk"),
-        ("norm=None", "norm must be slaney, got None"),
+        ("mel_scale=htk,htk=false", "mel_scale must be given once, got mel_scale and htk"),
+        ("htk=maybe", "htk must be true or false, got maybe"),
+        ("mel_scale=mel", "no mel_scale 'mel'; choose from: slaney, htk"),
+        ("norm=1", "no mel_norm 1; choose from: slaney, none"),
+        ("pad_mode=edge", "no pad_mode 'edge'; choose from: constant, reflect"),
+        ("normalized=true", "normalized must be False, got True"),
         ("power=1", "power must be 2, got 1"),
-        ("compression=log", "no compression 'log' (did you mean log1p?)"),
+        ("compression=lg", "no compression 'lg' (did you mean log?)"),
+        ("log_offset=1e-3", "log_offset needs compression=log, got compression=db"),
+        ("compression=log,log_offset=-1", "log_offset must be 0 or more, got -1"),
+        ("compression=log,log_offset=small", "log_offset must be a finite number, got 'small'"),
+        ("input_std=2", "input_std must be left out: a conversion takes it from --std"),
         ("mean=-20", "mean must be left out: a conversion takes it from --mean"),
         ("hop=3,n_mels", "such as sample_rate=16000,hop=320, or a .json file, got 'n_mels'"),
         ("", "must be a list such as"),

@@ -32,6 +32,25 @@ def assert_is_librosas(bands):
     np.testing.assert_array_equal(bands.edges, librosa.mel_frequencies(98, fmin=50, fmax=7000))
 
 
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("mel_norm", ["slaney", "none"])
+@pytest.mark.parametrize("mel_scale", ["slaney", "htk"])
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "n_mels", "f_min", "f_max"),
+    [(16000, 512, 64, 50, 8000), (22050, 2048, 128, 0, 11025), (44100, 1024, 40, 20, 16000)],
+)
+def test_each_scale_and_norm_is_librosas(rate, n_fft, n_mels, f_min, f_max, mel_scale, mel_norm):
+    sizes = {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels, "f_min": f_min, "f_max": f_max}
+    limits = {"fmin": f_min, "fmax": f_max, "htk": mel_scale == "htk"}
+    norm = {"slaney": "slaney", "none": None}[mel_norm]
+    for _ in ("made", "read from the cache"):
+        bands = make_or_read(**sizes, mel_scale=mel_scale, mel_norm=mel_norm)
+        options = {"sr": rate, "n_fft": n_fft, "n_mels": n_mels, "norm": norm, **limits}
+        filters = librosa.filters.mel(**options, dtype=np.float64)
+        np.testing.assert_array_equal(bands.filters, filters)
+        np.testing.assert_array_equal(bands.edges, librosa.mel_frequencies(n_mels + 2, **limits))
+
+
 def without_librosa(monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
 
@@ -42,6 +61,9 @@ def test_a_kept_filter_bank_is_read_without_librosa(file, monkeypatch):
         kept = make_or_read(**CONSTANTS)
         with pytest.raises(ImportError):  # it is librosa that makes those of other constants
             make_or_read(**CONSTANTS | {"f_max": 7000.001})
+        for constant in ({"mel_scale": "htk"}, {"mel_norm": "none"}):
+            with pytest.raises(ImportError):
+                make_or_read(**CONSTANTS | constant)
     assert_is_librosas(kept)
 
 

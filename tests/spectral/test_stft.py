@@ -44,3 +44,15 @@ def test_the_fast_transform_is_as_exact_as_the_inverse():
     assert np.abs(fast - exact).max() < 3e-7 * np.abs(exact).max()  # measured: 1.7e-7
     again = jax.jit(functools.partial(istft, **SIZES, samples=sound.size))(exact)
     assert np.abs(again - sound).max() < 3e-7  # measured: 1.8e-7
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("samples", [1, 2, 100, 220, 221, 8000])
+@pytest.mark.parametrize(("n_fft", "hop"), [(441, 200), (512, 256), (64, 16)])
+def test_a_sound_is_mirrored_at_its_ends_as_numpy_mirrors_it(samples, n_fft, hop):
+    """A sound that is shorter than half a frame is mirrored again and again."""
+    sound = white_noise(samples)
+    padded = np.pad(sound, n_fft // 2, mode="reflect")
+    expected = librosa.stft(padded, n_fft=n_fft, hop_length=hop, center=False)
+    found = stft(jnp.asarray(sound), n_fft=n_fft, hop=hop, pad_mode="reflect")
+    np.testing.assert_allclose(found, expected, atol=1e-10)

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.augment import augment
 from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
@@ -60,8 +61,14 @@ def test_statistics_are_those_of_all_cells():
     rng = np.random.default_rng(0)
     mel_db = [rng.normal(-20, 15, (12, frames)).astype(np.float16) for frames in (5, 30, 17)]
     cells = np.concatenate([clip.ravel() for clip in mel_db]).astype(float)
-    found = measure_statistics(Examples(mel_db, np.zeros(3)))
-    assert found == pytest.approx((cells.mean(), cells.std()))
+    examples = Examples(mel_db, np.zeros(3))
+    found = measure_statistics(examples, FrontEnd(hop=100))
+    assert (found.mean, found.std) == pytest.approx((cells.mean(), cells.std()))
+    assert found == FrontEnd(hop=100, mean=found.mean, std=found.std)
+    found = measure_statistics(examples, FrontEnd(compression="log", log_offset=1e-3))
+    assert (found.mean, found.std) == pytest.approx((cells.mean(), cells.std()))
+    shown = np.log(10 ** (cells / 10) + 1e-3)
+    assert (found.input_mean, found.input_std) == pytest.approx((shown.mean(), shown.std()))
 
 
 def test_a_selection_is_evenly_spread():

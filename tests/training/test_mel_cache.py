@@ -14,7 +14,15 @@ from tests.helpers.sounds import RATE, white_noise
 
 FRONT_END = FrontEnd()
 analyse_sounds = functools.partial(mel_cache.analyse_sounds, front_end=FRONT_END)
-LENGTHS = {"tiny": 300, "short": 9000, "whole": 51200, "long": 100 * RATE}
+LENGTHS = {
+    "shorter than half a frame": 150,
+    "tiny": 300,
+    "short": 9000,
+    "whole": 51200,
+    "long": 100 * RATE,
+}
+
+LENGTHS_OF_A_PIECE = [name for name in LENGTHS if name != "long"]
 
 
 def read_noise(name):
@@ -33,12 +41,15 @@ def make_dataset(read=read_noise, fingerprint=lambda name: ""):
     )
 
 
-def test_sounds_are_analysed_as_they_are_for_dreaming(tmp_path):
-    cached, broken = analyse_sounds(tmp_path, make_dataset(), ["tiny", "short", "whole"])
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
+def test_sounds_are_analysed_as_they_are_for_dreaming(tmp_path, pad_mode):
+    front_end = dataclasses.replace(FRONT_END, pad_mode=pad_mode, top_db=50.0)
+    options = {"front_end": front_end}
+    cached, broken = analyse_sounds(tmp_path, make_dataset(), LENGTHS_OF_A_PIECE, **options)
     assert not broken
     for name, (piece,) in cached.items():
         sound = read_noise(name) / np.abs(read_noise(name)).max()
-        expected = jax.jit(FRONT_END.level_db)(np.float32(sound))
+        expected = jax.jit(front_end.level_db)(np.float32(sound))
         assert np.asarray(piece).dtype == np.float16
         np.testing.assert_allclose(piece, expected, atol=0.05, strict=False)
         assert np.shape(piece) == expected.shape
@@ -150,6 +161,9 @@ def test_each_analysis_has_a_cache_of_its_own(tmp_path):
             {"amin": 1e-8},
             {"top_db": 60.0},
             {"compression": "log1p"},
+            {"mel_scale": "htk", "n_mels": 64},
+            {"mel_norm": "none"},
+            {"pad_mode": "reflect"},
         )
     ]
-    assert len({usual, *others, locate_cache(tmp_path, "other", front_end)}) == 11
+    assert len({usual, *others, locate_cache(tmp_path, "other", front_end)}) == 14

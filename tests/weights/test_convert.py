@@ -13,6 +13,7 @@ from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights import checkpoint
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
+from dreamsound_jax.weights.dream_scale import estimate_db_statistics
 from dreamsound_jax.weights.torch_weights import BATCH_NORM_TORCH_NAMES
 from tests.helpers.published import publish_tiny_model
 from tests.helpers.safetensors_files import write_safetensors
@@ -113,6 +114,40 @@ def test_a_published_file_of_which_only_the_md5_is_known_is_verified(published, 
     assert json.loads((published / "card.json").read_text())["source"] == card["source"]
 
 
+def test_a_published_file_without_a_known_digest_is_converted_and_the_user_is_told(published, pth):
+    card = json.loads((published / "card.json").read_text())
+    source = card["source"]
+    del source["sha256"], source["bytes"]
+    (published / "card.json").write_text(json.dumps(card))
+    for _ in ("first", "again"):
+        said = convert_weights(pth, ConversionRequest("tiny", {})).splitlines()
+        assert "no digest of tiny.pth is known, so the file itself could not be verified" in said[1]
+    card = json.loads((published / "card.json").read_text())
+    assert card["published"] == source
+    digest = hashlib.sha256(pth.read_bytes()).hexdigest()
+    assert card["source"] == {"file": "tiny.pth", "sha256": digest}
+
+
+def test_statistics_of_another_scale_than_db_are_those_of_what_the_network_is_shown(pth, tmp_path):
+    constants = {"n_fft": 1024, "n_mels": 64, "mel_norm": "none", "compression": "log"}
+    entries = ENTRIES | {"mean": -4.5, "std": 3.25, "front_end": constants}
+    convert_weights(pth, ConversionRequest("a", entries, output=tmp_path / "a"))
+    front_end = loading.load_model(checkpoint=tmp_path / "a").card.front_end
+    assert (front_end.input_mean, front_end.input_std) == (-4.5, 3.25)
+    # Dreams take steps as large as those of gm, around a level that follows the filters.
+    gm = loading.load_model("gm").card.front_end
+    assert front_end.std == pytest.approx(gm.std, abs=0.1)
+    page = (tmp_path / "a/README.md").read_text()
+    assert "the natural log(x + 1e-06) of the mel power x" in page
+    assert "mean -4.5000 and standard deviation 3.2500. Dreams are in dB" in page
+
+
+def test_the_dream_scale_of_a_front_end_like_that_of_gm_is_that_of_gm():
+    gm = loading.load_model("gm").card.front_end
+    found = estimate_db_statistics(dataclasses.replace(gm, mean=0.0, std=1.0))
+    assert found == pytest.approx({"mean": gm.mean, "std": gm.std}, abs=0.1)
+
+
 def test_a_network_that_was_trained_here_is_not_replaced(pth, tmp_path):
     folder = write_checkpoint(tmp_path / "mine")
     card = json.loads((folder / "card.json").read_text()) | {"rebuild": "python train.py"}
@@ -148,6 +183,11 @@ def test_a_number_of_classes_stands_for_numbered_names():
         ("mine", {}, r"mine is not a published model .*needs --classes, --mean, --std"),
         ("mine", ENTRIES | {"front_end": {"n_mels": 16}}, "n_mels must be at least 32"),
         ("gm", ENTRIES, "gm holds a network that was trained here"),
+        (
+            "mine",
+            ENTRIES | {"front_end": {"compression": "log"}, "std": 0},
+            "input_std must be above",
+        ),
         ("../up", ENTRIES, "--model must consist of letters, .*, got '../up'"),
         ("mine", ENTRIES | {"mean": np.nan}, "--mean must be a finite number, got nan"),
         (

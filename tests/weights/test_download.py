@@ -1,4 +1,5 @@
 import http.server
+import json
 import threading
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def test_a_file_is_downloaded_once(published, server, capsys):
     assert first == again and server.requested == ["/tiny.pth"]
     assert Path(first).read_bytes() == CONTENT
     assert "100%" in capsys.readouterr().err
+
+
+def test_a_file_without_a_known_digest_or_size_is_downloaded(published, server):
+    set_source_url(published, f"http://127.0.0.1:{server.server_port}/tiny.pth")
+    card = json.loads((published / "card.json").read_text())
+    del card["source"]["sha256"], card["source"]["bytes"]
+    (published / "card.json").write_text(json.dumps(card))
+    assert Path(download_weights(REQUEST)).read_bytes() == CONTENT
 
 
 def test_a_download_uses_the_proxy(published, server, monkeypatch):
