@@ -53,13 +53,20 @@ def main():
     sounds = {name: Input(*ds.load_sound(str(path))) for name, path in inputs.items()}
     table = format_dreams([*by_layers, *towards], sounds)
     shown = [each for each in by_layers if each.by in _SHOWN.value and each.lr == SHOWN_RATE]
-    title = f"Four inputs, dreamed by {card.name}: by three layers, and towards four classes"
+    title = f"Dreams of {card.name}: the input, and its dreams by layers and towards classes"
     picture = draw_dreams(title, [*shown, *towards], inputs, card.front_end)
-    (folder / "dreams.png").write_bytes(picture)
-    run = report.describe_run()
-    facts = f"`{run['command']}`, {run['date']}, {run['device']}. Inputs: {', '.join(inputs)}."
-    report.replace_part(Path(_PAGE.value), card.name, f"{table}\n\n{facts}")
+    write(Path(_PAGE.value), card.name, table, picture)
     print(table)
+
+
+def write(page, name, table, picture):
+    """Writes the part of the page about the network of that name, and its picture beside it."""
+    beside = page.with_name(f"{page.stem}_{name}.png")
+    beside.write_bytes(picture)
+    run = report.describe_run()
+    facts = f"`{run['command']}`, {run['date']}, {run['device']}."
+    shown = f"![Four inputs, and their dreams by {name}]({beside.name})"
+    report.replace_part(page, name, "\n\n".join((shown, table, facts)))
 
 
 if __name__ == "__main__":

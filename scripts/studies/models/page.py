@@ -49,8 +49,10 @@ def _measure(dreams, inputs):
         lsd, tv, onset_r = compare_with_input(given, mix(*written))
         texture = measure_texture(mix(*given), mix(*written))
         measured.append([dream.distance_db, tv, tv / lsd, onset_r, *texture])
-    formats = ("{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.2f}", "{:.0f}", "{:+.0f}")
-    return [each.format(value) for each, value in zip(formats, np.median(measured, axis=0))]
+    formats = ("{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.2f}", "{:.0f}")
+    *medians, treble_db = np.median(measured, axis=0)
+    cells = [each.format(value) for each, value in zip(formats, medians, strict=True)]
+    return [*cells, f"{round(treble_db):+d}"]
 
 
 def _format_probabilities(dreams):

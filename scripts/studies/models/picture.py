@@ -54,9 +54,8 @@ def draw_dreams(
     for place in panels[:, 0]:
         place.set_yticks(positions[::-2], names[::-2])  # There is no room for all of them.
         place.set_ylabel("frequency (Hz)")
-    figure.colorbar(
-        image, ax=panels, aspect=50, pad=0.01, label="level below the loudest cell (dB)"
-    )
+    label = "level relative to the loudest cell (dB)"
+    figure.colorbar(image, ax=panels, aspect=50, pad=0.01, label=label)
     return _reduce_colours(encode_png(figure))
 
 
