@@ -3,10 +3,10 @@
     python scripts/show_models.py --checkpoint=checkpoints/mtt --layers=relu1,relu2,relu3,pool5 \\
         --shown=relu1,relu3,pool5 --classes=sitar,opera,choir,techno
 
-The inputs dream by the layers, at half the default learning rate, at the default and at its double,
-and towards the classes, as presets do, all by the real command. The table has medians over the
-inputs; the picture shows the written dreams side by side. The runs lie in --work_dir. To resume an
-interrupted script, start it again.
+The inputs dream by the layers, and towards the classes as presets do, at half the default learning
+rate, at the default and at its double, all by the real command. The table has medians over the
+inputs; the picture shows the dreams at the default, as they are written, side by side. The runs lie
+in --work_dir. To resume an interrupted script, start it again.
 """
 
 from pathlib import Path
@@ -52,9 +52,10 @@ def main():
     towards = dream_towards_classes(folder, files, _CLASSES.value, runs / f"{folder.name}-classes")
     sounds = {name: Input(*ds.load_sound(str(path))) for name, path in inputs.items()}
     table = format_dreams([*by_layers, *towards], sounds)
-    shown = [each for each in by_layers if each.by in _SHOWN.value and each.lr == SHOWN_RATE]
+    names = {*_SHOWN.value, *_CLASSES.value}
+    shown = [each for each in [*by_layers, *towards] if each.by in names and each.lr == SHOWN_RATE]
     title = f"Dreams of {card.name}: the input, and its dreams by layers and towards classes"
-    picture = draw_dreams(title, [*shown, *towards], inputs, card.front_end)
+    picture = draw_dreams(title, shown, inputs, card.front_end)
     write(Path(_PAGE.value), card.name, table, picture)
     print(table)
 

@@ -62,17 +62,15 @@ def dream_by_layers(
     checkpoint: Path, inputs: Sequence[Path], layers: Sequence[str], folder: Path
 ) -> list[Dream]:
     """Dreams on each input by each layer at each of `RATES`; resumes what lies in the folder."""
-    rates = ",".join(f"{rate:g}" for rate in RATES)
-    sweeps = (f"--sweep=layers_to_use={','.join(layers)}", f"--sweep=lr={rates}")
-    return _dream(checkpoint, inputs, folder, *sweeps)
+    return _dream(checkpoint, inputs, folder, f"--sweep=layers_to_use={','.join(layers)}")
 
 
 def dream_towards_classes(
     checkpoint: Path, inputs: Sequence[Path], classes: Sequence[str], folder: Path
 ) -> list[Dream]:
-    """Dreams on each input towards each class, as presets do; resumes what lies in the folder."""
-    sweeps = (f"--sweep=target_class={','.join(classes)}", f"--sweep=lr={SHOWN_RATE:g}")
-    return _dream(checkpoint, inputs, folder, *LIKE_PRESETS, *sweeps)
+    """Dreams towards each class at each of `RATES`, as presets do; resumes what lies there."""
+    sweep = f"--sweep=target_class={','.join(classes)}"
+    return _dream(checkpoint, inputs, folder, *LIKE_PRESETS, sweep)
 
 
 def _dream(checkpoint, inputs, folder, *options):
@@ -85,6 +83,7 @@ def _dream(checkpoint, inputs, folder, *options):
         "--noplots",
         "--nowrite_input",
         *options,
+        f"--sweep=lr={','.join(f'{rate:g}' for rate in RATES)}",
     )
     return read_dreams(folder)
 

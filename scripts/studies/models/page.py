@@ -18,14 +18,15 @@ HEADS = (
     "length (s)",
     "height (bands)",
     "treble (dB)",
-    "probability (%)",
+    "lowest probability (%)",
 )
 
 
 def format_dreams(dreams: Sequence[Dream], inputs: Mapping[str, Input]) -> str:
     """Formats a table with a row for each layer and class.
 
-    Each cell has the medians over the inputs at each learning rate, in ascending order.
+    Each cell has the medians over the inputs at each learning rate, in ascending order; of the
+    probabilities of a class in the written sounds, it has the lowest.
 
     Args:
       dreams: The dreams.
@@ -37,7 +38,7 @@ def format_dreams(dreams: Sequence[Dream], inputs: Mapping[str, Input]) -> str:
         rates = sorted({dream.lr for dream in chosen})
         at_rates = [[dream for dream in chosen if dream.lr == rate] for rate in rates]
         medians = zip(*(_measure(each, inputs) for each in at_rates))
-        rows.append([by, *map(" / ".join, medians), _format_probabilities(chosen)])
+        rows.append([by, *map(" / ".join, medians), " / ".join(_find_lowest(at_rates))])
     return markdown_table(HEADS, rows)
 
 
@@ -55,12 +56,7 @@ def _measure(dreams, inputs):
     return [*cells, f"{round(treble_db):+d}"]
 
 
-def _format_probabilities(dreams):
-    """Formats how the probability of the class changed for each input."""
-    classes = [dream for dream in dreams if dream.before is not None]
-    return ", ".join(format_change(dream) for dream in classes)
-
-
-def format_change(dream: Dream) -> str:
-    """Formats the probability of a class in percent before and after a dream, such as "3 → 98"."""
-    return f"{100 * dream.before:.0f} → {100 * dream.after:.0f}"
+def _find_lowest(at_rates):
+    """Returns the lowest probability of the class at each rate, in percent; none for a layer."""
+    after = [[dream.after for dream in dreams if dream.after is not None] for dreams in at_rates]
+    return [f"{100 * min(each):.0f}" for each in after if each]

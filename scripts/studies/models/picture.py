@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,6 @@ from dreamsound_jax.outputs.panels import (
 from dreamsound_jax.run.clip_facts import scale_of
 from dreamsound_jax.spectral.front_end import FrontEnd
 from studies.models.dreams import Dream
-from studies.models.page import format_change
 
 # With few colours the picture is a small file. A step of 2 dB is hardly seen.
 STEP_DB = 2
@@ -26,7 +26,7 @@ COLOURS = 96
 
 
 def draw_dreams(
-    title: str, dreams: Sequence[Dream], inputs: Mapping[str, str], front_end: FrontEnd
+    title: str, dreams: Sequence[Dream], inputs: Mapping[str, Path], front_end: FrontEnd
 ) -> bytes:
     """Draws written sounds as the network hears them, each relative to its own loudest cell.
 
@@ -39,35 +39,40 @@ def draw_dreams(
     Returns:
       A PNG that is 1600 pixels wide.
     """
-    rows = [
-        [(name, path), *((_caption(each), str(each.path)) for each in dreams if each.input == name)]
-        for name, path in inputs.items()
-    ]
+    rows = []
+    for name, path in inputs.items():
+        made = [dream for dream in dreams if dream.input == name]
+        rows.append([(name, path), *((caption_dream(dream), dream.path) for dream in made)])
     figure = make_figure(title, (16, 2 * len(rows) + 0.7))
     panels = figure.subplots(len(rows), len(rows[0]), sharey=True, squeeze=False)
     for row, axes in zip(rows, panels):
         for (caption, path), place in zip(row, axes):
             image = _draw_sound(place, path, caption, front_end)
+    _label_axes(panels, front_end)
+    label = "level relative to the loudest cell (dB)"
+    figure.colorbar(image, ax=panels, aspect=50, pad=0.01, label=label)
+    return _reduce_colours(encode_png(figure))
+
+
+def caption_dream(dream: Dream) -> str:
+    """Captions a dream by its layer or class, its distance, and how the probability changed."""
+    caption = f"{dream.by}\n{dream.distance_db:.1f} dB"
+    if dream.before is None:
+        return caption
+    return f"{caption}, {100 * dream.before:.0f} → {100 * dream.after:.0f} %"
+
+
+def _label_axes(panels, front_end):
     for place in panels[:-1].ravel():
         place.set_xlabel("")
     positions, names = frequency_ticks(front_end.band_centres)
     for place in panels[:, 0]:
         place.set_yticks(positions[::-2], names[::-2])  # There is no room for all of them.
         place.set_ylabel("frequency (Hz)")
-    label = "level relative to the loudest cell (dB)"
-    figure.colorbar(image, ax=panels, aspect=50, pad=0.01, label=label)
-    return _reduce_colours(encode_png(figure))
-
-
-def _caption(dream):
-    if dream.before is None:
-        return f"{dream.by}\n{dream.distance_db:.1f} dB"
-    name = dream.by.replace("_", " ")
-    return f"{name}\n{dream.distance_db:.1f} dB, {format_change(dream)} %"
 
 
 def _draw_sound(axes, path, caption, front_end):
-    sound = read_sound(path, sample_rate=front_end.sample_rate)
+    sound = read_sound(str(path), sample_rate=front_end.sample_rate)
     mel_db = np.asarray(analyse_clips(sound[None], front_end=front_end)[0])
     image = draw_spectrogram(
         axes,
