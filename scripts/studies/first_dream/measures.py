@@ -27,15 +27,27 @@ class Difference(NamedTuple):
 
 def measure_difference(original: np.ndarray, dream: np.ndarray, *, sample_rate: int) -> Difference:
     """Compares two sounds (samples,) of nearly one length, at equal loudness."""
-    samples = min(len(original), len(dream))
-    sounds = [_equalise_rms(sound[:samples]) for sound in (original, dream)]
-    before, after = (_level_db(sound, sample_rate) for sound in sounds)
-    floor = max(before.max(), after.max()) - AUDIBLE_DB
-    change = np.maximum(after, floor) - np.maximum(before, floor)
+    change = measure_change(original, dream, sample_rate=sample_rate)
     in_time = change - change.mean(axis=1, keepdims=True)
-    envelopes = [librosa.onset.onset_strength(y=sound, sr=sample_rate) for sound in sounds]
+    envelopes = [
+        librosa.onset.onset_strength(y=sound, sr=sample_rate)
+        for sound in _make_comparable(original, dream)
+    ]
     correlation = np.corrcoef(*envelopes)[0, 1]
     return Difference(_distance(change), _distance(in_time), float(np.nan_to_num(correlation)))
+
+
+def measure_change(original: np.ndarray, dream: np.ndarray, *, sample_rate: int) -> np.ndarray:
+    """Returns the change of each cell that is heard, (bands, frames) in dB, at equal loudness."""
+    before, after = (_level_db(each, sample_rate) for each in _make_comparable(original, dream))
+    floor = max(before.max(), after.max()) - AUDIBLE_DB
+    return np.maximum(after, floor) - np.maximum(before, floor)
+
+
+def _make_comparable(*sounds):
+    """Returns sounds of one length and one power."""
+    samples = min(map(len, sounds))
+    return [_equalise_rms(sound[:samples]) for sound in sounds]
 
 
 def _equalise_rms(sound):

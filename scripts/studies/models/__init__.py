@@ -1,0 +1,1 @@
+"""The study of what each included network is good for, see docs/models.md."""
