@@ -12,6 +12,9 @@ collect_ignore = ["helpers"]
 # A program that one worker, or an earlier run, has compiled is not compiled again.
 cache.cache_compiled_programs()
 runtime.collect_garbage_rarely()
+# Most time of the tests is that of the compiler, which optimises for long runs. The commands that
+# tests start as processes are compiled as they are for users.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture
