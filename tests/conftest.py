@@ -12,9 +12,6 @@ collect_ignore = ["helpers"]
 # A program that one worker, or an earlier run, has compiled is not compiled again.
 cache.cache_compiled_programs()
 runtime.collect_garbage_rarely()
-# Most time of the tests is that of the compiler, which optimises for long runs. The commands that
-# tests start as processes are compiled as they are for users.
-jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture
@@ -28,6 +25,17 @@ def x64():
 def tiny_checkpoint(tmp_path_factory):
     """The folder of a network of one sixteenth of VGG19's width."""
     return write_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def optimisation(request):
+    """Compiles programs with few optimisations, since tests spend most of their time compiling.
+
+    What is compared with other programs, or is timed, is compiled as it is for users, as are the
+    commands that tests start as processes.
+    """
+    in_full = "parity" in request.path.parts or request.config.option.markexpr == "timing"
+    jax.config.update("jax_disable_most_optimizations", not in_full)
 
 
 @pytest.fixture(autouse=True, scope="module")
