@@ -82,7 +82,8 @@ class WarmUp:
             _compile_dreams(model, sources)
         if not self._imports:
             # Not sooner: imports hold up tracing, and a warm start took 1.15 times as long.
-            threading.Thread(target=_import_late, daemon=True).start()
+            # The end of the process waits for it: Python can crash if it ends during an import.
+            threading.Thread(target=_import_late, name="imports").start()
             self._imports = True
 
 

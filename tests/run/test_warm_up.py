@@ -1,3 +1,5 @@
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -97,3 +99,12 @@ def test_where_no_traces_are_kept_nothing_is_compiled_ahead(compiled):
     WarmUp().draws(2, 1)
     WarmUp().dreams(tiny.tiny_model(), sources())
     assert compiled == []
+
+
+def test_the_end_of_a_process_waits_for_imports(monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(warm_up_module, "_import_late", end.wait)
+    WarmUp().dreams(tiny.tiny_model(), sources())
+    threads = [thread for thread in threading.enumerate() if thread.name == "imports"]
+    end.set()
+    assert [thread.daemon for thread in threads] == [False]
