@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
@@ -48,13 +49,23 @@ class Card:
     synonyms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises UserError if the network's pooling would leave nothing of so few mel bands."""
+        """Raises UserError for a wrong name, or too few mel bands for the network's pooling."""
+        self._check_names()
         fewest, _ = self.architecture.layer(self.architecture.class_layer).stride
         if self.front_end.n_mels < fewest:
             raise UserError(
                 f"n_mels must be at least {fewest}, which this network's pooling needs, got "
                 f"{self.front_end.n_mels}"
             )
+
+    def _check_names(self):
+        if not (isinstance(self.name, str) and self.name):
+            raise UserError(f"name must be a word, got {self.name!r}")
+        wrong = [each for each in self.classes if not (isinstance(each, str) and each)]
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if not self.classes or wrong or twice:
+            found = repr((wrong or twice)[0]) if self.classes else "none"
+            raise UserError(f"classes must be names, each of them once, got {found}")
 
     @property
     def architecture(self) -> Architecture:
@@ -109,7 +120,7 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
         family, size = _architecture(entries)
         return Card(
             name=entries["name"],
-            classes=tuple(entries["classes"]),
+            classes=tuple(_expect(list, entries, "classes")),
             front_end=_front_end(entries),
             family=family,
             size=size,
@@ -122,11 +133,18 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
         raise UserError(f"{source} is not a model card: {error!r}") from None
 
 
+def _expect(kind, entries, name):
+    if not isinstance(entries[name], kind):
+        what = "a list" if kind is list else "an object"
+        raise UserError(f"{name} must be {what}, got {entries[name]!r}")
+    return entries[name]
+
+
 def _architecture(entries):
     """Returns the name of the architecture, and what it needs to know of the network's size."""
     if "architecture" not in entries:
         return VGG19, {name: entries[name] for name in VGG19_SIZE if name in entries}
-    size = dict(entries["architecture"])
+    size = dict(_expect(dict, entries, "architecture"))
     return nearest_or_fail("architecture", size.pop("name"), ARCHITECTURES), size
 
 
@@ -138,7 +156,7 @@ def _synonyms(entries):
 
 
 def _front_end(entries):
-    constants = entries.get("front_end", {})
+    constants = _expect(dict, {"front_end": {}, **entries}, "front_end")
     check_names(dict(constants))
     statistics = {name: entries[name] for name in INPUT_STATISTICS if name in entries}
     return FrontEnd(mean=entries["mean"], std=entries["std"], **statistics, **constants)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from dreamsound_jax.networks.card import read_card
+from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
 
@@ -34,15 +34,25 @@ def _describe(folder):
         return f"{folder.name}\n  cannot be used: {error}"
     present = (folder / "weights").exists()
     place = f"checkpoint: {folder}" if present else f"no weights here: {card.weights_from}"
-    layers = card.architecture.layers
+    layers, entries = card.architecture.layers, read_entries(folder)
     return "\n".join(
         [
             folder.name,
             f"  {len(card.classes)} classes:\n{_indent(_list_classes(card, folder))}",
             f"  {len(layers)} layers, shallow to deep:\n{_indent(join_names(layers))}",
+            *([f"  license: {entries['license']}"] if "license" in entries else []),
+            *([] if present else _describe_published(entries.get("source", {}))),
             f"  {place}",
         ]
     )
+
+
+def _describe_published(source):
+    """Returns a line on the published file of weights, if the card names one."""
+    if "url" not in source:
+        return []
+    size = f", {source['bytes'] / 1e6:.0f} MB" if "bytes" in source else ""
+    return [f"  published file: {source['file']}{size}, {source['url']}"]
 
 
 def _list_classes(card, folder):

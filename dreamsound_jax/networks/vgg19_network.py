@@ -23,17 +23,23 @@ from dreamsound_jax.networks.vgg19 import (
     VGG19,
     deepest,
 )
+from dreamsound_jax.system.errors import UserError
 
 CLASS_LAYER = "output"
+WIDTHS = (0.01, 16)  # The lowest and the highest factor of the channels.
 
 
 def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) -> Architecture:
     """Returns the layers of a VGG19 of this size.
 
+    Raises:
+      UserError: there is no such size.
+
     Example:
       >>> architecture(16, width=0.25, hidden=256).layer("relu3_4")
       Layer(name='relu3_4', channels=64, stride=(4, 4), reach=25, pools=())
     """
+    _check_size(width, hidden)
     stages, stride, reach = [], 1, 0
     for stage, count in CONVOLUTIONS.items():
         channels, layers = round(CHANNELS[stage] * width), []
@@ -46,6 +52,14 @@ def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) 
     head = [channels] + [hidden] * 6 + [num_classes]
     last = (Layer(name, size, (stride, stride), None) for name, size in zip(HEAD, head))
     return Architecture((*stages, tuple(last)), CLASS_LAYER)
+
+
+def _check_size(width, hidden):
+    lowest, highest = WIDTHS
+    if not (isinstance(width, int | float) and lowest <= width <= highest):
+        raise UserError(f"width must be a number from {lowest} to {highest}, got {width!r}")
+    if not (isinstance(hidden, int) and hidden > 0):
+        raise UserError(f"hidden must be a whole number above 0, got {hidden!r}")
 
 
 @struct.dataclass

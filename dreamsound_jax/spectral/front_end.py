@@ -31,6 +31,8 @@ CHOICES = {
     "compression": COMPRESSIONS,
 }
 """{a constant that is a word: what it may be}."""
+# The longest frame, in samples.
+MOST_SAMPLES = 2**16
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ class FrontEnd:
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value > 0):
                 raise UserError(f"{name} must be a whole number above 0, got {value!r}")
+        if self.n_fft > MOST_SAMPLES:
+            raise UserError(f"n_fft must be at most {MOST_SAMPLES}, got {self.n_fft}")
+        if self.hop > self.n_fft:
+            raise UserError(
+                f"hop must be at most n_fft, which is {self.n_fft}, got {self.hop}: frames must "
+                "overlap"
+            )
         for name in ("f_min", "mean", "input_mean", "log_offset"):
             _check_number(name, getattr(self, name))
         for name in ("amin", "top_db", "std", "input_std"):

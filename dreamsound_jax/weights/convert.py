@@ -32,6 +32,7 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
       UserError: the file is not one of such a network, it is not the published file, the
         checkpoint cannot be written, or the network hears something else than it should.
     """
+    path = _find_file(path)
     entries = request.card_entries()
     card = card_from_entries(entries, source="the card")
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
@@ -45,6 +46,8 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
         def let_hear(folder):
             if size <= MOST_HEARD or "heard_in_drums" in entries:
                 lines.append(_describe_hearing(folder, entries))
+            else:
+                lines.append("it was not run on a sound, since it is large: check what it hears")
 
         write_checkpoint(
             request.folder,
@@ -55,6 +58,16 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
             check=let_hear,
         )
     return "\n".join(lines)
+
+
+def _find_file(path):
+    """Returns a path, or the index in the folder of an unpacked checkpoint of TensorFlow."""
+    if not os.path.isdir(path):
+        return path
+    index = os.path.join(path, ".index")
+    if not os.path.exists(index):
+        raise UserError(f"{path} must be a file of weights, and is a folder")
+    return index
 
 
 def _describe_hearing(folder, entries):

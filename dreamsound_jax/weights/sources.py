@@ -52,7 +52,7 @@ def open_layers(
         with _open_tensors(path) as tensors:
             yield convert_panns(tensors, card)
     else:
-        with _find_checkpoint(path, entries["source"]) as prefix:
+        with _find_checkpoint(os.fspath(path), entries["source"]) as prefix:
             yield convert_tensors(read_tf_checkpoint(prefix), shapes), {}
 
 
@@ -67,6 +67,11 @@ def _open_tensors(path):
 def _find_checkpoint(path, source):
     """Yields the prefix of a checkpoint of TensorFlow: `path`, or what lies in a package there."""
     if not zipfile.is_zipfile(path):
+        if not path.endswith(".index"):
+            raise UserError(
+                f"{path} must be the published {source['file']}, or the .index of a checkpoint of "
+                "TensorFlow that was unpacked from it, and is neither"
+            )
         yield path
         return
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as package:

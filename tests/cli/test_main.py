@@ -65,6 +65,8 @@ def test_list_models_shows_each_with_its_classes_place_and_layers(capsys):
         "16 classes:\n    piano, chromatic_percussion",
         f"checkpoint: {shipped('checkpoints') / 'gm'}",
         "convert_weights.py --model=fma-small --download",
+        "license: CC-BY-4.0 (weights), MIT (the original code)",
+        "published file: Cnn10_mAP=0.380.pth, 25 MB, https://zenodo.org/record/3987831/",
         f"{len(load_model().card.architecture.layers)} layers, shallow to deep:\n    conv1_1, relu",
     ):
         assert words in printed

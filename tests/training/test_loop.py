@@ -149,6 +149,8 @@ def test_devices_share_a_batch():
     )
     flags = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
+    # The programs of this process are compiled so, too (see conftest.py).
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     monitor = Recorder()
