@@ -1,8 +1,9 @@
-"""Converts a network that was trained with PyTorch to a checkpoint. PyTorch itself is not needed.
+"""Converts a network of PyTorch or TensorFlow to a checkpoint. Neither needs to be installed.
 
     python scripts/convert_weights.py --model=fma-small --download
     python scripts/convert_weights.py --model=fma-small --pth=fma-small.pth
     python scripts/convert_weights.py --model=cnn14 --pth=Cnn14_mAP=0.431.pth
+    python scripts/convert_weights.py --model=mtt --pth=musicnn-0.1.0-py3-none-any.whl
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
     python scripts/convert_weights.py --model=my --pth=my.pth --classes=dog,cat --mean=-24 --std=17
         --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,f_min=50
@@ -10,9 +11,9 @@
         --front_end=sample_rate=16000,n_fft=1024,hop=320,n_mels=64,htk=true,norm=none,
         pad_mode=reflect,compression=log,log_offset=1e-6
 
-The first three commands convert published networks, whose classes and SHA-256 or MD5 are known:
-fma-small and UrbanSounds8k of the original DreamSound, and cnn10, cnn14 and cnn14_16k of PANNs
-(no digest of the last one is known).
+The first four commands convert published networks, whose classes and SHA-256 or MD5 are known:
+fma-small and UrbanSounds8k of the original DreamSound, cnn10, cnn14 and cnn14_16k of PANNs (no
+digest of the last one is known), and mtt and msd of musicnn, which are included.
 The others convert any VGG19 with one input channel, with or without batch norm, that was saved as a
 state dict. Code inside a file is never run.
 """
@@ -31,7 +32,9 @@ from dreamsound_jax.weights.download import download_weights
 _MODEL = flags.DEFINE_string(
     "model", None, "name of the model; dreamsound --model=NAME selects it later", required=True
 )
-_PTH = flags.DEFINE_string("pth", None, "the PyTorch or safetensors file to convert")
+_PTH = flags.DEFINE_string(
+    "pth", None, "the file to convert: of PyTorch, safetensors, or musicnn's wheel"
+)
 _DOWNLOAD = flags.DEFINE_boolean(
     "download", False, "download the file of a published model instead of giving --pth"
 )

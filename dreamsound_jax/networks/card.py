@@ -37,6 +37,8 @@ class Card:
       size: what the family needs to know besides the number of classes; of VGG19 `width`, by which
         its channels are multiplied, and `hidden`, the features of its two hidden layers.
       weights_from: where weights that are not shipped can be had; "" if they are.
+      default_layer: the layer to dream by where none is named, of a network that has not the
+        default layers of the options; "" for its deepest one before the head.
       synonyms: {what people say: the class they mean}, such as {"flute": "pipe"}.
     """
 
@@ -46,11 +48,14 @@ class Card:
     family: str = VGG19
     size: dict = field(default_factory=dict)
     weights_from: str = ""
+    default_layer: str = ""
     synonyms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises UserError for a wrong name, or too few mel bands for the network's pooling."""
         self._check_names()
+        if self.default_layer:
+            nearest_or_fail("layer", self.default_layer, self.architecture.layers)
         fewest, _ = self.architecture.layer(self.architecture.class_layer).stride
         if self.front_end.n_mels < fewest:
             raise UserError(
@@ -71,6 +76,12 @@ class Card:
     def architecture(self) -> Architecture:
         """The layers of the network."""
         return ARCHITECTURES[self.family].describe(len(self.classes), **self.size)
+
+    def choose_layer(self, usual: str) -> str:
+        """Returns the layer to dream by where none is named: `usual`, if the network has it."""
+        if usual in self.architecture.layers:
+            return usual
+        return self.default_layer or self.architecture.last_local.name
 
     def class_index(self, wanted: str | int) -> int:
         """Returns the index of a class, given by its name, a synonym or its index.
@@ -95,6 +106,7 @@ class Card:
         statistics = {name: getattr(self.front_end, name) for name in names}
         entries = {"name": self.name, "classes": list(self.classes), **statistics}
         entries |= {"front_end": front_end} if front_end else {}
+        entries |= {"default_layer": self.default_layer} if self.default_layer else {}
         entries |= {"synonyms": self.synonyms} if self.synonyms else {}
         if self.family == VGG19:
             return entries | self.size
@@ -125,6 +137,7 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
             family=family,
             size=size,
             weights_from=entries.get("weights_from", ""),
+            default_layer=entries.get("default_layer", ""),
             synonyms=_synonyms(entries),
         )
     except UserError as error:

@@ -121,9 +121,7 @@ def _layers(options, card):
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
     names_class = options.target_class is not None or "target_class" in options.sweep
-    default = DOMAIN_DEFAULTS[options.domain].layer
-    if default not in architecture.layers:
-        default = architecture.last_local.name
+    default = card.choose_layer(DOMAIN_DEFAULTS[options.domain].layer)
     for name in options.layers_to_use or ():
         if is_sound(name):
             raise UserError(

@@ -97,6 +97,7 @@ def test_a_card_may_name_its_architecture():
         ({"width": "wide"}, "width must be a number from 0.01 to 16, got 'wide'"),
         ({"width": -1}, "width must be a number from 0.01 to 16, got -1"),
         ({"hidden": 0}, "hidden must be a whole number above 0, got 0"),
+        ({"default_layer": "relu9"}, "no layer 'relu9'"),
         ({"name": 5}, "name must be a word, got 5"),
         ({"classes": "abc"}, "classes must be a list, got 'abc'"),
         ({"classes": []}, "classes must be names, each of them once, got none"),

@@ -224,6 +224,9 @@ def test_layers_are_those_asked_for_or_follow_from_the_class():
         return [clip.layers for clip in tiny.plan(**changes).clips]
 
     assert layers() == [("relu3_4",)]
+    others = [read_card(shipped("checkpoints") / name) for name in ("mtt", "msd", "cnn10")]
+    named = [tiny.plan(card).clips[0].layers for card in others]
+    assert named == [("relu3",), ("relu4",), (others[2].architecture.last_local.name,)]
     assert layers(domain="mel") == [("relu5_4",)]
     assert layers(sweep={"domain": ("sound", "mel")}) == [("relu3_4",), ("relu5_4",)]
     assert layers(target_class="class_1") == [("output",)]
