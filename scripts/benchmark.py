@@ -26,7 +26,7 @@ from benchmarks.results import Table, format_table
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, FIELDS, Options
+from dreamsound_jax.run.options import DOMAIN_DEFAULTS, FIELDS, MOST_LEVELS, Options
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -37,6 +37,7 @@ PARTS = {
     "inversion": "spectrogram to sound, against librosa",
     "start": "from the command to the sound",
     "iterate": "an ouroboros by all layers, and what it compiles",
+    "networks": "what a second of sound costs by each included network",
     "scaling": "longer clips, larger batches, wider networks",
     "accelerator": "what only a GPU or a TPU shows",
     "kernels": "what the device does during a dream",
@@ -75,9 +76,10 @@ flags.DEFINE_enum(
     list(PRODUCTS),
     "The dtype of the network in the parts stages, peers and kernels.",
 )
+_DEFAULTS = {"lr": DOMAIN_DEFAULTS["mel"].lr, "pyramid_size": MOST_LEVELS}
 for _name in OPTIONS:
     _define = flags.DEFINE_float if _name == "lr" else flags.DEFINE_integer
-    _default = DOMAIN_DEFAULTS["mel"].lr if _name == "lr" else FIELDS[_name].default or 0
+    _default = _DEFAULTS.get(_name, FIELDS[_name].default or 0)
     _define(_name, _default, FIELDS[_name].metadata["help"])
 
 

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from benchmarks import convolution, inversion, iterate, scaling, stages
+from benchmarks import convolution, inversion, iterate, networks, scaling, stages
 from benchmarks.start import ROOT
 
 SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=1", "--layers=relu1_1"]
@@ -60,6 +60,16 @@ def test_inversion_without_librosa(context, monkeypatch):
     table = inversion.measure(context, batch_sizes=(1,))
     assert [row[3:5] + row[6:] for row in table.rows] == [[None] * 3] * 2
     assert "pip install librosa" in table.notes[-1]
+
+
+@pytest.mark.slow
+def test_included_networks_are_compared_with_gm(context):
+    table = networks.measure(context, included=("gm", "mtt"))
+    assert [row[:2] for row in table.rows] == [
+        *(["gm", layer] for layer in ("relu3_4", "relu5_4", "output")),
+        *(["mtt", layer] for layer in ("relu3", "pool5", "output")),
+    ]
+    assert table.rows[1][3] == 1 and all(row[2] > 0 for row in table.rows)
 
 
 @pytest.mark.slow

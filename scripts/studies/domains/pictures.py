@@ -86,7 +86,7 @@ def _dream_longer(model, source, target, options):
         longer = replace(options, num_iterations=iterations)
         dreamed, (sound,), _ = dream(model, source, [target], longer)
         sounds.append(sound)
-        steps.append(iterations * options.pyramid_size)
+        steps.append(iterations * source.plan.pyramid_size)
     climb = np.asarray(dreamed.climb.objective[0]).ravel()
     flatness = [measures.spectral_flatness(sound) for sound in sounds]
     quiet = [np.percentile(measures.frame_levels_db(sound), 10) for sound in sounds]
