@@ -46,7 +46,7 @@ def count_levels(bands: int, *, at_least: int, ratio: float, most: int) -> int:
 
     Args:
       bands: mel bands of the clip.
-      at_least: mel bands that the smallest level must have.
+      at_least: mel bands that the smallest level must have; it has never fewer than 8.
       ratio: how many times larger each level is than the one before it.
       most: the number of levels is from 1 to this.
 
@@ -56,8 +56,9 @@ def count_levels(bands: int, *, at_least: int, ratio: float, most: int) -> int:
       >>> count_levels(64, at_least=32, ratio=2.0, most=3)
       2
     """
+    needed = max(at_least, SMALLEST_SIDE)
     counts = range(most, 1, -1)
-    return next((count for count in counts if round(bands * ratio ** (1 - count)) >= at_least), 1)
+    return next((count for count in counts if round(bands * ratio ** (1 - count)) >= needed), 1)
 
 
 def check_bands(shapes: list[tuple[int, int]], *, at_least: int, layer: str) -> None:

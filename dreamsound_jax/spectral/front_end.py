@@ -100,7 +100,7 @@ class FrontEnd:
         if self.hop > self.n_fft:
             raise UserError(
                 f"hop must be at most n_fft, which is {self.n_fft}, got {self.hop}: frames must "
-                "overlap"
+                "leave no gap"
             )
         for name in ("f_min", "mean", "input_mean", "log_offset"):
             _check_number(name, getattr(self, name))

@@ -247,6 +247,7 @@ def test_by_default_a_pyramid_has_no_level_of_fewer_bands_than_the_layer_needs()
     layers = (("relu4_2",), ("relu5_2",), ("relu4_2", "relu6_2"), ("output",))
     assert sizes(sweep={"layers_to_use": layers}) == [3, 3, 2, 2]
     assert sizes(sweep={"layers_to_use": layers}, pyramid_ratio=4.0) == [2, 2, 1, 1]
+    assert sizes(layers_to_use=("relu1_1",), pyramid_ratio=5.0) == [2]  # A level has 8 at least.
     assert sizes(layers_to_use=("relu6_2",), pyramid_size=3) == [3]
     assert sizes(layers_to_use=("iterate",), create_ouroboros=True) == [2]
     assert sizes(GM, sweep={"layers_to_use": (("relu1_1",), ("output",))}) == [3, 3]
