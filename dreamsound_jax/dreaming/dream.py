@@ -15,12 +15,7 @@ from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.terms import evaluate
-from dreamsound_jax.spectral.interpolate import (
-    repeat_time,
-    repeats_needed,
-    resize_nearest,
-    roll_time,
-)
+from dreamsound_jax.spectral.interpolate import repeat_time, resize_nearest, roll_time
 from dreamsound_jax.system.devices import over_clips
 from dreamsound_jax.system.programs import keep_traces
 
@@ -148,8 +143,7 @@ def _apply_habituation(settings, shape):
 def prepare_network(network: Network, shape: tuple[int, int], program: Program) -> Network:
     """Returns a network that responds the same, and may be faster for a level of this shape."""
     at_least = network.architecture.deepest(program.layers).stride[1]
-    frames = shape[1] * repeats_needed(shape[1], at_least=at_least)
-    return network.prepare((shape[0], frames), program.layers)
+    return network.prepare((shape[0], max(shape[1], at_least)), program.layers)
 
 
 def respond(

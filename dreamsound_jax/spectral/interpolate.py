@@ -50,17 +50,12 @@ def interpolate(image: jax.Array, positions: np.ndarray, *, axis: int) -> jax.Ar
 
 
 def repeat_time(image: jax.Array, *, at_least: int) -> jax.Array:
-    """Repeats (..., mel bands, frames) whole along time until it has `at_least` frames.
+    """Repeats (..., mel bands, frames) along time to `at_least` frames, unless it has as many.
 
     The reference fails where a short clip vanishes in the poolings before a layer.
     """
-    times = repeats_needed(image.shape[-1], at_least=at_least)
-    return jnp.concatenate([image] * times, axis=-1) if times > 1 else image
-
-
-def repeats_needed(frames: int, *, at_least: int) -> int:
-    """Returns how many times a clip of `frames` is played to be `at_least` frames long."""
-    return -(-at_least // frames)
+    times = -(-at_least // image.shape[-1])
+    return jnp.concatenate([image] * times, axis=-1)[..., :at_least] if times > 1 else image
 
 
 def roll_time(image: jax.Array, frames: jax.Array | int) -> jax.Array:

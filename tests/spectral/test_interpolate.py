@@ -6,13 +6,12 @@ import pytest
 from dreamsound_jax.spectral import interpolate
 
 
-@pytest.mark.parametrize(("at_least", "frames"), [(1, 5), (5, 5), (6, 10), (10, 10), (31, 35)])
-def test_a_short_clip_is_repeated_whole_until_it_is_long_enough(at_least, frames):
+@pytest.mark.parametrize("at_least", [3, 5, 6, 13])
+def test_a_short_clip_is_repeated_until_it_is_just_long_enough(at_least):
     image = np.arange(30).reshape(2, 3, 5)
     repeated = interpolate.repeat_time(image, at_least=at_least)
-    assert repeated.shape == (2, 3, frames)
-    assert interpolate.repeats_needed(5, at_least=at_least) == frames // 5
-    np.testing.assert_array_equal(repeated, np.tile(image, frames // 5))
+    frames = np.arange(max(at_least, 5)) % 5
+    np.testing.assert_array_equal(repeated, image[..., frames])
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (12, 14), (5, 19), (6, 7)])
