@@ -18,6 +18,7 @@ import jax
 from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.networks.card import VGG19
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.front_end_constants import (
     FRONT_END_HELP,
@@ -28,7 +29,9 @@ from dreamsound_jax.spectral.front_end_constants import (
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.cache import user_cache_folder
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.training.batch_norm import TRAINABLE
 from dreamsound_jax.training.datasets import class_folders, general_midi, public_datasets
+from dreamsound_jax.training.datasets.soundfont import DEFAULT_SOUNDFONT
 from dreamsound_jax.training.pipeline import RunStorage, train_checkpoint
 from dreamsound_jax.training.recipe import Recipe, parse_windows
 
@@ -47,12 +50,26 @@ _FOLD = flags.DEFINE_integer("fold", 10, "urbansound8k: the official fold to hol
 _HELD_OUT = flags.DEFINE_float(
     "held_out", 0.1, "folder: the share of each class to hold out", 0.0, 0.9
 )
-_SOUNDFONT = flags.DEFINE_string(
-    "soundfont", None, "gm: the .sf2 file to render with; by default the installed FluidR3_GM"
+_SOUNDFONTS = flags.DEFINE_list(
+    "soundfonts",
+    DEFAULT_SOUNDFONT,
+    "gm: the soundfonts to train with: .sf2 or .sf3 files, or the names of installed ones",
+)
+_HELD_OUT_SOUNDFONTS = flags.DEFINE_list(
+    "held_out_soundfonts",
+    [],
+    "gm: soundfonts that are never trained with; the accuracy on each is reported",
+)
+_RECORDED = flags.DEFINE_enum(
+    "recorded",
+    general_midi.PLAIN,
+    list(general_midi.CONDITIONS),
+    "gm: the conditions in which clips to train on are recorded; wide adds equalisers, other "
+    "speeds, narrow bands, coloured noise, and other instruments that play along softly",
 )
 _CLIPS = flags.DEFINE_integer("clips", 20000, "gm: number of clips to train on", 16)
 _HELD_OUT_CLIPS = flags.DEFINE_integer(
-    "held_out_clips", 1600, "gm: number of clips in each of the two held-out sets", 16
+    "held_out_clips", 1600, "gm: number of clips in each held-out set", 16
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -68,10 +85,18 @@ _SAVE_EVERY = flags.DEFINE_integer(
 )
 _TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder to write TensorBoard logs to")
 _FRONT_END = flags.DEFINE_string("front_end", None, FRONT_END_HELP)
-_WIDTH = flags.DEFINE_float(
-    "width", 0.25, "multiplies the number of channels of each convolution of VGG19", 0.01, 4
+_ARCHITECTURE = flags.DEFINE_enum(
+    "architecture", VGG19, list(TRAINABLE), "the architecture of the network"
 )
-_HIDDEN = flags.DEFINE_integer("hidden", 256, "number of features of the two hidden layers", 1)
+_CHANNELS = flags.DEFINE_list(
+    "channels", ["32", "64", "128", "256"], "panns: number of channels of each block"
+)
+_WIDTH = flags.DEFINE_float(
+    "width", 0.25, "vgg19: multiplies the number of channels of each convolution of VGG19", 0.01, 4
+)
+_HIDDEN = flags.DEFINE_integer(
+    "hidden", 256, "vgg19: number of features of the two hidden layers", 1
+)
 _WINDOWS = flags.DEFINE_list(
     "windows",
     None,
@@ -83,6 +108,13 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", Recipe.learning_rate, "learning rate at its peak", 0.0
+)
+_ADVERSARIAL = flags.DEFINE_float(
+    "adversarial",
+    0.0,
+    "trains on adversarial changes of the clips of this size, RMS in standard deviations of a "
+    "spectrogram's cells, such as 0.03; what others hear in the network's dreams grows with it",
+    0.0,
 )
 _PRECISION = flags.DEFINE_enum(
     "precision",
@@ -98,7 +130,6 @@ STORAGE_FLAGS = ("data_dir", "output", "cache", "resume", "save_every", "tensorb
 
 def main():
     runtime.prepare(precision="float32")
-    size = {"width": _WIDTH.value, "hidden": _HIDDEN.value}
     text = _FRONT_END.value
     front_end = FrontEnd() if text is None else FrontEnd(**parse_front_end(text))
     train_checkpoint(
@@ -106,15 +137,22 @@ def main():
         _make_recipe(),
         _make_storage(),
         front_end=front_end,
+        family=_ARCHITECTURE.value,
+        size=_make_size(),
         command=_command(front_end),
-        **size,
     )
 
 
 def _make_dataset():
     if _DATASET.value == "gm":
-        counts = {"clips": _CLIPS.value, "held_out_clips": _HELD_OUT_CLIPS.value}
-        return general_midi.make_dataset(**counts, seed=_SEED.value, soundfont=_SOUNDFONT.value)
+        return general_midi.make_dataset(
+            clips=_CLIPS.value,
+            held_out_clips=_HELD_OUT_CLIPS.value,
+            seed=_SEED.value,
+            soundfonts=_SOUNDFONTS.value,
+            held_out_soundfonts=_HELD_OUT_SOUNDFONTS.value,
+            recorded=_RECORDED.value,
+        )
     data_dir = _DATA_DIR.value
     if data_dir is None:
         raise UserError(f"--dataset={_DATASET.value} needs --data_dir, the folder of its sounds")
@@ -125,11 +163,26 @@ def _make_dataset():
     return class_folders.find_class_folders(data_dir, held_out=_HELD_OUT.value, seed=_SEED.value)
 
 
+def _make_size():
+    """Returns what the architecture needs to know besides the number of classes."""
+    if _ARCHITECTURE.value == VGG19:
+        return {"width": _WIDTH.value, "hidden": _HIDDEN.value}
+    wrong = [text for text in _CHANNELS.value if not (text.isdecimal() and int(text))]
+    if wrong or not _CHANNELS.value:
+        raise UserError(
+            "--channels must be a list of whole numbers above 0, such as 32,64,128,256, got "
+            f"{','.join(_CHANNELS.value)}"
+        )
+    channels = [int(text) for text in _CHANNELS.value]
+    return {"channels": channels, "pools": len(channels), "multi_label": False}
+
+
 def _make_recipe():
     return Recipe(
         windows=_choose_windows(),
         batch_size=_BATCH_SIZE.value,
         learning_rate=_LEARNING_RATE.value,
+        adversarial=_ADVERSARIAL.value,
         precision=_choose_precision(),
         seed=_SEED.value,
     )

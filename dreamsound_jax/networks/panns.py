@@ -26,13 +26,16 @@ HEAD = ("pooled", "linear1", "reluC_1", "output")
 INPUT = "input"  # The weights that undo the card's standardisation, and apply the first batch norm.
 
 
-def architecture(num_classes: int, *, channels: Sequence[int], pools: int) -> Architecture:
+def architecture(
+    num_classes: int, *, channels: Sequence[int], pools: int, multi_label: bool = True
+) -> Architecture:
     """Returns the layers of one of PANNs' networks.
 
     Args:
       num_classes: features of the layer `output`.
       channels: of each block of two convolutions.
       pools: how many blocks, from the first on, end in an average pooling.
+      multi_label: whether several classes can be present at once, as in PANNs' own networks.
 
     Raises:
       UserError: there are no such networks.
@@ -41,7 +44,7 @@ def architecture(num_classes: int, *, channels: Sequence[int], pools: int) -> Ar
       >>> architecture(527, channels=[64, 128, 256, 512], pools=4).layer("relu3_2")
       Layer(name='relu3_2', channels=256, stride=(4, 4), reach=17, pools=())
     """
-    _check_size(channels, pools)
+    _check_size(channels, pools, multi_label)
     stages, stride, reach = [], 1, 0
     for block, size in enumerate(channels, 1):
         layers = []
@@ -55,14 +58,16 @@ def architecture(num_classes: int, *, channels: Sequence[int], pools: int) -> Ar
         stages.append(tuple(layers))
     sizes = [channels[-1]] * (len(HEAD) - 1) + [num_classes]
     head = tuple(Layer(name, size, (stride, stride), None) for name, size in zip(HEAD, sizes))
-    return Architecture((*stages, head), HEAD[-1], multi_label=True)
+    return Architecture((*stages, head), HEAD[-1], multi_label=multi_label)
 
 
-def _check_size(channels, pools):
+def _check_size(channels, pools, multi_label):
     if not channels or not all(isinstance(size, int) and size > 0 for size in channels):
         raise UserError(f"channels must be a list of whole numbers above 0, got {channels!r}")
     if not (isinstance(pools, int) and 0 <= pools <= len(channels)):
         raise UserError(f"pools must be a whole number from 0 to {len(channels)}, got {pools!r}")
+    if not isinstance(multi_label, bool):
+        raise UserError(f"multi_label must be true or false, got {multi_label!r}")
 
 
 @struct.dataclass
@@ -128,12 +133,13 @@ def _pool_clip(x):
 
 
 def weight_shapes(
-    num_classes: int, *, channels: Sequence[int], pools: int
+    num_classes: int, *, channels: Sequence[int], pools: int, multi_label: bool = True
 ) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
     """Returns {layer: {name: array}} of the weights, as `jax.ShapeDtypeStruct`s.
 
     The layer "input" has a scale and a shift for each mel band, and all others a kernel and a bias.
     """
+    del pools, multi_label
     shapes: dict[str, dict[str, tuple[int, ...]]]
     shapes, before = {INPUT: {"scale": (BANDS,), "shift": (BANDS,)}}, 1
     for block, size in enumerate(channels, 1):
@@ -154,6 +160,7 @@ def build_network(
     *,
     channels: Sequence[int],
     pools: int,
+    multi_label: bool = True,
     dtype: DTypeLike = jnp.float32,
 ) -> PannsNetwork:
     """Returns the network of these weights.
@@ -163,9 +170,10 @@ def build_network(
       num_classes: how many classes the layer `output` has.
       channels: of each block of two convolutions.
       pools: how many blocks end in an average pooling.
+      multi_label: whether several classes can be present at once.
       dtype: of the weights, and so of the network's arithmetic.
     """
-    described = architecture(num_classes, channels=channels, pools=pools)
+    described = architecture(num_classes, channels=channels, pools=pools, multi_label=multi_label)
     weights = jax.tree.map(lambda array: np.asarray(array).astype(dtype), dict(weights))
     forms = {
         name: prepare_kernel(arrays["kernel"], rows=BANDS // described.layer(name).stride[0])

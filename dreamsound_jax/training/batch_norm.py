@@ -1,21 +1,26 @@
-"""VGG19 with batch normalisation, which is folded into the convolutions after training.
+"""Networks with batch normalisation, which is folded into the layers after training.
 
 A VGG19 hardly learns from a small data set without batch normalisation (Ioffe and Szegedy, 2015).
 Once training has ended, each normalisation is a fixed scale and shift per channel, which the layer
-before it can apply itself. The checkpoint therefore holds a plain VGG19.
+before it can apply itself. The checkpoint therefore holds a plain network.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
-from dreamsound_jax.networks.vgg19 import CONV_LAYERS, VGG19
+from dreamsound_jax.networks import panns
+from dreamsound_jax.networks.pooling import average_pool
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS, VGG19, Convolution, Linear
 
 NORMALISED_LAYERS = CONV_LAYERS + ("linear1", "linear2")  # All but the output layer.
 MOMENTUM = 0.95  # The running statistics average over the last few dozen batches.
 # VGG19 itself drops half, with which a narrow head learns too slowly from a large data set.
 DROPOUT_RATE = 0.2
+Weights = dict[str, dict[str, Any]]
 
 
 class VGG19BatchNorm(VGG19):
@@ -42,15 +47,76 @@ class VGG19BatchNorm(VGG19):
         return getattr(self, f"norm_{name}")(x).astype(x.dtype)
 
 
-def fold_batch_norms(model: VGG19BatchNorm) -> dict[str, dict[str, Any]]:
+class PannsBatchNorm(nnx.Module):
+    """One of PANNs' networks, with an `nnx.BatchNorm` after every convolution.
+
+    It takes the arguments of `panns.architecture`, and is called as `VGG19BatchNorm` is.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        channels: Sequence[int],
+        pools: int,
+        multi_label: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        del multi_label  # It says how the classes are read.
+        self.blocks, self.pools, before = len(channels), pools, 1
+        for name, size in _name_convolutions(channels):
+            setattr(self, name, Convolution(before, size, dtype=jnp.float32, rngs=rngs))
+            setattr(self, f"norm_{name}", nnx.BatchNorm(size, momentum=MOMENTUM, rngs=rngs))
+            before = size
+        self.linear1 = Linear(before, before, dtype=jnp.float32, rngs=rngs)
+        self.output = Linear(before, num_classes, dtype=jnp.float32, rngs=rngs)
+        self.dropout = nnx.Dropout(DROPOUT_RATE, rngs=rngs)
+
+    def __call__(self, spectrogram: jax.Array) -> dict[str, jax.Array]:
+        """Computes {"output": (batch, classes)} of standardised spectrograms."""
+        x = spectrogram[..., None].astype(self.linear1.kernel[...].dtype)
+        for block in range(1, self.blocks + 1):
+            for number in range(1, panns.CONVOLUTIONS + 1):
+                x = self._convolve(f"conv{block}_{number}", x)
+            x = self.dropout(average_pool(x) if block <= self.pools else x)
+        frames = x.mean(1)
+        x = self.dropout(frames.max(1) + frames.mean(1))
+        return {"output": self.output(self.dropout(jax.nn.relu(self.linear1(x))))}
+
+    def _convolve(self, name, x):
+        x = getattr(self, name)(x)
+        return jax.nn.relu(getattr(self, f"norm_{name}")(x).astype(x.dtype))
+
+
+def _name_convolutions(channels):
+    """Returns (name, channels) of each convolution."""
+    numbers = range(1, panns.CONVOLUTIONS + 1)
+    return [
+        (f"conv{block}_{number}", size)
+        for block, size in enumerate(channels, 1)
+        for number in numbers
+    ]
+
+
+def fold_batch_norms(model: nnx.Module) -> Weights:
     """Folds the batch norms of a model into the layers before them.
 
     Returns:
-      {layer: {"kernel", "bias"}} of the plain VGG19 that computes what `model` computes in
-      evaluation.
+      {layer: {name: array}} of the plain network that computes what `model` computes in evaluation.
     """
-    output = {"kernel": model.output.kernel[...], "bias": model.output.bias[...]}
-    return {name: _fold_layer(model, name) for name in NORMALISED_LAYERS} | {"output": output}
+    if isinstance(model, VGG19BatchNorm):
+        return {name: _fold_layer(model, name) for name in NORMALISED_LAYERS} | {
+            "output": _copy_layer(model.output)
+        }
+    assert isinstance(model, PannsBatchNorm), "only batch norms can be folded"
+    names = [name for name, _ in _name_convolutions(range(model.blocks))]
+    as_it_is = {"scale": jnp.ones(panns.BANDS), "shift": jnp.zeros(panns.BANDS)}
+    head = {name: _copy_layer(getattr(model, name)) for name in ("linear1", "output")}
+    return {panns.INPUT: as_it_is} | {name: _fold_layer(model, name) for name in names} | head
+
+
+def _copy_layer(layer):
+    return {"kernel": layer.kernel[...], "bias": layer.bias[...]}
 
 
 def _fold_layer(model, name):
@@ -60,3 +126,7 @@ def _fold_layer(model, name):
         "kernel": layer.kernel[...] * scale,
         "bias": (layer.bias[...] - norm.mean[...]) * scale + norm.bias[...],
     }
+
+
+TRAINABLE: dict[str, Callable[..., nnx.Module]] = {"vgg19": VGG19BatchNorm, "panns": PannsBatchNorm}
+"""{architecture: the module that is trained}, by the names that cards give them."""

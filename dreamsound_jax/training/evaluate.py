@@ -1,11 +1,14 @@
 """Evaluates a classifier on clips that it was not trained on."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.training.adversarial import change_most, radius_of
 from dreamsound_jax.training.examples import Examples, split_into_windows
 
 WINDOW = 256  # Frames that the network sees at once, which are 2.3 seconds.
@@ -13,7 +16,12 @@ BATCH_SIZE = 16  # Windows that are classified at once.
 
 
 def count_confusions(
-    network: Network, examples: Examples, *, front_end: FrontEnd, num_classes: int
+    network: Network,
+    examples: Examples,
+    *,
+    front_end: FrontEnd,
+    num_classes: int,
+    adversarial: float = 0.0,
 ) -> np.ndarray:
     """Classifies whole clips and counts how often each class is taken for each other class.
 
@@ -24,13 +32,19 @@ def count_confusions(
       examples: the clips and their true classes.
       front_end: of the network, which standardises its spectrograms.
       num_classes: the number of classes.
+      adversarial: the size of adversarial changes of the windows, by projected gradient ascent, RMS
+        in standard deviations; 0 leaves them as they are.
 
     Returns:
       Counts (classes, classes), the true class down, the predicted class across.
     """
     votes = np.zeros((len(examples), num_classes))
     for clips, windows in _batch_windows(examples):
-        log_probabilities = _compute_log_probabilities(network, front_end.standardise(windows))
+        spectrograms = front_end.standardise(windows)
+        if adversarial:
+            labels = np.resize(examples.labels[clips], len(windows))
+            spectrograms = _change(network, spectrograms, labels, adversarial)
+        log_probabilities = _compute_log_probabilities(network, spectrograms)
         np.add.at(votes, clips, np.asarray(log_probabilities)[: len(clips)])
     counts = np.zeros((num_classes, num_classes), int)
     np.add.at(counts, (examples.labels, votes.argmax(1)), 1)
@@ -59,6 +73,16 @@ def _compute_log_probabilities(network, spectrograms):
         return network.activations(spectrogram, (layer,))[layer]
 
     return jax.nn.log_softmax(jax.vmap(classify)(spectrograms).astype(jnp.float32))
+
+
+@functools.partial(jax.jit, static_argnames="adversarial")
+def _change(network, spectrograms, labels, adversarial):
+    def compute_loss(spectrograms):
+        log_probabilities = _compute_log_probabilities(network, spectrograms)
+        return -jnp.take_along_axis(log_probabilities, labels[:, None], axis=1).sum()
+
+    radius = radius_of(adversarial, spectrograms.shape)
+    return change_most(jax.grad(compute_loss), spectrograms, radius=radius)
 
 
 def _batch_windows(examples):

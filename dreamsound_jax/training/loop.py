@@ -1,7 +1,8 @@
 """The training loop, which makes a classifier from labelled mel spectrograms.
 
 Clips are cut to random windows of time. Early epochs can use short windows, which cost less, and
-the trained network is evaluated on whole clips. A batch is spread over all devices.
+the trained network is evaluated on whole clips. A batch is spread over all devices. A network can
+be trained on adversarial changes of the clips, which grow during the first part of the training.
 """
 
 from typing import Any, NamedTuple
@@ -14,12 +15,14 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.training.adversarial import change_once, radius_of
 from dreamsound_jax.training.augment import augment
 from dreamsound_jax.training.examples import Examples, iterate_batches
 from dreamsound_jax.training.recipe import Recipe
 
 WARM_UP = 0.1  # The share of all steps in which the learning rate rises.
 MAX_GRADIENT_NORM = 1.0
+ADVERSARIAL_RAMP = 0.4  # The share of all steps in which the adversarial changes grow.
 
 
 class TrainState(NamedTuple):
@@ -95,7 +98,10 @@ def train(
     params, rest = states
     steps = len(examples) // recipe.batch_size
     optimizer = make_optimizer(recipe, steps_per_epoch=steps)
-    step = _make_step(graphdef, optimizer, recipe=recipe, front_end=front_end)
+    epsilon = optax.linear_schedule(
+        0.0, recipe.adversarial, int(ADVERSARIAL_RAMP * steps * len(recipe.windows))
+    )
+    step = _make_step(graphdef, optimizer, epsilon, recipe=recipe, front_end=front_end)
     replicated, sharded = _make_shardings()
     start = jax.device_put(TrainState(params, rest, optimizer.init(params)), replicated)
     state, done = monitor.restore(start)
@@ -147,8 +153,36 @@ def _merge_model(graphdef, state):
     return nnx.merge(graphdef, state.params, state.rest, copy=True)
 
 
-def _make_step(graphdef, optimizer, *, recipe, front_end):
+def _make_step(graphdef, optimizer, epsilon, *, recipe, front_end):
     """Makes the jitted step: (state, its number, mel dB, labels) -> (state, loss, accuracy)."""
+    compute_loss = _make_loss(graphdef, recipe)
+    differentiate = jax.value_and_grad(compute_loss, has_aux=True)
+    gradient_by_input = jax.grad(compute_loss, argnums=2, has_aux=True)
+
+    @jax.jit
+    def step(state, number, mel_db, labels):
+        key = jax.random.fold_in(jax.random.key(recipe.seed), number)
+        keys = jax.random.split(key, len(labels))
+        # Sounds are augmented in dB, whatever the network is shown.
+        augmented = jax.vmap(augment)(keys, front_end.standardise(mel_db))
+        shown = front_end.compress(augmented)
+        if recipe.adversarial:
+            shown = change_once(
+                jax.random.fold_in(key, len(labels)),
+                lambda changed: gradient_by_input(state.params, state.rest, changed, labels)[0],
+                shown,
+                radius=radius_of(epsilon(number), shown.shape),
+            )
+        (loss, (rest, accuracy)), gradient = differentiate(state.params, state.rest, shown, labels)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, rest, optimizer_state), loss, accuracy
+
+    return step
+
+
+def _make_loss(graphdef, recipe):
+    """Makes the loss: (params, rest, spectrograms, labels) -> (loss, (rest, accuracy))."""
 
     def compute_loss(params, rest, spectrograms, labels):
         # The running statistics of batch normalisation stay float32.
@@ -161,19 +195,4 @@ def _make_step(graphdef, optimizer, *, recipe, front_end):
         accuracy = (logits.argmax(-1) == labels).mean()
         return loss, (nnx.state(model, nnx.Not(nnx.Param)), accuracy)
 
-    @jax.jit
-    def step(state, number, mel_db, labels):
-        key = jax.random.fold_in(jax.random.key(recipe.seed), number)
-        keys = jax.random.split(key, len(labels))
-        # Sounds are augmented in dB, whatever the network is shown.
-        augmented = jax.vmap(augment)(keys, front_end.standardise(mel_db))
-        spectrograms = front_end.compress(augmented)
-        differentiate = jax.value_and_grad(compute_loss, has_aux=True)
-        (loss, (rest, accuracy)), gradient = differentiate(
-            state.params, state.rest, spectrograms, labels
-        )
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        return TrainState(params, rest, optimizer_state), loss, accuracy
-
-    return step
+    return compute_loss

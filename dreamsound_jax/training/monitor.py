@@ -16,7 +16,7 @@ from orbax.checkpoint import v1 as ocp
 from tqdm import tqdm
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
+from dreamsound_jax.training.batch_norm import fold_batch_norms
 from dreamsound_jax.training.loop import Monitor, TrainState
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,6 @@ class TrainingMonitor(Monitor):
 
     def after_epoch(self, epoch: int, model: nnx.Module) -> None:
         """Evaluates the network and reports its accuracy on each split."""
-        assert isinstance(model, VGG19BatchNorm), "only batch norms can be folded"
         accuracies = self._evaluate(fold_batch_norms(model))
         text = ", ".join(f"{split} {accuracy:.1%}" for split, accuracy in accuracies.items())
         log.info("epoch %d: accuracy on %s", epoch, text)

@@ -17,9 +17,9 @@ import numpy as np
 from flax import nnx
 
 from dreamsound_jax.networks import loading
-from dreamsound_jax.networks.card import Card
+from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.spectral.front_end import FrontEnd
-from dreamsound_jax.training.batch_norm import VGG19BatchNorm, fold_batch_norms
+from dreamsound_jax.training.batch_norm import TRAINABLE, fold_batch_norms
 from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
 from dreamsound_jax.training.evaluate import compute_accuracy, count_confusions
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 # Two saved states of the run need three times the weights each, and the checkpoint needs them once.
 WEIGHT_COPIES_ON_DISK = 7
+ADVERSARIAL = "under adversarial changes"  # Is added to a split's name.
 QUICK_EVALUATION_CLIPS = 320  # After each epoch; after the last one, all held-out clips are used.
 
 
@@ -71,19 +72,20 @@ def train_checkpoint(
     storage: RunStorage,
     *,
     front_end: FrontEnd = DEFAULT_FRONT_END,
-    width: float,
-    hidden: int,
+    size: Mapping[str, Any],
+    family: str = VGG19,
     command: str,
 ) -> None:
-    """Loads a data set, trains a VGG19, evaluates it, and writes a checkpoint.
+    """Loads a data set, trains a network, evaluates it, and writes a checkpoint.
 
     Args:
       dataset: the data set.
       recipe: the settings of the training.
       storage: where the run reads and writes.
       front_end: the analysis of the sounds; its statistics are measured.
-      width: the factor of VGG19's numbers of channels.
-      hidden: the number of features of the two hidden layers.
+      size: what the architecture needs to know besides the number of classes; of VGG19 `width` and
+        `hidden`.
+      family: the name of the architecture, one of `TRAINABLE`.
       command: the command that repeats the run, for the model card.
 
     Raises:
@@ -91,15 +93,14 @@ def train_checkpoint(
     """
     import_grain()  # If it is missing, the user should know before an hour of analysis.
     check_destination(storage.output, size=0)
-    size = {"width": width, "hidden": hidden}
-    card = Card(storage.output.name, dataset.classes, front_end, size=size)
+    card = Card(storage.output.name, dataset.classes, front_end, family=family, size=dict(size))
     splits = load_examples(dataset, storage.cache, front_end=front_end)
     measured = measure_statistics(splits[TRAIN], front_end)
     statistics = len(splits[TRAIN]), measured.mean, measured.std
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", *statistics)
     card = dataclasses.replace(card, front_end=measured)
-    size = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
-    check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * size)
+    weight_bytes = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
+    check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * weight_bytes)
     held_out = {split: splits[split] for split in dataset.held_out}
     weights = jax.device_get(fold_batch_norms(_train(splits, held_out, card, recipe, storage)))
     counts = evaluate_splits(weights, held_out, card)
@@ -119,13 +120,20 @@ def train_checkpoint(
 
 
 def evaluate_splits(
-    weights: Mapping[str, Any], held_out: Mapping[str, Examples], card: Card
+    weights: Mapping[str, Any],
+    held_out: Mapping[str, Examples],
+    card: Card,
+    *,
+    adversarial: float = 0.0,
 ) -> dict[str, np.ndarray]:
-    """Computes {split: confusion matrix (classes, classes)} of the plain network with `weights`."""
+    """Computes {split: confusion matrix (classes, classes)} of the plain network with `weights`.
+
+    With `adversarial`, the clips are changed by adversarial changes of this size.
+    """
     network = loading.build_network(card, weights)
-    front_end, num_classes = card.front_end, len(card.classes)
+    options = {"front_end": card.front_end, "num_classes": len(card.classes)}
     return {
-        split: count_confusions(network, clips, front_end=front_end, num_classes=num_classes)
+        split: count_confusions(network, clips, **options, adversarial=adversarial)
         for split, clips in held_out.items()
     }
 
@@ -141,6 +149,9 @@ def _train(splits, held_out, card, recipe, storage):
 
     def evaluate(weights):
         counts = evaluate_splits(weights, few, card)
+        if recipe.adversarial:
+            changed = evaluate_splits(weights, few, card, adversarial=recipe.adversarial)
+            counts |= {f"{split} {ADVERSARIAL}": each for split, each in changed.items()}
         return {split: compute_accuracy(matrix)[0] for split, matrix in counts.items()}
 
     monitor = TrainingMonitor(
@@ -152,7 +163,7 @@ def _train(splits, held_out, card, recipe, storage):
         evaluate=evaluate,
     )
     rngs = nnx.Rngs(recipe.seed)
-    untrained = VGG19BatchNorm(len(card.classes), rngs=rngs, **card.size)
+    untrained = TRAINABLE[card.family](len(card.classes), rngs=rngs, **card.size)
     options = {"front_end": card.front_end, "recipe": recipe, "monitor": monitor}
     with contextlib.closing(monitor):
         return train(untrained, splits[TRAIN], **options)
@@ -177,6 +188,7 @@ def _make_card_entries(card, dataset, splits, counts, recipe):
             "clips": clips,
             "epochs": epochs,
             "precision": recipe.precision,
+            **({"adversarial": f"{recipe.adversarial:g}"} if recipe.adversarial else {}),
         },
         "license": dataset.license,
         "accuracy": {split: accuracy for split, (accuracy, _) in accuracies.items()},

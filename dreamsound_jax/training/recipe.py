@@ -18,6 +18,8 @@ class Recipe:
       learning_rate: the peak, after a linear warm-up and before a cosine decay to 0.
       weight_decay: the weight decay of AdamW, which applies only to kernels.
       label_smoothing: the share of each target that is spread evenly over the classes.
+      adversarial: the size of the adversarial changes of the clips, RMS in standard deviations of
+        their cells; 0 trains on the clips as they are.
       precision: the dtype of the network's arithmetic. The weights themselves are float32.
       seed: decides the initial weights, the order of the clips, their windows and the augmentation.
     """
@@ -27,6 +29,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
+    adversarial: float = 0.0
     precision: str = "float32"
     seed: int = 0
 

@@ -1,23 +1,25 @@
 """A data set of rendered phrases: the 16 General MIDI instrument families, without a download.
 
 A clip is a random phrase on one of the eight programs of a family. It is rendered from a soundfont,
-in a random room and over some noise, and depends only on (split, seed, number). The second program
-of each family is never trained on. Those programs measure whether a network knows a family, or only
-its members that it was trained on.
+in a random room and over some noise, and depends only on (soundfont, conditions, split, seed,
+number). The second program of each family is never trained on. Those programs measure whether a
+network knows a family, or only its members that it was trained on; soundfonts that are held out
+measure whether it knows the instruments, or only the recordings of them.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soxr
-from scipy import signal
 
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.datasets.dataset import Dataset, LabelledSound
+from dreamsound_jax.training.datasets import conditions
+from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset, LabelledSound
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import (
-    DEFAULT_SOUNDFONTS,
+    DEFAULT_SOUNDFONT,
     SAMPLE_RATE,
     SoundfontPlayer,
     find_soundfont,
@@ -45,64 +47,98 @@ FAMILIES = {
 
 PROGRAMS_PER_FAMILY = 8
 HELD_OUT_PROGRAM = 1  # Bright piano, glockenspiel, and so on.
-SPLITS = ("train", "held_out_phrases", "held_out_instruments")
+SPLITS = (TRAIN, "held_out_phrases", "held_out_instruments", "held_out_soundfont")
+# A split for each soundfont that is held out has its name, and phrases of the last one of SPLITS.
+SOUNDFONT_SPLIT = SPLITS[-1]
+LICENSES = {"FluidR3_GM": "MIT", "MuseScore_General": "MIT", "sf_GMbank": "public domain"}
+PLAIN, WIDE = CONDITIONS = ("plain", "wide")
 RENDERING_VERSION = 1  # Raise this when the clips change, so that cached ones are not used.
 
 CLIP_SAMPLES = 51200
 MAX_LEAD_IN_SECONDS = 0.7  # A clip starts up to this far inside of its phrase.
-NOISE_DB = (-90, -30)  # The noise's standard deviation, relative to the phrase's peak.
-REVERB_PROBABILITY = 0.5
-REVERB_SECONDS = (0.2, 1.5)  # The time in which the reverberation decays by 60 dB.
-REVERB_GAIN = (0.1, 0.6)
 MAX_ATTEMPTS = 20
 SILENT_PEAK = 1e-3  # If a phrase's peak is lower, its program made no sound, and another is drawn.
+COMPANION_PROBABILITY = 0.3  # In wide conditions, another family plays along, more softly.
+COMPANION_DB = (-24, -9)
 
 
 def make_dataset(
-    *, clips: int, held_out_clips: int, seed: int, soundfont: str | None = None
+    *,
+    clips: int,
+    held_out_clips: int,
+    seed: int,
+    soundfonts: Sequence[str] = (DEFAULT_SOUNDFONT,),
+    held_out_soundfonts: Sequence[str] = (),
+    recorded: str = PLAIN,
 ) -> Dataset:
     """Makes the data set. Its clips are rendered when they are read, and then resampled.
 
     A soundfont and its player are needed only for clips that are not in the cache yet.
 
     Args:
-      clips: the number of clips to train on.
-      held_out_clips: the number of clips in each of the two held-out splits.
+      clips: the number of clips to train on, which take turns with the soundfonts.
+      held_out_clips: the number of clips in each held-out split.
       seed: decides all phrases.
-      soundfont: an .sf2 file, or None for FluidR3_GM.
+      soundfonts: names of installed soundfonts, or files, to train with.
+      held_out_soundfonts: those that are never trained with; each is a held-out split of its name.
+      recorded: one of CONDITIONS, in which clips to train on are recorded; the other splits are
+        always recorded in plain ones.
+
+    Raises:
+      UserError: two soundfonts have one name, or a name is that of another split.
     """
-    counts = dict(zip(SPLITS, (clips, held_out_clips, held_out_clips)))
-    splits = {
-        split: [LabelledSound(f"{split} {n}", n % len(FAMILIES)) for n in range(count)]
-        for split, count in counts.items()
-    }
+    trained = {Path(font).stem: font for font in soundfonts}
+    held_out = {Path(font).stem: font for font in held_out_soundfonts}
+    _check_soundfonts([*soundfonts, *held_out_soundfonts])
+    counts = {TRAIN: clips} | dict.fromkeys([*SPLITS[1:-1], *held_out], held_out_clips)
 
     def open_reader(sample_rate):
-        player = SoundfontPlayer(find_soundfont(soundfont))
-        return functools.partial(_read_clip, player, seed, sample_rate)
+        players = {
+            name: SoundfontPlayer(find_soundfont(font))
+            for name, font in (trained | held_out).items()
+        }
+        return functools.partial(_read_clip, players, list(trained), seed, recorded, sample_rate)
 
-    font = Path(soundfont or DEFAULT_SOUNDFONTS[0]).stem
+    parts = ["gm", RENDERING_VERSION, ",".join(trained), seed]
     return Dataset(
         classes=tuple(FAMILIES),
-        splits=splits,
+        splits={
+            split: [LabelledSound(f"{split} {n}", n % len(FAMILIES)) for n in range(count)]
+            for split, count in counts.items()
+        },
         open_reader=open_reader,
         fingerprint=lambda name: "",
-        cache_key=f"gm {RENDERING_VERSION} {font} {seed}",
+        cache_key=" ".join(map(str, parts if recorded == PLAIN else [*parts, recorded])),
         description="Names the General MIDI instrument family that plays a phrase.",
         source={
-            "soundfont": soundfont or "FluidR3_GM (MIT)",
+            "soundfont": ", ".join(f"{name} ({_find_license(name)})" for name in trained),
+            "recording conditions": recorded,
             "seconds_per_clip": f"{CLIP_SAMPLES / SAMPLE_RATE:.2f}",
             "held_out_phrases": "other phrases on the programs that are trained on",
             "held_out_instruments": "the second program of each family, never trained on",
+            **dict.fromkeys(held_out, "a soundfont that is never trained on"),
         },
-        license="MIT",
-        rebuild_needs="Install the soundfont (Debian: `apt install fluid-soundfont-gm`) and its "
-        "player\n(`pip install --no-deps tinysoundfont`), then:",
+        license="MIT" if set(trained) <= set(LICENSES) else "that of the soundfonts",
+        rebuild_needs="Install the soundfonts (Debian: `apt install fluid-soundfont-gm` for "
+        "FluidR3_GM) and their player\n(`pip install --no-deps tinysoundfont`), then:",
         thread_safe=False,
     )
 
 
-def render_clip(player: SoundfontPlayer, *, split: str, seed: int, number: int) -> np.ndarray:
+def _find_license(soundfont):
+    return LICENSES.get(soundfont, "its own license")
+
+
+def _check_soundfonts(given):
+    names = [Path(font).stem for font in given]
+    for name in names:
+        if names.count(name) > 1 or name in SPLITS:
+            raise UserError(f"each soundfont must have a name of its own, got {','.join(given)}")
+
+
+def render_clip(
+    player: SoundfontPlayer, *, split: str, seed: int, number: int, recorded: str = PLAIN
+) -> np.ndarray:
     """Renders one clip. Its class is `number % 16`.
 
     Args:
@@ -110,6 +146,7 @@ def render_clip(player: SoundfontPlayer, *, split: str, seed: int, number: int) 
       split: one of SPLITS.
       seed: the seed of the data set.
       number: the number of the clip in its split.
+      recorded: one of CONDITIONS.
 
     Returns:
       Samples (51200,), float32, with a peak of 1.
@@ -122,16 +159,25 @@ def render_clip(player: SoundfontPlayer, *, split: str, seed: int, number: int) 
         rng = np.random.default_rng((seed, SPLITS.index(split), number, attempt))
         sound = _play_phrase(player, rng, family, _draw_program(rng, split))
         if np.abs(sound).max() > SILENT_PEAK:
-            return _add_room_and_noise(rng, sound).astype(np.float32)
+            return _record(player, rng, sound, recorded, family).astype(np.float32)
     raise UserError(
         "the soundfont must be a General MIDI soundfont, but it plays only silence for "
         f"{list(FAMILIES)[family]}"
     )
 
 
-def _read_clip(player, seed, sample_rate, name):
-    split, number = name.split()
-    clip = render_clip(player, split=split, seed=seed, number=int(number))
+def _read_clip(players, trained, seed, recorded, sample_rate, name):
+    split, number = name.rsplit(maxsplit=1)
+    number = int(number)
+    # Neighbours are of different families, so each soundfont plays one clip of each in turn.
+    font = split if split in players else trained[number // len(FAMILIES) % len(trained)]
+    clip = render_clip(
+        players[font],
+        split=SOUNDFONT_SPLIT if split in players else split,
+        seed=seed,
+        number=number,
+        recorded=recorded if split == TRAIN else PLAIN,
+    )
     return soxr.resample(clip, SAMPLE_RATE, sample_rate, quality="HQ")
 
 
@@ -151,18 +197,12 @@ def _play_phrase(player, rng, family, program):
     return player.play(notes, program=program, tuning=tuning, samples=samples)[lead_in:]
 
 
-def _add_room_and_noise(rng, sound):
-    """Returns the sound in a random room (half of the time), over noise, with a peak of 1."""
-    if rng.uniform() < REVERB_PROBABILITY:
-        sound = _reverberate(rng, sound)
-    level = 10 ** (rng.uniform(*NOISE_DB) / 20)
-    sound = sound / np.abs(sound).max() + level * rng.standard_normal(sound.size)
-    return sound / np.abs(sound).max()
-
-
-def _reverberate(rng, sound):
-    """Adds the sound's convolution with noise that decays exponentially."""
-    time = np.arange(int(REVERB_SECONDS[1] * SAMPLE_RATE)) / SAMPLE_RATE
-    tail = rng.standard_normal(time.size) * 10 ** (-3 * time / rng.uniform(*REVERB_SECONDS))
-    reverberation = signal.fftconvolve(sound, tail / np.linalg.norm(tail))[: sound.size]
-    return sound + rng.uniform(*REVERB_GAIN) * reverberation
+def _record(player, rng, sound, recorded, family):
+    """Returns the sound as it is recorded, with a peak of 1."""
+    if recorded == PLAIN:
+        return conditions.add_room_and_noise(rng, sound)
+    if rng.uniform() < COMPANION_PROBABILITY:
+        other = int(family + rng.integers(1, len(FAMILIES))) % len(FAMILIES)
+        companion = _play_phrase(player, rng, other, _draw_program(rng, TRAIN))
+        sound = conditions.mix(sound, companion, level_db=rng.uniform(*COMPANION_DB))
+    return conditions.record_anywhere(rng, sound)

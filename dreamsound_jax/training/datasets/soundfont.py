@@ -8,27 +8,28 @@ import numpy as np
 from dreamsound_jax.system.errors import UserError
 
 SAMPLE_RATE = 22050  # Hz, at which phrases are played.
-DEFAULT_SOUNDFONTS = (
-    "/usr/share/sounds/sf2/FluidR3_GM.sf2",  # Debian
-    "/usr/share/soundfonts/FluidR3_GM.sf2",  # Fedora
-)
+DEFAULT_SOUNDFONT = "FluidR3_GM"
+# Where Debian and Fedora install soundfonts.
+FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
+KINDS = (".sf2", ".sf3")
 
 Note = tuple[int, int, int, int]
 """(start, stop, key, velocity): start and stop in samples, key and velocity as in MIDI."""
 
 
-def find_soundfont(path: str | None = None) -> str:
-    """Finds a soundfont: `path`, or FluidR3_GM as it is installed by Debian or Fedora.
+def find_soundfont(font: str = DEFAULT_SOUNDFONT) -> str:
+    """Finds a soundfont: a file, or one with this name that Debian or Fedora installs.
 
     Raises:
-      UserError: the file does not exist.
+      UserError: there is no such soundfont.
     """
-    for candidate in [path] if path else DEFAULT_SOUNDFONTS:
-        if Path(candidate).is_file():
+    named = [Path(folder, font + kind) for folder in FOLDERS for kind in KINDS]
+    for candidate in [Path(font), *named]:
+        if candidate.is_file():
             return str(candidate)
     raise UserError(
-        f"no soundfont at {path or ' or '.join(DEFAULT_SOUNDFONTS)}: "
-        "install fluid-soundfont-gm, or give the path of an .sf2 file"
+        f"no soundfont {font}: it must be an .sf2 or .sf3 file, or the name of one in "
+        f"{', '.join(FOLDERS)}; fluid-soundfont-gm installs FluidR3_GM"
     )
 
 
@@ -36,10 +37,10 @@ class SoundfontPlayer:
     """A synthesizer that plays phrases independently of those that it played before.
 
     Args:
-      path: a soundfont, an .sf2 file.
+      path: a soundfont, an .sf2 or .sf3 file.
 
     Raises:
-      UserError: tinysoundfont is not installed.
+      UserError: tinysoundfont is not installed, or the file is no soundfont.
     """
 
     def __init__(self, path: str):
@@ -50,7 +51,10 @@ class SoundfontPlayer:
                 "rendering needs tinysoundfont: pip install --no-deps tinysoundfont"
             ) from error
         self._synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE)
-        self._font = self._synth.sfload(path)
+        try:
+            self._font = self._synth.sfload(path)
+        except Exception as error:  # The package raises bare exceptions.
+            raise UserError(f"{path} must be a soundfont, but cannot be read: {error}") from error
 
     def play(
         self, notes: Iterable[Note], *, program: int, tuning: float, samples: int
