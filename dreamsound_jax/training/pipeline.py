@@ -7,7 +7,7 @@ import importlib.metadata
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from flax import nnx
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.spectral.front_end import FrontEnd
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.batch_norm import TRAINABLE, fold_batch_norms
 from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
@@ -147,12 +148,18 @@ def _train(splits, held_out, card, recipe, storage):
         for split, examples in held_out.items()
     }
 
+    robust_before: list[float] = []
+
     def evaluate(weights):
         counts = evaluate_splits(weights, few, card)
-        if recipe.adversarial:
-            changed = evaluate_splits(weights, few, card, adversarial=recipe.adversarial)
-            counts |= {f"{split} {ADVERSARIAL}": each for split, each in changed.items()}
-        return {split: compute_accuracy(matrix)[0] for split, matrix in counts.items()}
+        found = {split: compute_accuracy(matrix)[0] for split, matrix in counts.items()}
+        if not recipe.adversarial:
+            return found
+        changed = evaluate_splits(weights, few, card, adversarial=recipe.adversarial)
+        robust = {split: compute_accuracy(matrix)[0] for split, matrix in changed.items()}
+        robust_before.append(float(np.mean(list(robust.values()))))
+        check_robustness(robust_before, chance=1 / len(card.classes))
+        return found | {f"{split} {ADVERSARIAL}": each for split, each in robust.items()}
 
     monitor = TrainingMonitor(
         storage.state_folder,
@@ -167,6 +174,22 @@ def _train(splits, held_out, card, recipe, storage):
     options = {"front_end": card.front_end, "recipe": recipe, "monitor": monitor}
     with contextlib.closing(monitor):
         return train(untrained, splits[TRAIN], **options)
+
+
+def check_robustness(accuracies: Sequence[float], *, chance: float) -> None:
+    """Stops a training whose accuracies under adversarial changes, one an epoch, have collapsed.
+
+    Training by single steps can suddenly end in a network that resists these steps alone.
+
+    Raises:
+      UserError: the last accuracy is under half of the best, which was well above chance.
+    """
+    if max(accuracies) > 2 * chance and accuracies[-1] < max(accuracies) / 2:
+        raise UserError(
+            f"the accuracy under adversarial changes fell from {max(accuracies):.1%} to "
+            f"{accuracies[-1]:.1%}: the training has collapsed; choose a smaller --adversarial or "
+            "--learning_rate"
+        )
 
 
 def _count_clips(splits):

@@ -6,7 +6,7 @@ import pytest
 
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.datasets import general_midi
+from dreamsound_jax.training.datasets import conditions, general_midi
 from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
@@ -46,7 +46,7 @@ def list_programs(split, count):
 
 
 def test_held_out_instruments_are_never_trained_on(monkeypatch):
-    monkeypatch.setattr(general_midi, "_add_room_and_noise", lambda rng, sound: sound)
+    monkeypatch.setattr(conditions, "add_room_and_noise", lambda rng, sound: sound)
     trained, phrases = (set(list_programs(split, 60 * FAMILIES)) for split in SPLITS[:2])
     instruments = set(list_programs("held_out_instruments", FAMILIES))
     assert trained == phrases and len(trained) == 7 * FAMILIES
@@ -83,26 +83,77 @@ def test_a_silent_soundfont_is_refused():
 
 
 def test_a_missing_soundfont_is_named():
-    with pytest.raises(UserError, match="no soundfont at nowhere.sf2"):
+    with pytest.raises(UserError, match="no soundfont nowhere.sf2: it must be"):
         find_soundfont("nowhere.sf2")
 
 
-def test_clips_are_rendered_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(general_midi, "find_soundfont", lambda path: "font.sf2")
-    monkeypatch.setattr(general_midi, "SoundfontPlayer", lambda soundfont: Recorder())
+@pytest.fixture
+def recorders(monkeypatch):
+    """{soundfont: its `Recorder`} of the soundfonts that are opened; any name is one."""
+    opened = {}
+    monkeypatch.setattr(general_midi, "find_soundfont", lambda font: font)
+    monkeypatch.setattr(
+        general_midi, "SoundfontPlayer", lambda font: opened.setdefault(font, Recorder())
+    )
+    return opened
+
+
+def test_clips_are_rendered_once(tmp_path, recorders, monkeypatch):
     dataset = general_midi.make_dataset(clips=5, held_out_clips=2, seed=0)
     first = load_examples(dataset, tmp_path, front_end=FrontEnd())
     monkeypatch.delattr(general_midi, "SoundfontPlayer")
     again = load_examples(dataset, tmp_path, front_end=FrontEnd())
-    assert [len(first[split]) for split in SPLITS] == [5, 2, 2]
+    assert [len(first[split]) for split in SPLITS[:-1]] == [5, 2, 2]
     assert np.shape(first["train"].mel_db[0]) == (128, 256)
     assert first["train"].labels.tolist() == [0, 1, 2, 3, 4]
     jax.tree.map(np.testing.assert_array_equal, first["train"].mel_db, again["train"].mel_db)
 
 
-def test_clips_are_resampled_for_another_front_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(general_midi, "find_soundfont", lambda path: "font.sf2")
-    monkeypatch.setattr(general_midi, "SoundfontPlayer", lambda soundfont: Recorder())
+def test_each_soundfont_plays_its_turn_and_held_out_ones_play_their_split_alone(recorders):
+    dataset = general_midi.make_dataset(
+        clips=64, held_out_clips=16, seed=0, soundfonts=["a.sf2", "b"], held_out_soundfonts=["c"]
+    )
+    assert list(dataset.splits) == ["train", "held_out_phrases", "held_out_instruments", "c"]
+    read = dataset.open_reader(22050)
+    for sound in dataset.splits["train"]:
+        read(sound.name)
+    families = {font: [each // 8 for each in found.programs] for font, found in recorders.items()}
+    assert families == {"a.sf2": list(range(16)) * 2, "b": list(range(16)) * 2, "c": []}
+    for sound in dataset.splits["c"]:
+        read(sound.name)
+    assert [each // 8 for each in recorders["c"].programs] == list(range(16))
+    assert len(recorders["a.sf2"].programs) == 32
+
+
+def test_clips_of_other_soundfonts_and_conditions_are_kept_apart():
+    options = {"clips": 16, "held_out_clips": 16, "seed": 0}
+    changes = [{}, {"soundfonts": ["a"]}, {"soundfonts": ["a", "b"]}, {"recorded": "wide"}]
+    keys = {general_midi.make_dataset(**options, **change).cache_key for change in changes}
+    assert len(keys) == len(changes)
+
+
+@pytest.mark.parametrize(
+    "soundfonts",
+    [
+        {"soundfonts": ["a/x.sf2", "b/x.sf2"]},
+        {"soundfonts": ["x"], "held_out_soundfonts": ["x.sf2"]},
+        {"soundfonts": ["train"]},
+    ],
+)
+def test_soundfonts_that_cannot_be_told_apart_are_refused(soundfonts):
+    with pytest.raises(UserError, match="each soundfont must have a name of its own, got"):
+        general_midi.make_dataset(clips=16, held_out_clips=16, seed=0, **soundfonts)
+
+
+def test_only_clips_to_train_on_are_recorded_in_wide_conditions(recorders, monkeypatch):
+    dataset = general_midi.make_dataset(clips=32, held_out_clips=16, seed=0, recorded="wide")
+    monkeypatch.setattr(conditions, "record_anywhere", lambda rng, sound: np.full(51200, 9.0))
+    read = dataset.open_reader(22050)
+    wide = {split: read(sounds[0].name).mean() > 5 for split, sounds in dataset.splits.items()}
+    assert wide == {"train": True, "held_out_phrases": False, "held_out_instruments": False}
+
+
+def test_clips_are_resampled_for_another_front_end(tmp_path, recorders):
     dataset = general_midi.make_dataset(clips=5, held_out_clips=2, seed=0)
     front_end = FrontEnd(sample_rate=16000, n_fft=1024, hop=320, n_mels=64)
     examples = load_examples(dataset, tmp_path, front_end=front_end)
@@ -111,9 +162,11 @@ def test_clips_are_resampled_for_another_front_end(tmp_path, monkeypatch):
 
 
 def test_a_missing_soundfont_is_reported_once_and_not_for_every_clip(tmp_path):
-    with pytest.raises(UserError, match="no soundfont at nowhere.sf2"):
+    with pytest.raises(UserError, match="no soundfont nowhere.sf2: it must be"):
         load_examples(
-            general_midi.make_dataset(clips=5, held_out_clips=2, seed=0, soundfont="nowhere.sf2"),
+            general_midi.make_dataset(
+                clips=5, held_out_clips=2, seed=0, soundfonts=["nowhere.sf2"]
+            ),
             tmp_path,
             front_end=FrontEnd(),
         )

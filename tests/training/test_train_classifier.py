@@ -167,7 +167,7 @@ common, flags = words[:-int(count)], words[-int(count):]
 for flag in flags:
     with flagsaver.flagsaver():
         try:
-            parsing.parse([script, *common, flag], module=script, usage="")
+            parsing.parse([script, *common, *flag.split()], module=script, usage="")
             main()
         except parsing.UserError as error:
             print(error)
@@ -179,6 +179,7 @@ def test_a_bad_front_end_is_named_and_leaves_nothing(sounds):
         "--front_end=hop=0": "--front_end: hop must be a whole number above 0, got 0",
         "--front_end=n_mels=16": "n_mels must be at least 32, which this network's pooling",
         "--front_end=": "--front_end must be a list such as sample_rate=16000",
+        "--architecture=panns --channels=8,x": "--channels must be a list of whole numbers above 0",
     }
     before, places = set(sounds.parent.iterdir()), list_places(sounds, sounds.parent / "none")
     words = [SCRIPT[1], str(len(expected)), *places, *FLAGS, *expected]
@@ -195,5 +196,7 @@ def test_the_output_is_checked_before_sounds_are_read(sounds, tmp_path):
     dataset = find_class_folders(sounds, held_out=0.2, seed=0)
     storage = RunStorage(output=sounds, cache=tmp_path / "cache")
     with pytest.raises(UserError, match="must be new, empty or a checkpoint"):
-        train_checkpoint(dataset, Recipe(), storage, width=0.0625, hidden=16, command="")
+        train_checkpoint(
+            dataset, Recipe(), storage, size={"width": 0.0625, "hidden": 16}, command=""
+        )
     assert not list(tmp_path.iterdir())
