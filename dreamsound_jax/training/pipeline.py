@@ -106,6 +106,11 @@ def train_checkpoint(
     weights = jax.device_get(fold_batch_norms(_train(splits, held_out, card, recipe, storage)))
     counts = evaluate_splits(weights, held_out, card)
     entries = _make_card_entries(card, dataset, splits, counts, recipe)
+    if recipe.adversarial:
+        changed = evaluate_splits(weights, held_out, card, adversarial=recipe.adversarial)
+        entries["robust_accuracy"] = {
+            split: compute_accuracy(matrix)[0] for split, matrix in changed.items()
+        }
     write_checkpoint(
         storage.output,
         weights.items(),

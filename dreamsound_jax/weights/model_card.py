@@ -16,7 +16,8 @@ def render_model_card(card: Mapping[str, Any]) -> str:
         `std` in dB are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks
         `architecture`; others describe themselves in `network`. Optional are `front_end`,
         `input_mean` and `input_std`, `license`, `source`, `weights_from`, `accuracy` with
-        `per_class`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and `versions`.
+        `per_class` and `robust_accuracy`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
+        `versions`.
     """
     sections = (
         _render_network(card),
@@ -99,8 +100,20 @@ def _render_accuracy(card):
 Measured on whole clips that were never trained on, with the weights in this folder.
 
 {_format_table(rows)}
-
+{_render_robustness(card)}
 ![Confusion matrices of the held-out splits](confusion.png)"""
+
+
+def _render_robustness(card):
+    if "robust_accuracy" not in card:
+        return ""
+    found = (
+        f"{_as_words(name)} {_as_percentage(x)}" for name, x in card["robust_accuracy"].items()
+    )
+    return f"""
+When clips are changed so that the network errs (projected gradient ascent, 5 steps, by
+{card["source"]["adversarial"]} standard deviations RMS), it is right about {", ".join(found)}.
+"""
 
 
 def _render_dreams(card):
