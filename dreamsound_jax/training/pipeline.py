@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import functools
 import importlib.metadata
 import logging
 import math
@@ -137,11 +138,14 @@ def evaluate_splits(
     With `adversarial`, the clips are changed by adversarial changes of this size.
     """
     network = loading.build_network(card, weights)
-    options = {"front_end": card.front_end, "num_classes": len(card.classes)}
-    return {
-        split: count_confusions(network, clips, **options, adversarial=adversarial)
-        for split, clips in held_out.items()
-    }
+    count = functools.partial(
+        count_confusions,
+        network,
+        front_end=card.front_end,
+        num_classes=len(card.classes),
+        adversarial=adversarial,
+    )
+    return {split: count(clips) for split, clips in held_out.items()}
 
 
 def _train(splits, held_out, card, recipe, storage):
