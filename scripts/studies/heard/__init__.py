@@ -1,1 +1,1 @@
-"""The study of whether class dreams are heard by networks that did not dream them, see docs/heard.md."""
+"""The study of class dreams that others hear, see docs/heard.md."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -150,8 +151,6 @@ def _dream(variant, plan, wanted):
         distances_db=[plan.distance_db] * size,
     )
     sounds = np.asarray(dreamed.rendered.sound)[: len(wanted)]
-    climbs = [
-        type(dreamed.climb)(*(np.asarray(leaf)[row] for leaf in dreamed.climb))
-        for row in range(len(wanted))
-    ]
+    climb = jax.device_get(dreamed.climb)
+    climbs = [jax.tree.map(lambda leaf, row=row: leaf[row], climb) for row in range(len(wanted))]
     return sounds, [describe_fault(climb, plan.asked_layers) for climb in climbs]

@@ -17,9 +17,9 @@ from dreamsound_jax.audio import generated
 from dreamsound_jax.audio.files import Recording, read_sound
 from dreamsound_jax.audio.find import RECORDINGS
 from dreamsound_jax.dreaming.keys import draw_keys
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.general_midi import CLIP_SAMPLES, FAMILIES, render_clip
 from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, SoundfontPlayer
-from dreamsound_jax.system.errors import UserError
 from studies.heard import synthesis
 
 DATA = Path(__file__).parents[3] / "tests" / "data"

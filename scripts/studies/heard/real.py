@@ -1,4 +1,4 @@
-"""Real phrases of soundfonts, which show how well a judge hears at all: the ceiling of the study."""
+"""Real phrases of soundfonts, which show how well a judge hears at all: the ceiling."""
 
 import functools
 from collections.abc import Sequence

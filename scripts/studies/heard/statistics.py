@@ -1,7 +1,7 @@
 """Measures how well dreams are heard, and how certain that is.
 
-Inputs are the independent units: the dreams of one input resemble each other, so intervals come from
-a bootstrap that resamples inputs, and keeps the dreams of an input together.
+Inputs are the independent units: the dreams of one input resemble each other, so intervals come
+from a bootstrap that resamples inputs, and keeps the dreams of an input together.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ def measure_hits(scores: np.ndarray, wanted: np.ndarray) -> dict[str, np.ndarray
       wanted: (sounds,) indices of classes.
 
     Returns:
-      Arrays (sounds,): "top1", 1 where the wanted class scores highest, else 0; "rank" of the wanted
-      class, from 1; "margin", its score minus the best other one.
+      Arrays (sounds,): "top1", 1 where the wanted class scores highest, else 0; "rank" of the
+      wanted class, from 1; "margin", its score minus the best other one.
     """
     rows = np.arange(len(scores))
     own = scores[rows, wanted]
@@ -56,8 +56,8 @@ def compare_dreams(
 
     Returns:
       Arrays (dreams,): "z", the score minus the mean of the other dreams, over their standard
-      deviation; "highest", 1 where no other dream scores as high, else 0. NaN where the class is not
-      known, and "z" also with fewer than two other dreams, or where these do not differ.
+      deviation; "highest", 1 where no other dream scores as high, else 0. NaN where the class is
+      not known, and "z" also with fewer than two other dreams, or where these do not differ.
     """
     z, highest = np.full(len(wanted), np.nan), np.full(len(wanted), np.nan)
     for dream in np.flatnonzero(wanted >= 0):

@@ -41,7 +41,7 @@ def bells(samples: int) -> np.ndarray:
 
 
 def glide(samples: int) -> np.ndarray:
-    """Synthesises a sawtooth wave that glides up two octaves with vibrato, over hiss: (samples,)."""
+    """Synthesises a sawtooth wave that glides up two octaves, over hiss: (samples,)."""
     time = np.arange(samples) / SAMPLE_RATE
     hz = 130 * 4 ** (time / time[-1]) * (1 + 0.02 * np.sin(2 * np.pi * 5 * time))
     return _sawtooth(hz) + 0.02 * np.random.default_rng(1).standard_normal(samples)
