@@ -86,7 +86,7 @@ def ask_judge(judge, variants, dreamed, inputs, phrases):
     verdicts = []
     for variant, batches in zip(variants, dreamed):
         verdicts += judging.judge_dreams(judge, variant, batches)
-    verdicts += judging.judge_inputs(judge, inputs, tuple(judge.outputs))
+    verdicts += judging.judge_inputs(judge, inputs)
     for each in phrases:
         verdicts += judging.judge_phrases(judge, each)
     programs.let_go()

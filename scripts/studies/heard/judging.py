@@ -1,6 +1,6 @@
 """Judges dreams: how well a network that did not dream them hears what they are towards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
       judge: Its label.
       classes: Those among which the judge chooses.
       estimates: Of "top1", "rank" and "margin"; of dreams also of "z" and "highest".
-      sounds: How many sounds were judged.
+      sounds: How many sounds were judged; an undreamed one counts once.
       counts: (classes, classes), how often each (down) was heard as each (across); of undreamed
         sounds, all rows are alike.
     """
@@ -54,23 +54,23 @@ def judge_dreams(judge: Named, variant: Variant, batches: Sequence[Batch]) -> li
         compared, counts = compare_dreams(scores, wanted, inputs), wanted >= 0
         more = {name: values[counts] for name, values in compared.items()}
         verdicts.append(
-            _judge(
+            make_verdict(
                 judge, ("dreams", of, kind), scores[counts], wanted[counts], inputs[counts], more
             )
         )
     return verdicts
 
 
-def judge_inputs(judge: Named, inputs: Sequence[Input], classes: Sequence[str]) -> list[Verdict]:
+def judge_inputs(judge: Named, inputs: Sequence[Input]) -> list[Verdict]:
     """Judges undreamed inputs as if each were a dream towards each class: the control."""
-    wanted = _find(judge, classes)
-    wanted, verdicts = wanted[wanted >= 0], []
+    wanted, verdicts = np.arange(len(judge.outputs)), []
     for kind in dict.fromkeys(given.kind for given in inputs):
         sounds = [given.recording for given in inputs if given.kind == kind]
         scores = np.repeat(_score(judge, sounds), len(wanted), axis=0)
         clusters = np.repeat(np.arange(len(sounds)), len(wanted))
         each = np.tile(wanted, len(sounds))
-        verdicts.append(_judge(judge, ("undreamed", (), kind), scores, each, clusters, {}))
+        verdict = make_verdict(judge, ("undreamed", (), kind), scores, each, clusters, {})
+        verdicts.append(verdict._replace(sounds=len(sounds)))
     return verdicts
 
 
@@ -86,7 +86,7 @@ def judge_phrases(judge: Named, phrases: Phrases) -> list[Verdict]:
         return []
     scores = _score(judge, [phrases.sounds[number] for number in known])
     place = ("real", (phrases.name,), "")
-    return [_judge(judge, place, scores, wanted[known], known, {})]
+    return [make_verdict(judge, place, scores, wanted[known], known, {})]
 
 
 def _score(judge, sounds):
@@ -99,7 +99,24 @@ def _find(judge, classes):
     return np.array([known.index(name) if name in known else -1 for name in classes])
 
 
-def _judge(judge, place, scores, wanted, clusters, more):
+def make_verdict(
+    judge: Named,
+    place: tuple[str, tuple[str, ...], str],
+    scores: np.ndarray,
+    wanted: np.ndarray,
+    clusters: np.ndarray,
+    more: Mapping[str, np.ndarray],
+) -> Verdict:
+    """Summarises what a judge hears.
+
+    Args:
+      judge: The judge.
+      place: The source, of whom, and the kind, as in `Verdict`.
+      scores: (sounds, classes of the judge).
+      wanted: (sounds,), indices of classes.
+      clusters: (sounds,), what intervals resample as a whole.
+      more: {name: (sounds,)} of further measures.
+    """
     source, of, kind = place
     counts = np.zeros((len(judge.outputs),) * 2, int)
     np.add.at(counts, (wanted, scores.argmax(axis=1)), 1)

@@ -1,5 +1,6 @@
 """The pictures of the study: which class is heard in dreams towards each, and how often it is."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from dreamsound_jax.outputs.panels import INK, encode_png, hide_box, make_figure
 from studies.heard.judging import Verdict
 from studies.heard.page import describe
 
+MOST_COLUMNS = 4
 REAL, NOISE = "#c8553d", "#8d99ae"
 
 
@@ -18,19 +20,17 @@ def draw_matrices(verdicts: Sequence[Verdict]) -> bytes:
       verdicts: Of any source; the undreamed inputs are left out.
 
     Returns:
-      A PNG with a row of panels for each judge. Rows of a matrix add up to 100 %.
+      A PNG. Each row of a matrix adds up to 100 %.
     """
     shown = [verdict for verdict in verdicts if verdict.source != "undreamed"]
-    judges = list(dict.fromkeys(verdict.judge for verdict in shown))
-    rows = [[verdict for verdict in shown if verdict.judge == judge] for judge in judges]
-    columns = max(map(len, rows))
-    figure = make_figure("What judges hear", (4.6 * columns + 0.6, 4.6 * len(rows) + 0.5))
-    panels = figure.subplots(len(rows), columns, squeeze=False)
-    for row, axes in zip(rows, panels):
-        for verdict, place in zip(row, axes):
-            image = _draw_matrix(place, verdict)
-        for place in axes[len(row) :]:
-            place.axis("off")
+    columns = min(MOST_COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = make_figure("What judges hear", (4.6 * columns + 0.6, 4.6 * rows + 0.5))
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for verdict, place in zip(shown, panels.flat):
+        image = _draw_matrix(place, verdict)
+    for place in panels.flat[len(shown) :]:
+        place.axis("off")
     figure.colorbar(image, ax=panels, aspect=50, label="share of the sounds of a row (%)")
     return encode_png(figure)
 
