@@ -28,6 +28,9 @@ class Verdict(NamedTuple):
       sounds: How many sounds were judged; an undreamed one counts once.
       counts: (classes, classes), how often each (down) was heard as each (across); of undreamed
         sounds, all rows are alike.
+      scores: (judged, classes), of each sound, or of an undreamed one once for each class.
+      wanted: (judged,), the index of the class that it is towards.
+      clusters: (judged,), the number of the input among those of its kind, or of the real phrase.
     """
 
     source: str
@@ -38,6 +41,9 @@ class Verdict(NamedTuple):
     estimates: dict[str, Estimate]
     sounds: int
     counts: np.ndarray
+    scores: np.ndarray
+    wanted: np.ndarray
+    clusters: np.ndarray
 
 
 def judge_dreams(judge: Named, variant: Variant, batches: Sequence[Batch]) -> list[Verdict]:
@@ -129,4 +135,7 @@ def make_verdict(
         estimates=estimate_all(measure_hits(scores, wanted) | more, clusters),
         sounds=len(scores),
         counts=counts,
+        scores=scores,
+        wanted=wanted,
+        clusters=clusters,
     )

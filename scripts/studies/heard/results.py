@@ -16,7 +16,7 @@ RESULTS = "results.json"
 
 
 def write_results(folder: Path, facts: Mapping[str, Any], verdicts: Sequence[Verdict]) -> None:
-    """Writes results.json: the facts of the run, and all verdicts with their estimates and counts.
+    """Writes results.json: the facts of the run, and all verdicts, with the score of each sound.
 
     Args:
       folder: Where it is written.
@@ -24,7 +24,7 @@ def write_results(folder: Path, facts: Mapping[str, Any], verdicts: Sequence[Ver
       verdicts: All verdicts.
     """
     entries = {**facts, "verdicts": [_describe(verdict) for verdict in verdicts]}
-    write_whole(folder / RESULTS, json.dumps(entries, indent=1, allow_nan=False).encode())
+    write_whole(folder / RESULTS, json.dumps(entries, allow_nan=False).encode())
 
 
 def _describe(verdict):
@@ -35,12 +35,15 @@ def _describe(verdict):
     return {
         **verdict._asdict(),
         "estimates": estimates,
-        "counts": verdict.counts.tolist(),
+        **{name: getattr(verdict, name).tolist() for name in ("counts", "wanted", "clusters")},
+        "scores": verdict.scores.astype(float).round(3).tolist(),
         "chance": {"top1": 1 / len(verdict.classes), "rank": (len(verdict.classes) + 1) / 2},
     }
 
 
-def format_report(facts: Mapping[str, Any], verdicts: Sequence[Verdict], bars: str, matrix: str):
+def format_report(
+    facts: Mapping[str, Any], verdicts: Sequence[Verdict], bars: str, matrix: str
+) -> str:
     """Formats the part of the page about one run: facts, tables and pictures.
 
     Args:
@@ -60,7 +63,9 @@ def format_report(facts: Mapping[str, Any], verdicts: Sequence[Verdict], bars: s
     return "\n\n".join([about, *tables, *shown])
 
 
-def write_report(path: Path, name: str, facts: Mapping, verdicts: Sequence[Verdict]) -> str:
+def write_report(
+    path: Path, name: str, facts: Mapping[str, Any], verdicts: Sequence[Verdict]
+) -> str:
     """Writes the part of that name of the page, and its pictures beside the page.
 
     Returns:
