@@ -55,15 +55,7 @@ def main():
     dreamers = networks.load(_MODEL.value, _LABEL.value)
     judges = networks.load(_JUDGES.value or [])
     networks.check_judges(dreamers, judges)
-    variants = [
-        Variant(
-            each, domain, networks.choose_classes(each, _CLASSES.value), settings, _BATCH_SIZE.value
-        )
-        for each in dreamers
-        for domain in domains
-    ]
-    for variant in variants:
-        make_plan(variant)  # What is wrong is said before the long work.
+    variants = make_variants(dreamers, domains, settings)
     phrases = real.render_phrases(_SOUNDFONTS.value, _PHRASES.value)
     inputs = make_inputs(_INPUTS.value, noise=_NOISE.value, quick=_QUICK.value)
     folder = Path(_OUTPUT.value)
@@ -72,6 +64,19 @@ def main():
     for judge in judges:
         verdicts += ask_judge(judge, variants, dreamed, inputs, phrases)
     show(describe(settings, inputs, variants, dreamed), verdicts, folder)
+
+
+def make_variants(dreamers, domains, settings):
+    """Makes a variant for each network and domain; raises UserError if one cannot be dreamed."""
+    variants = []
+    for dreamer in dreamers:
+        classes = networks.choose_classes(dreamer, _CLASSES.value)
+        variants += [
+            Variant(dreamer, domain, classes, settings, _BATCH_SIZE.value) for domain in domains
+        ]
+    for variant in variants:
+        make_plan(variant)  # What is wrong is said before the long work.
+    return variants
 
 
 def dream_variant(variant, inputs, folder):

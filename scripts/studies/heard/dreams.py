@@ -104,7 +104,7 @@ def dream_all(variant: Variant, inputs: Sequence[Input], folder: Path) -> list[B
             for name, fault in done["faults"].items():
                 log.warning("%s, %s towards %s: it %s", title, given.name, name, fault)
         done = json.loads((place / DONE).read_text())
-        files = [place / f"{name}.wav" for name in variant.classes]
+        files = [_file_of(place, name) for name in variant.classes]
         batches.append(Batch(given, files, done["seconds"], done["faults"]))
     return batches
 
@@ -115,6 +115,10 @@ def _name_batch(variant, plan, given):
     sound = hashlib.sha256(given.recording.channels.tobytes()).hexdigest()
     digest = hashlib.sha256(f"{facts} {plan} {sound}".encode()).hexdigest()
     return f"{given.name}-{digest[:10]}"
+
+
+def _file_of(place, name):
+    return place / f"{name.replace('/', '_')}.wav"
 
 
 def _dream_batch(variant, plan, number, given, place):
@@ -129,7 +133,7 @@ def _dream_batch(variant, plan, number, given, place):
         sounds, stopped = _dream(variant, plan, wanted)
         for name, sound, fault in zip(names, sounds, stopped):
             wav, _ = write_dream(source.mix_with_input(sound), source)
-            write_whole(place / f"{name}.wav", wav)
+            write_whole(_file_of(place, name), wav)
             faults |= {name: fault} if fault else {}
     seconds = (time.perf_counter() - start) / len(variant.classes)
     done = {"seconds": seconds, "faults": faults, "settings": dict(variant.settings)}
