@@ -1,0 +1,125 @@
+"""Measures whether dreams towards classes are heard by networks that did not dream them.
+
+    python scripts/heard_by_others.py --model=gm --judges=checkpoints/mtt --inputs=choosing
+
+Each input dreams towards each class, and is written. Judges hear the written sounds, the undreamed
+inputs (the control), and real phrases of soundfonts that no network was trained on (the ceiling).
+Choose settings by the inputs for choosing and one judge; report results by those for reporting and
+another judge. The dreams lie in --output; to resume an interrupted script, start it again. With
+--record=NAME, the tables become the part of that name of docs/heard.md.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.domains.registry import DOMAINS
+from dreamsound_jax.system import programs, runtime
+from dreamsound_jax.system.errors import nearest_or_fail
+from studies import report
+from studies.heard import judging, networks, real
+from studies.heard.dreams import Variant, dream_all, make_plan
+from studies.heard.inputs import SETS, make_inputs
+from studies.heard.results import write_report, write_results
+from studies.heard.settings import parse_settings
+
+_MODEL = flags.DEFINE_multi_string("model", ["gm"], "a network that dreams: its name or folder")
+_LABEL = flags.DEFINE_multi_string("label", [], "what tables call it; once for each --model")
+_JUDGES = flags.DEFINE_list(
+    "judges", None, "networks that hear: names or folders, none of them a --model", required=True
+)
+_INPUTS = flags.DEFINE_enum(
+    "inputs", "choosing", list(SETS), "the set of ten recordings that is dreamed on"
+)
+_NOISE = flags.DEFINE_integer("noise", 4, "how many inputs of noise there are besides", 0)
+_DOMAINS = flags.DEFINE_list("domains", ["sound"], "the domains in which is dreamed: sound, mel")
+_SET = flags.DEFINE_multi_string(
+    "set", [], "an option of dreamsound and its value, such as lr=0.02; once for each option"
+)
+_CLASSES = flags.DEFINE_list("classes", [], "the classes that are dreamed towards; by default all")
+_SOUNDFONTS = flags.DEFINE_list("soundfonts", list(real.SOUNDFONTS), "those of the real phrases")
+_PHRASES = flags.DEFINE_integer("phrases", 20, "how many real phrases each family plays", 1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "how many dreams are dreamed at once", 1)
+_OUTPUT = flags.DEFINE_string("output", "outputs/heard", "the folder of dreams and results")
+_QUICK = flags.DEFINE_boolean("quick", False, "few short dreams, to try the program")
+_RECORD = flags.DEFINE_string("record", None, "the part of the page that is written")
+_PAGE = flags.DEFINE_string("page", "docs/heard.md", "the page")
+
+
+def main():
+    settings = parse_settings(_SET.value, quick=_QUICK.value)
+    domains = [nearest_or_fail("domain", name, DOMAINS) for name in _DOMAINS.value]
+    runtime.prepare(precision="float32")
+    dreamers = networks.load(_MODEL.value, _LABEL.value)
+    judges = networks.load(_JUDGES.value or [])
+    networks.check_judges(dreamers, judges)
+    variants = make_variants(dreamers, domains, settings)
+    phrases = real.render_phrases(_SOUNDFONTS.value, _PHRASES.value)
+    inputs = make_inputs(_INPUTS.value, noise=_NOISE.value, quick=_QUICK.value)
+    folder = Path(_OUTPUT.value)
+    dreamed = [dream_variant(variant, inputs, folder) for variant in variants]
+    verdicts = []
+    for judge in judges:
+        verdicts += ask_judge(judge, variants, dreamed, inputs, phrases)
+    show(describe(settings, inputs, variants, dreamed), verdicts, folder)
+
+
+def make_variants(dreamers, domains, settings):
+    """Makes a variant for each network and domain; raises UserError if one cannot be dreamed."""
+    variants = []
+    for dreamer in dreamers:
+        classes = networks.choose_classes(dreamer, _CLASSES.value)
+        variants += [
+            Variant(dreamer, domain, classes, settings, _BATCH_SIZE.value) for domain in domains
+        ]
+    for variant in variants:
+        make_plan(variant)  # What is wrong is said before the long work.
+    return variants
+
+
+def dream_variant(variant, inputs, folder):
+    """Dreams a variant, and lets go of its programs, which no other one can use."""
+    batches = dream_all(variant, inputs, folder)
+    programs.let_go()
+    return batches
+
+
+def ask_judge(judge, variants, dreamed, inputs, phrases):
+    """Lets a judge hear dreams, undreamed inputs and real phrases."""
+    verdicts = []
+    for variant, batches in zip(variants, dreamed):
+        verdicts += judging.judge_dreams(judge, variant, batches)
+    verdicts += judging.judge_inputs(judge, inputs)
+    for each in phrases:
+        verdicts += judging.judge_phrases(judge, each)
+    programs.let_go()
+    return verdicts
+
+
+def describe(settings, inputs, variants, dreamed):
+    """Describes the run in JSON types."""
+    names = [f"{variant.dreamer.label} {variant.domain}" for variant in variants]
+    seconds = [float(np.median([each.seconds for each in batches])) for batches in dreamed]
+    return {
+        **report.describe_run(),
+        "inputs": _INPUTS.value,
+        "names": [given.name for given in inputs],
+        "settings": settings,
+        "seconds": dict(zip(names, seconds)),
+        "faults": sum(len(each.faults) for batches in dreamed for each in batches),
+    }
+
+
+def show(facts, verdicts, folder):
+    """Writes and prints the results."""
+    write_results(folder, facts, verdicts)
+    page, name = folder / "heard.md", _INPUTS.value
+    if _RECORD.value:
+        page, name = Path(_PAGE.value), _RECORD.value
+    print(write_report(page, name, facts, verdicts))
+
+
+if __name__ == "__main__":
+    command_line.run(main, name="heard_by_others", usage=__doc__, stopped="its dreams are kept")

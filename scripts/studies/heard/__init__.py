@@ -1,0 +1,1 @@
+"""The study of class dreams that others hear, see docs/heard.md."""
