@@ -138,7 +138,7 @@ def main():
         _make_storage(),
         front_end=front_end,
         family=_ARCHITECTURE.value,
-        size=_make_size(),
+        size=_make_size(front_end),
         command=_command(front_end),
     )
 
@@ -163,7 +163,7 @@ def _make_dataset():
     return class_folders.find_class_folders(data_dir, held_out=_HELD_OUT.value, seed=_SEED.value)
 
 
-def _make_size():
+def _make_size(front_end):
     """Returns what the architecture needs to know besides the number of classes."""
     if _ARCHITECTURE.value == VGG19:
         return {"width": _WIDTH.value, "hidden": _HIDDEN.value}
@@ -174,7 +174,8 @@ def _make_size():
             f"{','.join(_CHANNELS.value)}"
         )
     channels = [int(text) for text in _CHANNELS.value]
-    return {"channels": channels, "pools": len(channels), "multi_label": False}
+    size = {"channels": channels, "pools": len(channels), "multi_label": False}
+    return size | {"bands": front_end.n_mels}
 
 
 def _make_recipe():

@@ -52,7 +52,7 @@ class Card:
     synonyms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises UserError for a wrong name, or too few mel bands for the network's pooling."""
+        """Raises UserError for a wrong name, or mel bands that are not those of the network."""
         self._check_names()
         if self.default_layer:
             nearest_or_fail("layer", self.default_layer, self.architecture.layers)
@@ -61,6 +61,11 @@ class Card:
             raise UserError(
                 f"n_mels must be at least {fewest}, which this network's pooling needs, got "
                 f"{self.front_end.n_mels}"
+            )
+        if self.architecture.bands not in (None, self.front_end.n_mels):
+            raise UserError(
+                f"n_mels must be {self.architecture.bands}, for which this network was trained, "
+                f"got {self.front_end.n_mels}"
             )
 
     def _check_names(self):

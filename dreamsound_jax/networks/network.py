@@ -44,11 +44,13 @@ class Architecture:
         iterates over layers.
       class_layer: the name of the layer that gives a number for each class.
       multi_label: whether classes exclude each other (softmax) or not (sigmoid).
+      bands: how many mel bands its weights are for, or None if they are for any number.
     """
 
     stages: tuple[tuple[Layer, ...], ...]
     class_layer: str
     multi_label: bool = False
+    bands: int | None = None
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

@@ -20,14 +20,19 @@ from dreamsound_jax.networks.pooling import average_pool
 from dreamsound_jax.spectral.interpolate import nearest_indices
 from dreamsound_jax.system.errors import UserError
 
-BANDS = 64
+BANDS = 64  # Of PANNs' own networks.
 CONVOLUTIONS = 2  # In each block.
 HEAD = ("pooled", "linear1", "reluC_1", "output")
 INPUT = "input"  # The weights that undo the card's standardisation, and apply the first batch norm.
 
 
 def architecture(
-    num_classes: int, *, channels: Sequence[int], pools: int, multi_label: bool = True
+    num_classes: int,
+    *,
+    channels: Sequence[int],
+    pools: int,
+    multi_label: bool = True,
+    bands: int = BANDS,
 ) -> Architecture:
     """Returns the layers of one of PANNs' networks.
 
@@ -36,6 +41,7 @@ def architecture(
       channels: of each block of two convolutions.
       pools: how many blocks, from the first on, end in an average pooling.
       multi_label: whether several classes can be present at once, as in PANNs' own networks.
+      bands: how many mel bands it hears.
 
     Raises:
       UserError: there are no such networks.
@@ -44,7 +50,7 @@ def architecture(
       >>> architecture(527, channels=[64, 128, 256, 512], pools=4).layer("relu3_2")
       Layer(name='relu3_2', channels=256, stride=(4, 4), reach=17, pools=())
     """
-    _check_size(channels, pools, multi_label)
+    _check_size(channels, pools, multi_label, bands)
     stages, stride, reach = [], 1, 0
     for block, size in enumerate(channels, 1):
         layers = []
@@ -58,16 +64,18 @@ def architecture(
         stages.append(tuple(layers))
     sizes = [channels[-1]] * (len(HEAD) - 1) + [num_classes]
     head = tuple(Layer(name, size, (stride, stride), None) for name, size in zip(HEAD, sizes))
-    return Architecture((*stages, head), HEAD[-1], multi_label=multi_label)
+    return Architecture((*stages, head), HEAD[-1], multi_label=multi_label, bands=bands)
 
 
-def _check_size(channels, pools, multi_label):
+def _check_size(channels, pools, multi_label, bands):
     if not channels or not all(isinstance(size, int) and size > 0 for size in channels):
         raise UserError(f"channels must be a list of whole numbers above 0, got {channels!r}")
     if not (isinstance(pools, int) and 0 <= pools <= len(channels)):
         raise UserError(f"pools must be a whole number from 0 to {len(channels)}, got {pools!r}")
     if not isinstance(multi_label, bool):
         raise UserError(f"multi_label must be true or false, got {multi_label!r}")
+    if not (isinstance(bands, int) and bands > 0):
+        raise UserError(f"bands must be a whole number above 0, got {bands!r}")
 
 
 @struct.dataclass
@@ -87,7 +95,8 @@ class PannsNetwork:
     def activations(self, spectrogram: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
         """Returns {layer: activation} of one clip; see `network.Network`."""
         # A pyramid level has fewer bands: each is a copy of the band that `resize_nearest` takes.
-        bands = nearest_indices(BANDS, spectrogram.shape[0])
+        all_bands = len(self.weights[INPUT]["scale"])
+        bands = nearest_indices(all_bands, spectrogram.shape[0])
         scale, shift = (self.weights[INPUT][name][bands, None] for name in ("scale", "shift"))
         x = spectrogram.astype(scale.dtype) * scale + shift
         return self._continue_from(x[..., None], layers, first=0)
@@ -133,7 +142,12 @@ def _pool_clip(x):
 
 
 def weight_shapes(
-    num_classes: int, *, channels: Sequence[int], pools: int, multi_label: bool = True
+    num_classes: int,
+    *,
+    channels: Sequence[int],
+    pools: int,
+    multi_label: bool = True,
+    bands: int = BANDS,
 ) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
     """Returns {layer: {name: array}} of the weights, as `jax.ShapeDtypeStruct`s.
 
@@ -141,7 +155,7 @@ def weight_shapes(
     """
     del pools, multi_label
     shapes: dict[str, dict[str, tuple[int, ...]]]
-    shapes, before = {INPUT: {"scale": (BANDS,), "shift": (BANDS,)}}, 1
+    shapes, before = {INPUT: {"scale": (bands,), "shift": (bands,)}}, 1
     for block, size in enumerate(channels, 1):
         for number in range(1, CONVOLUTIONS + 1):
             kernel, before = (3, 3, before, size), size
@@ -161,6 +175,7 @@ def build_network(
     channels: Sequence[int],
     pools: int,
     multi_label: bool = True,
+    bands: int = BANDS,
     dtype: DTypeLike = jnp.float32,
 ) -> PannsNetwork:
     """Returns the network of these weights.
@@ -171,12 +186,13 @@ def build_network(
       channels: of each block of two convolutions.
       pools: how many blocks end in an average pooling.
       multi_label: whether several classes can be present at once.
+      bands: how many mel bands it hears.
       dtype: of the weights, and so of the network's arithmetic.
     """
     described = architecture(num_classes, channels=channels, pools=pools, multi_label=multi_label)
     weights = jax.tree.map(lambda array: np.asarray(array).astype(dtype), dict(weights))
     forms = {
-        name: prepare_kernel(arrays["kernel"], rows=BANDS // described.layer(name).stride[0])
+        name: prepare_kernel(arrays["kernel"], rows=bands // described.layer(name).stride[0])
         for name, arrays in weights.items()
         if name.startswith("conv")
     }

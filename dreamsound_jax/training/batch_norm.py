@@ -60,10 +60,11 @@ class PannsBatchNorm(nnx.Module):
         channels: Sequence[int],
         pools: int,
         multi_label: bool = False,
+        bands: int = panns.BANDS,
         rngs: nnx.Rngs,
     ) -> None:
         del multi_label  # It says how the classes are read.
-        self.blocks, self.pools, before = len(channels), pools, 1
+        self.blocks, self.pools, self.bands, before = len(channels), pools, bands, 1
         for name, size in _name_convolutions(channels):
             setattr(self, name, Convolution(before, size, dtype=jnp.float32, rngs=rngs))
             setattr(self, f"norm_{name}", nnx.BatchNorm(size, momentum=MOMENTUM, rngs=rngs))
@@ -110,7 +111,7 @@ def fold_batch_norms(model: nnx.Module) -> Weights:
         }
     assert isinstance(model, PannsBatchNorm), "only batch norms can be folded"
     names = [name for name, _ in _name_convolutions(range(model.blocks))]
-    as_it_is = {"scale": jnp.ones(panns.BANDS), "shift": jnp.zeros(panns.BANDS)}
+    as_it_is = {"scale": jnp.ones(model.bands), "shift": jnp.zeros(model.bands)}
     head = {name: _copy_layer(getattr(model, name)) for name in ("linear1", "output")}
     return {panns.INPUT: as_it_is} | {name: _fold_layer(model, name) for name in names} | head
 

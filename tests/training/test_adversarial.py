@@ -20,7 +20,7 @@ from dreamsound_jax.training.recipe import Recipe
 from tests.helpers.training import Recorder, two_classes
 
 SHAPE = (3, 4, 5)
-SIZE = {"channels": [4, 8, 8], "pools": 3, "multi_label": False}
+SIZE = {"channels": [4, 8, 8], "pools": 3, "multi_label": False, "bands": 32}
 
 
 def spectrograms():
@@ -87,7 +87,7 @@ def test_a_training_that_collapses_is_stopped():
 def listeners():
     """{size of the adversarial changes: (trained network, front end)}."""
     examples = two_classes(96)
-    front_end = measure_statistics(examples, FrontEnd())
+    front_end = measure_statistics(examples, FrontEnd(n_mels=32))
     found = {}
     for epsilon in (0.0, 0.3):
         recipe = Recipe(windows=(32,) * 15, batch_size=16, learning_rate=3e-3, adversarial=epsilon)
