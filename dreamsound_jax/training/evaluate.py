@@ -11,7 +11,7 @@ from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.training.adversarial import change_most, radius_of
 from dreamsound_jax.training.examples import Examples, split_into_windows
 
-WINDOW = 256  # Frames that the network sees at once, which are 2.3 seconds.
+WINDOW = 256  # Frames that the network hears at once, which are 2.6 seconds by the front end of gm.
 BATCH_SIZE = 16  # Windows that are classified at once.
 
 
@@ -21,6 +21,7 @@ def count_confusions(
     *,
     front_end: FrontEnd,
     num_classes: int,
+    window: int = WINDOW,
     adversarial: float = 0.0,
 ) -> np.ndarray:
     """Classifies whole clips and counts how often each class is taken for each other class.
@@ -32,6 +33,7 @@ def count_confusions(
       examples: the clips and their true classes.
       front_end: of the network, which standardises its spectrograms.
       num_classes: the number of classes.
+      window: frames that the network hears at once.
       adversarial: the size of adversarial changes of the windows, by projected gradient ascent, RMS
         in standard deviations; 0 leaves them as they are.
 
@@ -39,7 +41,7 @@ def count_confusions(
       Counts (classes, classes), the true class down, the predicted class across.
     """
     votes = np.zeros((len(examples), num_classes))
-    for clips, windows in _batch_windows(examples):
+    for clips, windows in _batch_windows(examples, window):
         spectrograms = front_end.standardise(windows)
         if adversarial:
             labels = np.resize(examples.labels[clips], len(windows))
@@ -85,11 +87,11 @@ def _change(network, spectrograms, labels, adversarial):
     return change_most(jax.grad(compute_loss), spectrograms, radius=radius)
 
 
-def _batch_windows(examples):
+def _batch_windows(examples, window):
     """Yields (numbers of clips, windows); the last batch is filled up by repeating a window."""
     clips, waiting = [], []
     for clip, mel_db in enumerate(examples.mel_db):
-        windows = split_into_windows(mel_db, WINDOW)
+        windows = split_into_windows(mel_db, window)
         clips += [clip] * len(windows)
         waiting += list(windows)
         while len(waiting) >= BATCH_SIZE:
