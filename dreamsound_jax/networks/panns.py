@@ -68,13 +68,14 @@ def architecture(
 
 
 def _check_size(channels, pools, multi_label, bands):
-    if not channels or not all(isinstance(size, int) and size > 0 for size in channels):
+    # JSON's true and false are instances of int, too.
+    if not channels or not all(type(size) is int and size > 0 for size in channels):
         raise UserError(f"channels must be a list of whole numbers above 0, got {channels!r}")
-    if not (isinstance(pools, int) and 0 <= pools <= len(channels)):
+    if not (type(pools) is int and 0 <= pools <= len(channels)):
         raise UserError(f"pools must be a whole number from 0 to {len(channels)}, got {pools!r}")
     if not isinstance(multi_label, bool):
         raise UserError(f"multi_label must be true or false, got {multi_label!r}")
-    if not (isinstance(bands, int) and bands > 0):
+    if not (type(bands) is int and bands > 0):
         raise UserError(f"bands must be a whole number above 0, got {bands!r}")
 
 
@@ -189,7 +190,9 @@ def build_network(
       bands: how many mel bands it hears.
       dtype: of the weights, and so of the network's arithmetic.
     """
-    described = architecture(num_classes, channels=channels, pools=pools, multi_label=multi_label)
+    described = architecture(
+        num_classes, channels=channels, pools=pools, multi_label=multi_label, bands=bands
+    )
     weights = jax.tree.map(lambda array: np.asarray(array).astype(dtype), dict(weights))
     forms = {
         name: prepare_kernel(arrays["kernel"], rows=bands // described.layer(name).stride[0])

@@ -56,9 +56,12 @@ def architecture(num_classes: int, *, width: float = 1.0, hidden: int = HIDDEN) 
 
 def _check_size(width, hidden):
     lowest, highest = WIDTHS
-    if not (isinstance(width, int | float) and lowest <= width <= highest):
+    # JSON's true and false are whole numbers to Python.
+    if isinstance(width, bool) or not (
+        isinstance(width, int | float) and lowest <= width <= highest
+    ):
         raise UserError(f"width must be a number from {lowest} to {highest}, got {width!r}")
-    if not (isinstance(hidden, int) and hidden > 0):
+    if isinstance(hidden, bool) or not (isinstance(hidden, int) and hidden > 0):
         raise UserError(f"hidden must be a whole number above 0, got {hidden!r}")
 
 

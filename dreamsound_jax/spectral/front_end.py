@@ -93,7 +93,7 @@ class FrontEnd:
         """Raises UserError for a constant that makes no sense."""
         for name in ("sample_rate", "n_fft", "hop", "n_mels"):
             value = getattr(self, name)
-            if not (isinstance(value, int | np.integer) and value > 0):
+            if isinstance(value, bool) or not (isinstance(value, int | np.integer) and value > 0):
                 raise UserError(f"{name} must be a whole number above 0, got {value!r}")
         if self.n_fft > MOST_SAMPLES:
             raise UserError(f"n_fft must be at most {MOST_SAMPLES}, got {self.n_fft}")
@@ -234,7 +234,8 @@ def mix_to_mono(channels: jax.Array) -> jax.Array:
 
 
 def _check_number(name, value, *, positive=False):
-    if not (isinstance(value, Real) and math.isfinite(value)):
+    # JSON's true and false are numbers to Python.
+    if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value)):
         raise UserError(f"{name} must be a finite number, got {value!r}")
     if positive and value <= 0:
         raise UserError(f"{name} must be above 0, got {value:g}")
