@@ -26,9 +26,29 @@ def check_fit(
     """
     details = list_differences(tensors, expected)
     if details:
+        check_prefix(tensors, expected)
         usual = "the state dict must be that of torchvision's VGG19 with one input channel and the "
         hints = _find_hints(_list_shapes(tensors), expected, names) or [f"{usual}given size"]
         raise UserError("; ".join(hints + details))
+
+
+def check_prefix(tensors: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises UserError if a state dict would fit, were a prefix not in front of its names.
+
+    Args:
+      tensors: {PyTorch's name: tensor}.
+      expected: {PyTorch's name: shape} of the requested network.
+    """
+    given, first = _list_shapes(tensors), next(iter(expected))
+    for prefix in (name.removesuffix(first) for name in given if name.endswith(f".{first}")):
+        if {name: given.get(prefix + name) for name in expected} == dict(expected):
+            word = ascii(prefix)[1:-1]
+            beside = [name for name in given if not name.startswith(prefix)]
+            alone = f", and {_shorten(beside)} left out" if beside else ""
+            raise UserError(
+                f"the names begin with {word}: if {word} were removed from them{alone}, the state "
+                "dict would fit"
+            )
 
 
 def list_differences(

@@ -15,7 +15,7 @@ from dreamsound_jax.networks import loading, panns
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.misfit import list_differences
+from dreamsound_jax.weights.misfit import check_prefix, list_differences
 from dreamsound_jax.weights.torch_arrays import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_PARTS,
@@ -170,6 +170,7 @@ def _list_numbers(numbers):
 def _check_names_and_shapes(tensors, expected):
     details = list_differences(tensors, expected)
     if details:
+        check_prefix(tensors, expected)
         raise UserError(f"the state dict must be that of PANNs' network; {'; '.join(details)}")
 
 

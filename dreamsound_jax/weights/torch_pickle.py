@@ -268,13 +268,29 @@ def _extract_state_dict(path, content):
     # The pickle may have replaced the methods of an OrderedDict; those of dict are safe.
     views = dict(dict.items(content))
     others = [
-        ascii(name)[:60].strip("'")
+        name
         for name, view in views.items()
         if type(name) is not str or type(view) is not TensorView
     ]
-    if others:
-        names = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
+    nested = [name for name in others if _holds_tensors(views[name])]
+    if nested:
+        read = f"{', '.join(WRAPPERS[:-1])} or {WRAPPERS[-1]}"
         raise UserError(
-            f"{path} is not a state dict: its entries {names} are not tensors; {advice}"
+            f"{path} holds tensors under {_list_names(nested)}, and only those under {read} are "
+            "read: save the ones that you want alone"
+        )
+    if others:
+        raise UserError(
+            f"{path} is not a state dict: its entries {_list_names(others)} are not tensors; "
+            f"{advice}"
         )
     return views
+
+
+def _holds_tensors(value):
+    return isinstance(value, dict) and any(type(each) is TensorView for each in dict.values(value))
+
+
+def _list_names(names):
+    words = [ascii(name)[:60].strip("'") for name in names]
+    return ", ".join(words[:8]) + (", ..." if len(words) > 8 else "")

@@ -234,6 +234,14 @@ def test_another_architecture_or_a_missing_tensor_is_named(tmp_path):
     check_refusal(torch.nn.Linear(3, 2), tmp_path, "must be that of PANNs' network; missing: bn0")
 
 
+def test_an_unknown_prefix_without_which_all_would_fit_is_named(tmp_path):
+    network = torch_panns.make_network(**torch_panns.SMALL)
+    inside = torch.nn.ModuleDict({"backbone": network})
+    check_refusal(
+        inside, tmp_path, r"if backbone\. were removed from them, the state dict would fit"
+    )
+
+
 def test_a_compression_that_panns_networks_never_hear_is_refused(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL)
     changes = {"front_end": FRONT_END | {"compression": "log"}}

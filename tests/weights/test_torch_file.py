@@ -80,6 +80,15 @@ def test_wrapped_state_dicts_are_unwrapped_and_what_lies_beside_is_ignored(tmp_p
     assert list(read_all(write_zip(tmp_path / "a.pth", pickled, {"0": array}))) == ["a", "b"]
 
 
+def test_several_state_dicts_are_refused_with_their_names_and_those_that_are_read(tmp_path):
+    array = np.arange(6.0)
+    inner = {"a": tensor("0", array)}
+    pickled = dumps({"epoch": 3, "model_ema": inner, "net_g": inner, "opt": {"lr": 1e-3}})
+    message = get_refusal(write_zip(tmp_path / "a.pth", pickled, {"0": array}))
+    assert "holds tensors under model_ema, net_g, and only those under state_dict, " in message
+    assert "model, net or network are read: save the ones that you want alone" in message
+
+
 def make_malicious_pickles(marker):
     """Returns pickles that would create the file `marker`, each in another way."""
     command = f"touch {marker}"

@@ -50,6 +50,21 @@ def test_prefixes_are_removed_if_all_names_have_them(prefix):
         convert_state_dict(parallel, SHAPES)
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_an_unknown_prefix_without_which_all_would_fit_is_named(batch_norm):
+    arrays = vgg19_arrays(SHAPES, batch_norm=batch_norm)
+    inside = {f"model.backbone.{name}": array for name, array in arrays.items()}
+    message = refuse(inside)
+    assert message == (
+        "the names begin with backbone.: if backbone. were removed from them, the state dict would "
+        "fit"
+    )
+    message = refuse(inside | {"model.head.weight": np.zeros(3)})
+    assert "removed from them, and head.weight left out, the state dict would fit" in message
+    del inside["model.backbone.features.0.bias"]
+    assert "would fit" not in refuse(inside)
+
+
 def test_all_tensors_that_do_not_fit_are_named_at_once():
     arrays = vgg19_arrays(SHAPES)
     del arrays["features.2.bias"], arrays["classifier.6.weight"]
