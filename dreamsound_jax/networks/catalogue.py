@@ -1,8 +1,12 @@
 """The models by name: those that are shipped, and where to get the others."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
+import jax
+
+from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
@@ -41,18 +45,25 @@ def _describe(folder):
             f"  {len(card.classes)} classes:\n{_indent(_list_classes(card, folder))}",
             f"  {len(layers)} layers, shallow to deep:\n{_indent(join_names(layers))}",
             *([f"  license: {entries['license']}"] if "license" in entries else []),
-            *([] if present else _describe_published(entries.get("source", {}))),
+            *([] if present else _describe_published(card, entries.get("source", {}))),
             f"  {place}",
         ]
     )
 
 
-def _describe_published(source):
+def _describe_published(card, source):
     """Returns a line on the published file of weights, if the card names one."""
     if "url" not in source:
         return []
-    size = f", {source['bytes'] / 1e6:.0f} MB" if "bytes" in source else ""
-    return [f"  published file: {source['file']}{size}, {source['url']}"]
+    size = f"{source['bytes'] / 1e6:.0f} MB" if "bytes" in source else _estimate_size(card)
+    return [f"  published file: {source['file']}, {size}, {source['url']}"]
+
+
+def _estimate_size(card):
+    """Says how large a file is of which only the network is known: its weights are in float32."""
+    shapes = ARCHITECTURES[card.family].weight_shapes(len(card.classes), **card.size)
+    numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    return f"about {4 * numbers / 1e6:.0f} MB"
 
 
 def _list_classes(card, folder):

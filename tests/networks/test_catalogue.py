@@ -9,6 +9,9 @@ def test_the_shipped_models_are_listed_with_classes_layers_and_place():
     assert "16 classes:" in listed and "45 layers, shallow to deep:" in listed
     assert "527 classes:" in listed and "Male speech, man speaking; Female" in listed
     assert "; and 507 more, in " in listed and "Field recording" not in listed
+    # The file of cnn14 has 327 MB; it has 3 MB more for a longer spectrum.
+    assert "Cnn14_16k_mAP=0.438.pth, about 323 MB, https" in listed
+    assert "Cnn10_mAP=0.380.pth, 25 MB, https" in listed
     assert "no weights here: in a clone of the project" in listed
 
 
