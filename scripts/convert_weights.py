@@ -67,6 +67,12 @@ _WIDTH = flags.DEFINE_float(
 _HIDDEN = flags.DEFINE_integer(
     "hidden", None, "number of features of the two hidden layers; by default 4096", 1
 )
+_HEARD_IN_DRUMS = flags.DEFINE_list(
+    "heard_in_drums",
+    None,
+    "up to three classes that must be the most probable in the included drums; a network that "
+    "hears others is not converted",
+)
 
 
 def main():
@@ -80,7 +86,7 @@ def main():
 
 
 def _make_request():
-    card_flags = (_CLASSES, _MEAN, _STD, _WIDTH, _HIDDEN)
+    card_flags = (_CLASSES, _MEAN, _STD, _WIDTH, _HIDDEN, _HEARD_IN_DRUMS)
     entries = {flag.name: flag.value for flag in card_flags if flag.value is not None}
     if _FRONT_END.value is not None:
         entries["front_end"] = parse_front_end(_FRONT_END.value)

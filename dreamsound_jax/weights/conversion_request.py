@@ -10,9 +10,10 @@ from dreamsound_jax.networks import catalogue
 from dreamsound_jax.networks.card import read_entries
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.weights.dream_scale import estimate_db_statistics
+from dreamsound_jax.weights.first_hearing import COUNT
 
 REQUIRED_ENTRIES = ("classes", "mean", "std")
 FULL_SIZE = {"width": 1.0, "hidden": 4096}
@@ -25,7 +26,8 @@ class ConversionRequest:
     Attributes:
       name: the name of the model, which `--model` takes afterwards.
       entries: entries of the model card: `classes` (names, or one number), `mean` and `std` of what
-        the network was shown in training, `width` and `hidden`, and `front_end`, which holds the
+        the network was shown in training, `width` and `hidden`, `heard_in_drums` (the classes that
+        must be the most probable in the included drums), and `front_end`, which holds the
         constants that differ from the reference's. Entries that are left out come from the card of
         the published model of that name. If the front end's compression is not "db", `mean` and
         `std` become `input_mean` and `input_std` in the card, and those in dB are estimated.
@@ -78,7 +80,9 @@ class ConversionRequest:
         known |= self._place_statistics(known)
         is_vgg19 = "architecture" not in known
         sizes = {key: size for key, size in FULL_SIZE.items() if is_vgg19 and key not in known}
-        return known | {"classes": _expand_classes(known["classes"])} | sizes
+        known |= {"classes": _expand_classes(known["classes"])}
+        _check_expectation(known)
+        return known | sizes
 
     def _place_statistics(self, known):
         """Returns the statistics on the scale that the network is shown, and those in dB."""
@@ -111,6 +115,17 @@ def known_digest(source: dict[str, Any]) -> tuple[str, str] | None:
     Of some files no digest is known, and the result is None.
     """
     return next(((name, source[name]) for name in ("sha256", "md5") if name in source), None)
+
+
+def _check_expectation(entries):
+    """Checks the names of the classes that a network must hear in the included drums."""
+    expected = entries.get("heard_in_drums", [])
+    if len(expected) > COUNT:
+        raise UserError(
+            f"--heard_in_drums must name at most {COUNT} classes, got {', '.join(expected)}"
+        )
+    for name in expected:
+        nearest_or_fail("class", name, entries["classes"])
 
 
 def _expand_classes(classes):

@@ -11,12 +11,14 @@ from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.reference_sound import SOUND, read_reference_sound
 
-# So many of the most probable classes are compared, in any order.
-COUNT = 3
+COUNT = 3  # Of the most probable classes that are told, and that a card can expect.
 
 
 def hear_reference(checkpoint: str | os.PathLike) -> dict[str, float]:
-    """Returns {class: probability} of the most probable classes in the included recording."""
+    """Returns {class: probability} of the most probable classes in the included recording.
+
+    The first is the most probable one.
+    """
     card, network = load_model(checkpoint=checkpoint)
     front_end, architecture = card.front_end, card.architecture
 
@@ -32,9 +34,14 @@ def hear_reference(checkpoint: str | os.PathLike) -> dict[str, float]:
 
 
 def check_hearing(heard: Mapping[str, float], entries: Mapping[str, Any]) -> None:
-    """Raises UserError if the classes are not those that the card expects in the recording."""
-    expected = entries.get("heard_in_drums")
-    if expected is not None and {*heard} != {*expected}:
+    """Raises UserError if other classes are the most probable than the card expects, in any order.
+
+    Args:
+      heard: what `hear_reference` returned.
+      entries: the card's; `heard_in_drums` names one to `COUNT` classes.
+    """
+    expected = entries.get("heard_in_drums", [])
+    if {*list(heard)[: len(expected)]} != {*expected}:
         raise UserError(
             f"the network must hear {', '.join(expected)} in {SOUND}, and hears "
             f"{', '.join(heard)}: the weights or the front end are not those of its card"

@@ -6,6 +6,7 @@ from typing import Any
 from dreamsound_jax.networks.catalogue import join_names
 from dreamsound_jax.spectral.compression import DECIBEL, LOG_OFFSET, describe_compression
 from dreamsound_jax.spectral.front_end_constants import format_front_end
+from dreamsound_jax.weights.layer_table import render_layers
 
 
 def render_model_card(card: Mapping[str, Any]) -> str:
@@ -15,12 +16,13 @@ def render_model_card(card: Mapping[str, Any]) -> str:
       card: the card's entries, as JSON types. `name`, `description`, `classes`, and `mean` and
         `std` in dB are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks
         `architecture`; others describe themselves in `network`. Optional are `front_end`,
-        `input_mean` and `input_std`, `license`, `source`, `weights_from`, `accuracy` with
-        `per_class` and `robust_accuracy`, `dreams`, and `rebuild` with `rebuild_needs`, `date` and
-        `versions`.
+        `input_mean` and `input_std`, `heard_in_drums`, `layers`, `license`, `source`,
+        `weights_from`, `accuracy` with `per_class` and `robust_accuracy`, `dreams`, and `rebuild`
+        with `rebuild_needs`, `date` and `versions`.
     """
     sections = (
         _render_network(card),
+        render_layers(card),
         _render_source(card),
         _render_weights(card),
         _render_accuracy(card),
@@ -37,7 +39,13 @@ def _render_network(card):
 {card["description"]}
 
 {_describe_network(card)}{_describe_front_end(card.get("front_end"))}
-It distinguishes {len(card["classes"])} classes: {join_names(card["classes"])}.{license}"""
+{_describe_classes(card)}{license}"""
+
+
+def _describe_classes(card):
+    classes, heard = card["classes"], card.get("heard_in_drums")
+    hearing = f"\nIn the included drums it hears, above all, {join_names(heard)}." if heard else ""
+    return f"It distinguishes {len(classes)} classes: {join_names(classes)}.{hearing}"
 
 
 def _describe_network(card):

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 
 import jax
 import numpy as np
@@ -146,6 +147,31 @@ def test_the_dream_scale_of_a_front_end_like_that_of_gm_is_that_of_gm():
     gm = loading.load_model("gm").card.front_end
     found = estimate_db_statistics(dataclasses.replace(gm, mean=0.0, std=1.0))
     assert found == pytest.approx({"mean": gm.mean, "std": gm.std}, abs=0.1)
+
+
+def test_the_page_of_a_converted_network_says_how_much_its_layers_hear(pth, tmp_path):
+    convert_weights(pth, ConversionRequest("a", ENTRIES, output=tmp_path / "a"))
+    page = (tmp_path / "a/README.md").read_text()
+    # mp3 reaches 29 frames to each side: (2 x 29 hops of 200 + 441 samples) / 22050 Hz.
+    assert "`conv3_4`, `relu3_4`, `mp3` | up to 0.55 s |" in page and "| dreams |" not in page
+
+
+def test_a_user_may_state_what_the_network_must_hear(pth, tmp_path):
+    def convert(*classes):
+        entries = ENTRIES | {"heard_in_drums": list(classes)}
+        return convert_weights(pth, ConversionRequest("a", entries, output=tmp_path / "a"))
+
+    said = convert_weights(pth, ConversionRequest("a", ENTRIES, output=tmp_path / "a"))
+    first, second, third = re.findall(r"(class_\d) \d+%", said)
+    convert(second, first)
+    assert json.loads((tmp_path / "a/card.json").read_text())["heard_in_drums"] == [second, first]
+    assert f"it hears, above all, {second}, {first}." in (tmp_path / "a/README.md").read_text()
+    with pytest.raises(UserError, match=f"must hear {third} in drums, and hears {first}, {second}"):
+        convert(third)
+    with pytest.raises(UserError, match="no class 'clas_1'"):
+        convert("clas_1")
+    with pytest.raises(UserError, match="--heard_in_drums must name at most 3 classes"):
+        convert(*CARD.classes[:4])
 
 
 def test_a_network_that_was_trained_here_is_not_replaced(pth, tmp_path):
