@@ -84,6 +84,10 @@ def write_panns(folder):
     size = {"channels": [4, 6, 8], "pools": 3}
     card = Card("panns", ("class_0", "class_1", "class_2"), front_end, "panns", size)
     weights = jax.tree.map(np.float32, random_weights(card))
+    # As trained networks do, it hears contrasts: random kernels hear little but the level, which a
+    # dream at constant power cannot raise.
+    kernel = weights["conv1_1"]["kernel"]
+    kernel -= kernel.mean(axis=(0, 1))
     weights["input"] = {"scale": np.ones(64, np.float32), "shift": np.zeros(64, np.float32)}
     entries = card.entries() | {"description": "A network with random weights."}
     write_checkpoint(folder, weights.items(), entries, size=10**6)
