@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.weights.torch_pickle import (
-    MAX_PICKLE_BYTES,
-    Storage,
-    advise_to_save_state_dict,
-)
+from dreamsound_jax.weights.torch_nesting import advise_to_save_state_dict
+from dreamsound_jax.weights.torch_pickle import MAX_PICKLE_BYTES
+from dreamsound_jax.weights.torch_views import Storage
 
 
 class Archive:

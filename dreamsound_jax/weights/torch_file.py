@@ -15,11 +15,8 @@ from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.weights.torch_archive import Archive, report_damage
 from dreamsound_jax.weights.torch_legacy import START as LEGACY_START
 from dreamsound_jax.weights.torch_legacy import LegacyFile
-from dreamsound_jax.weights.torch_pickle import (
-    count_spanned_numbers,
-    numpy_dtype,
-    read_state_dict_pickle,
-)
+from dreamsound_jax.weights.torch_pickle import read_state_dict_pickle
+from dreamsound_jax.weights.torch_views import count_spanned_numbers, numpy_dtype
 
 READ_BYTES = 2**20  # Bytes that are read from the archive at a time.
 

@@ -11,12 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Literal
 
-from dreamsound_jax.weights.torch_pickle import (
-    Storage,
-    cut_first_pickle,
-    load_plain_pickle,
-    numpy_dtype,
-)
+from dreamsound_jax.weights.torch_pickle import cut_first_pickle, load_plain_pickle
+from dreamsound_jax.weights.torch_views import Storage, numpy_dtype
 
 START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first bytes of such a file: the pickle of the number 0x1950A86A20F9469CFC6C."""

@@ -6,36 +6,25 @@ dict needs. It builds plain data, which is checked before it is used.
 
 import collections
 import io
-import math
 import os
 import pickle
 import pickletools
-import sys
 from collections.abc import Callable, Mapping
-from typing import IO, Any, NamedTuple
-
-import ml_dtypes
-import numpy as np
+from typing import IO, Any
 
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_nesting import advise_to_save_state_dict, extract_state_dict
+from dreamsound_jax.weights.torch_views import (
+    STORAGE_DTYPES,
+    Storage,
+    TensorView,
+    check_count,
+    check_view,
+)
 
 MAX_PICKLE_BYTES = 16 * 2**20  # The pickle of a state dict has only a few kilobytes.
 # A tensor takes four tuples. Python crashes when it hashes 100,000 nested ones.
 MAX_TUPLES = 20_000
-MAX_AXES = 32
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
-STORAGE_DTYPES = {
-    "DoubleStorage": "float64",
-    "FloatStorage": "float32",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-}
 NUMPY_BUILDERS = ("_reconstruct", "scalar")
 # What NumPy's arrays and numbers consist of, in versions before and since 2.0.
 IGNORED_NAMES = (
@@ -43,32 +32,6 @@ IGNORED_NAMES = (
     *(("numpy", name) for name in ("ndarray", "dtype")),
     ("_codecs", "encode"),
 )
-
-
-class Storage(NamedTuple):
-    """One member of the archive, as the pickle describes it.
-
-    Attributes:
-      dtype: a name in `STORAGE_DTYPES`.
-      key: the member's name.
-      size: how many numbers it holds.
-    """
-
-    dtype: str
-    key: str
-    size: int
-
-
-class TensorView(NamedTuple):
-    """A tensor, as the pickle describes it: a view of a storage.
-
-    The offset and the strides count numbers, not bytes.
-    """
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
 
 
 def read_state_dict_pickle(
@@ -94,10 +57,10 @@ def read_state_dict_pickle(
     try:
         _check_opcodes(data)
         unpickler = _StateDictUnpickler(data, path)
-        views = _extract_state_dict(path, unpickler.load())
+        views = extract_state_dict(path, unpickler.load())
         sizes = measure_storages(unpickler.storages)
         for view in views.values():
-            _check_view(view, sizes.get(view.storage.key))
+            check_view(view, sizes.get(view.storage.key))
         return views
     except UserError:
         raise
@@ -122,22 +85,6 @@ def load_plain_pickle(data: bytes) -> Any:
     """Reads numbers, strings, lists and dictionaries; raises an error if the pickle has others."""
     _check_opcodes(data)
     return _PlainUnpickler(io.BytesIO(data)).load()
-
-
-def advise_to_save_state_dict(path: str | os.PathLike) -> str:
-    """Returns advice for messages: how to save a file that this reader accepts."""
-    return f"in PyTorch, save only the state dict: torch.save(model.state_dict(), {str(path)!r})"
-
-
-def numpy_dtype(storage: Storage) -> np.dtype:
-    """Returns the NumPy dtype of a storage."""
-    return np.dtype(ml_dtypes.bfloat16 if storage.dtype == "bfloat16" else storage.dtype)
-
-
-def count_spanned_numbers(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Counts the numbers of the storage from a view's first to its last one."""
-    last = sum((length - 1) * stride for length, stride in zip(shape, strides))
-    return 0 if 0 in shape else 1 + last
 
 
 def _check_opcodes(data):
@@ -229,68 +176,6 @@ class _StateDictUnpickler(pickle.Unpickler):
         is_storage = are_strings and kind == "storage" and view in ([], [None])
         if not is_storage or dtype not in STORAGE_DTYPES.values():
             raise ValueError("not a storage")
-        _check_count(count)
+        check_count(count)
         storage = self.storages[key] = Storage(dtype, key, count)
         return storage
-
-
-def _check_count(number):
-    if type(number) is not int or number < 0:
-        raise ValueError("not a whole number")
-
-
-def _check_view(view, storage_size):
-    """Raises ValueError if a view reaches beyond its storage, which has `storage_size` bytes."""
-    storage, offset, shape, strides = view
-    itemsize = numpy_dtype(storage).itemsize
-    if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise ValueError("not a shape and its strides")
-    for number in (offset, *shape, *strides):
-        _check_count(number)
-    # NumPy refuses an array whose axes, without the empty ones, would exceed the address space.
-    largest = math.prod(max(length, 1) for length in shape[:MAX_AXES]) * itemsize
-    if len(shape) > MAX_AXES or largest > sys.maxsize:
-        raise ValueError("too large for an array")
-    if storage_size != storage.size * itemsize:
-        raise ValueError("the storage has another size")
-    if max(offset + count_spanned_numbers(shape, strides), math.prod(shape)) > storage.size:
-        raise ValueError("a tensor reaches beyond its storage")
-
-
-def _extract_state_dict(path, content):
-    """Returns {name: TensorView} of an unpickled object; raises UserError if it holds none."""
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(dict.get(content, wrapper), dict):
-            content = dict.get(content, wrapper)
-    advice = advise_to_save_state_dict(path)
-    if not isinstance(content, dict) or not content:
-        raise UserError(f"{path} holds no state dict; {advice}")
-    # The pickle may have replaced the methods of an OrderedDict; those of dict are safe.
-    views = dict(dict.items(content))
-    others = [
-        name
-        for name, view in views.items()
-        if type(name) is not str or type(view) is not TensorView
-    ]
-    nested = [name for name in others if _holds_tensors(views[name])]
-    if nested:
-        read = f"{', '.join(WRAPPERS[:-1])} or {WRAPPERS[-1]}"
-        raise UserError(
-            f"{path} holds tensors under {_list_names(nested)}, and only those under {read} are "
-            "read: save the ones that you want alone"
-        )
-    if others:
-        raise UserError(
-            f"{path} is not a state dict: its entries {_list_names(others)} are not tensors; "
-            f"{advice}"
-        )
-    return views
-
-
-def _holds_tensors(value):
-    return isinstance(value, dict) and any(type(each) is TensorView for each in dict.values(value))
-
-
-def _list_names(names):
-    words = [ascii(name)[:60].strip("'") for name in names]
-    return ", ".join(words[:8]) + (", ..." if len(words) > 8 else "")
