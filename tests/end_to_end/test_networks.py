@@ -51,6 +51,8 @@ WAYS = {
     "batch": ("noise", "--num_clips=3", "--batch_size=2"),
     "long": ("long.wav", "--num_iterations=1", "--pyramid_size=1"),
 }
+# In one small step on noise, the inversion takes more from random weights than the step gives.
+MORE = {("panns", "long"): ("--lr=0.3",)}
 # Longer than twice the windows in which any of the networks hears long sounds.
 LONG_SECONDS = 170
 # The other combinations take minutes.
@@ -115,7 +117,7 @@ def test_every_network_dreams_in_every_way(model, domain, way, small_networks, t
     is_shipped = (shipped("checkpoints") / model).exists()
     network = f"--model={model}" if is_shipped else f"--checkpoint={small_networks(model)}"
     out = tmp_path / "out"
-    flags = (*QUICK, *WAYS[way], network, f"--domain={domain}", raised)
+    flags = (*QUICK, *WAYS[way], *MORE.get((model, way), ()), network, f"--domain={domain}", raised)
     dream(*flags, f"--output_dir={out}", cwd=tmp_path)
     facts = [json.loads(file.read_text()) for file in sorted(out.glob("0*.json"))]
     assert len(facts) == (3 if way == "batch" else 1)
