@@ -17,13 +17,12 @@ from dreamsound_jax.audio import generated
 from dreamsound_jax.audio.files import Recording, read_sound
 from dreamsound_jax.audio.find import RECORDINGS
 from dreamsound_jax.dreaming.keys import draw_keys
-from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.general_midi import CLIP_SAMPLES, FAMILIES, render_clip
-from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, SoundfontPlayer
+from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, SoundfontPlayer, find_soundfont
 from studies.heard import synthesis
 
 DATA = Path(__file__).parents[3] / "tests" / "data"
-SOUNDFONT = "/usr/share/sounds/sf2/TimGM6mb.sf2"
+SOUNDFONT = "TimGM6mb"  # Debian: timgm6mb-soundfont.
 QUICK_SAMPLES = SAMPLE_RATE
 
 
@@ -113,13 +112,7 @@ def _read_recordings(paths, samples):
 
 
 def _render_phrases(chosen):
-    if not Path(SOUNDFONT).is_file():
-        raise UserError(
-            f"no soundfont at {SOUNDFONT}, which plays phrases that are dreamed on: install "
-            "timgm6mb-soundfont"
-        )
-    render = functools.partial(
-        render_clip, SoundfontPlayer(SOUNDFONT), split="held_out_phrases", seed=chosen.seed
-    )
+    player = SoundfontPlayer(find_soundfont(SOUNDFONT))
+    render = functools.partial(render_clip, player, split="held_out_phrases", seed=chosen.seed)
     numbers = list(FAMILIES)
     return {f"phrase_{name}": render(number=numbers.index(name)) for name in chosen.families}

@@ -8,15 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.general_midi import FAMILIES, render_clip
-from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, SoundfontPlayer
+from dreamsound_jax.training.datasets.soundfont import SAMPLE_RATE, SoundfontPlayer, find_soundfont
 
-SOUNDFONTS = (
-    "/usr/share/sounds/sf2/TimGM6mb.sf2",
-    "/usr/share/sounds/sf2/OPL-3_FM_128M.sf2",
-)
-"""No network of the study is trained on these; as Debian installs them."""
+SOUNDFONTS = ("TimGM6mb", "OPL-3_FM_128M")
+"""No network of the study is trained on these."""
 
 
 class Phrases(NamedTuple):
@@ -39,14 +35,11 @@ def render_phrases(soundfonts: Sequence[str], per_family: int) -> list[Phrases]:
     Raises:
       UserError: A soundfont or its player is not installed.
     """
-    for path in soundfonts:
-        if not Path(path).is_file():
-            raise UserError(f"--soundfonts must be .sf2 files, and there is no file {path}")
-    return [_render(path, per_family * len(FAMILIES)) for path in soundfonts]
+    players = {Path(font).stem: SoundfontPlayer(find_soundfont(font)) for font in soundfonts}
+    return [_render(name, player, per_family * len(FAMILIES)) for name, player in players.items()]
 
 
-def _render(path, count):
-    player = SoundfontPlayer(path)
+def _render(name, player, count):
     render = functools.partial(render_clip, player, split="held_out_phrases", seed=0)
     sounds = [Recording(render(number=number)[:, None], SAMPLE_RATE) for number in range(count)]
-    return Phrases(Path(path).stem, sounds, np.arange(count) % len(FAMILIES))
+    return Phrases(name, sounds, np.arange(count) % len(FAMILIES))
