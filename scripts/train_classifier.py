@@ -19,6 +19,7 @@ from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.networks.card import VGG19
+from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.front_end_constants import (
     FRONT_END_HELP,
@@ -109,6 +110,12 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", Recipe.learning_rate, "learning rate at its peak", 0.0
 )
+_START_FROM = flags.DEFINE_string(
+    "start_from",
+    None,
+    "name or folder of a trained VGG19 of the same classes, whose training is continued, without "
+    "batch norms; its size and front end are kept",
+)
 _ADVERSARIAL = flags.DEFINE_float(
     "adversarial",
     0.0,
@@ -139,6 +146,7 @@ def main():
         front_end=front_end,
         family=_ARCHITECTURE.value,
         size=_make_size(front_end),
+        start=_load_start(),
         command=_command(front_end),
     )
 
@@ -161,6 +169,14 @@ def _make_dataset():
     if _DATASET.value == "fma-small":
         return public_datasets.find_fma_small(data_dir)
     return class_folders.find_class_folders(data_dir, held_out=_HELD_OUT.value, seed=_SEED.value)
+
+
+def _load_start():
+    name = _START_FROM.value
+    if name is None:
+        return None
+    is_folder = (Path(name) / "card.json").is_file()
+    return load_model(checkpoint=name) if is_folder else load_model(name)
 
 
 def _make_size(front_end):

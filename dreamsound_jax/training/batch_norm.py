@@ -14,7 +14,7 @@ from flax import nnx
 
 from dreamsound_jax.networks import panns
 from dreamsound_jax.networks.pooling import average_pool
-from dreamsound_jax.networks.vgg19 import CONV_LAYERS, VGG19, Convolution, Linear
+from dreamsound_jax.networks.vgg19 import CONV_LAYERS, LINEAR_LAYERS, VGG19, Convolution, Linear
 
 NORMALISED_LAYERS = CONV_LAYERS + ("linear1", "linear2")  # All but the output layer.
 MOMENTUM = 0.95  # The running statistics average over the last few dozen batches.
@@ -104,11 +104,14 @@ def fold_batch_norms(model: nnx.Module) -> Weights:
 
     Returns:
       {layer: {name: array}} of the plain network that computes what `model` computes in evaluation.
+      A plain VGG19 is such a network itself.
     """
     if isinstance(model, VGG19BatchNorm):
         return {name: _fold_layer(model, name) for name in NORMALISED_LAYERS} | {
             "output": _copy_layer(model.output)
         }
+    if isinstance(model, VGG19):  # It has none.
+        return {name: _copy_layer(getattr(model, name)) for name in CONV_LAYERS + LINEAR_LAYERS}
     assert isinstance(model, PannsBatchNorm), "only batch norms can be folded"
     names = [name for name, _ in _name_convolutions(range(model.blocks))]
     as_it_is = {"scale": jnp.ones(model.bands), "shift": jnp.zeros(model.bands)}

@@ -17,8 +17,10 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dreamsound_jax.networks import loading
+from dreamsound_jax.networks import loading, vgg19
 from dreamsound_jax.networks.card import VGG19, Card
+from dreamsound_jax.networks.catalogue import join_names
+from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.batch_norm import TRAINABLE, fold_batch_norms
@@ -77,6 +79,7 @@ def train_checkpoint(
     front_end: FrontEnd = DEFAULT_FRONT_END,
     size: Mapping[str, Any],
     family: str = VGG19,
+    start: Model | None = None,
     command: str,
 ) -> None:
     """Loads a data set, trains a network, evaluates it, and writes a checkpoint.
@@ -89,6 +92,8 @@ def train_checkpoint(
       size: what the architecture needs to know besides the number of classes; of VGG19 `width` and
         `hidden`.
       family: the name of the architecture, one of `TRAINABLE`.
+      start: a trained VGG19, whose training is continued without batch norms. Its front end, with
+        its statistics, and its size take the place of those given.
       command: the command that repeats the run, for the model card.
 
     Raises:
@@ -97,15 +102,19 @@ def train_checkpoint(
     import_grain()  # If it is missing, the user should know before an hour of analysis.
     check_destination(storage.output, size=0)
     card = Card(storage.output.name, dataset.classes, front_end, family=family, size=dict(size))
-    splits = load_examples(dataset, storage.cache, front_end=front_end)
-    measured = measure_statistics(splits[TRAIN], front_end)
+    if start:
+        card = _continue_card(card, start.card)
+    splits = load_examples(dataset, storage.cache, front_end=card.front_end)
+    measured = card.front_end if start else measure_statistics(splits[TRAIN], front_end)
     statistics = len(splits[TRAIN]), measured.mean, measured.std
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", *statistics)
     card = dataclasses.replace(card, front_end=measured)
     weight_bytes = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * weight_bytes)
     held_out = {split: splits[split] for split in dataset.held_out}
-    weights = jax.device_get(fold_batch_norms(_train(splits, held_out, card, recipe, storage)))
+    weights = jax.device_get(
+        fold_batch_norms(_train(splits, held_out, card, recipe, storage, start))
+    )
     counts = evaluate_splits(weights, held_out, card)
     entries = _make_card_entries(card, dataset, splits, counts, recipe)
     if recipe.adversarial:
@@ -158,7 +167,31 @@ def evaluate_robustness(
     return {split: compute_accuracy(matrix)[0] for split, matrix in counts.items()}
 
 
-def _train(splits, held_out, card, recipe, storage):
+def _continue_card(card, started):
+    """Returns the card of a network whose training is continued."""
+    if started.family != VGG19:
+        raise UserError(
+            f"only the training of a VGG19 can be continued, got that of {started.name}"
+        )
+    if started.classes != card.classes:
+        wanted, got = join_names(card.classes), join_names(started.classes)
+        raise UserError(
+            f"the classes of {started.name} must be those of the data set, {wanted}, got {got}"
+        )
+    return dataclasses.replace(started, name=card.name)
+
+
+def _make_untrained(card, recipe, start):
+    """Makes the network that is trained: with batch norms, or with the weights of `start`."""
+    rngs = nnx.Rngs(recipe.seed)
+    if start is None:
+        return TRAINABLE[card.family](len(card.classes), rngs=rngs, **card.size)
+    model = vgg19.VGG19(len(card.classes), rngs=rngs, **card.size)
+    nnx.update(model, nnx.filter_state(start.network.weights, nnx.Param))
+    return model
+
+
+def _train(splits, held_out, card, recipe, storage, start):
     """Trains the network, or resumes its training, and returns it with its batch norms."""
     if not storage.resume:
         shutil.rmtree(storage.state_folder, ignore_errors=True)
@@ -187,8 +220,7 @@ def _train(splits, held_out, card, recipe, storage):
         tensorboard=storage.tensorboard,
         evaluate=evaluate,
     )
-    rngs = nnx.Rngs(recipe.seed)
-    untrained = TRAINABLE[card.family](len(card.classes), rngs=rngs, **card.size)
+    untrained = _make_untrained(card, recipe, start)
     options = {"front_end": card.front_end, "recipe": recipe, "monitor": monitor}
     with contextlib.closing(monitor):
         return train(untrained, splits[TRAIN], **options)
