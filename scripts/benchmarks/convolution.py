@@ -11,13 +11,23 @@ import jax.numpy as jnp
 from benchmarks.dreams import Context, make_model
 from benchmarks.results import Spread, Table, compare_pairs, time_in_turns
 from dreamsound_jax.dreaming.pyramid import level_shapes
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.cpu.convolution import by_xla, choose_method, convolve, make_forms
 from dreamsound_jax.networks.loading import weight_shapes
-from dreamsound_jax.networks.vgg19 import CONV_LAYERS
+from dreamsound_jax.networks.musicnn import BANDS, PATCH
+from dreamsound_jax.system.shipped import shipped
 
 # Steps of gradient ascent in one loop, as in a dream.
 STEPS = 10
-COLUMNS = ["map", "channels", "clips in a batch", "way", "this project (ms)", "XLA's own (ms)"]
+COLUMNS = [
+    "network",
+    "map",
+    "channels",
+    "clips in a batch",
+    "way",
+    "this project (ms)",
+    "XLA's own (ms)",
+]
 COLUMNS += ["times as fast"]
 NOTES = (
     "A step is the convolution and its gradient with respect to the map, in a loop of "
@@ -27,22 +37,31 @@ NOTES = (
 
 
 def measure(context: Context) -> Table:
-    """Returns the table of this part, for all convolutions up to the first layer."""
-    shapes = dict.fromkeys(_shapes(context))
-    rows = [_row(context, *shape, size) for shape in shapes for size in context.batch_sizes]
-    return Table(f"Convolutions of a dream up to {context.layers[0]}", COLUMNS, rows, NOTES)
+    """Returns the table of this part, for all convolutions up to the first layer, and of mtt."""
+    card, last = make_model(context.width).card, context.layers[0]
+    names = card.architecture.layers[: card.architecture.layers.index(last) + 1]
+    mtt = read_card(shipped("checkpoints") / "mtt")
+    shapes = [("VGG19", *shape) for shape in _shapes(context, card, names, context.shape)]
+    every = mtt.architecture.layers
+    shapes += [("mtt", *shape) for shape in _shapes(context, mtt, every, (BANDS, PATCH))]
+    rows = [
+        [network, *_row(context, *shape, size)]
+        for network, *shape in dict.fromkeys(shapes)
+        for size in context.batch_sizes
+    ]
+    return Table(f"Convolutions of a dream up to {last}, and of mtt", COLUMNS, rows, NOTES)
 
 
-def _shapes(context):
+def _shapes(context, card, names, whole):
     """Yields ((rows, columns) of the map, channels in and out), from the largest level on."""
-    card, options = make_model(context.width).card, context.options
     architecture, weights = card.architecture, weight_shapes(card)
-    names = architecture.layers[: architecture.layers.index(context.layers[0]) + 1]
-    size, ratio = options.pyramid_size, options.pyramid_ratio
-    for shape in reversed(level_shapes(context.shape, size=size, ratio=ratio)):
-        for name in filter(CONV_LAYERS.__contains__, names):
-            cells = zip(shape, architecture.layer(name).stride)
-            yield tuple(max(1, n // step) for n, step in cells), weights[name]["kernel"].shape[2:]
+    size, ratio = context.options.pyramid_size, context.options.pyramid_ratio
+    for shape in reversed(level_shapes(whole, size=size, ratio=ratio)):
+        for name in names:
+            if name.startswith("conv"):
+                cells = zip(shape, architecture.layer(name).stride)
+                channels = weights[name]["kernel"].shape[2:]
+                yield tuple(max(1, n // step) for n, step in cells), channels
 
 
 def _row(context, cells, channels, size):

@@ -32,14 +32,18 @@ def test_every_stage_has_its_time(context):
 
 
 @pytest.mark.slow
-def test_convolutions_are_those_up_to_the_first_layer(context):
+def test_convolutions_are_those_up_to_the_first_layer_and_of_mtt(context, monkeypatch):
+    monkeypatch.setattr(convolution, "BANDS", 32)
+    monkeypatch.setattr(convolution, "PATCH", 32)
     small = context._replace(width=1 / 16, layers=("relu2_1", "relu5_4"))
     table = convolution.measure(small)
     shapes = [["128 x 32", "1 to 4"], ["128 x 32", "4 to 4"], ["64 x 16", "4 to 8"]]
-    assert [row[:2] for row in table.rows] == shapes
-    assert [row[3] for row in table.rows] == ["by_product", "by_xla", "by_xla"]
-    for row in table.rows:
-        assert row[6].median == pytest.approx(row[5].median / row[4].median)
+    rows = {name: [row[1:] for row in table.rows if row[0] == name] for name in ("VGG19", "mtt")}
+    assert [row[:2] for row in rows["VGG19"]] == shapes
+    assert [row[3] for row in rows["VGG19"]] == ["by_product", "by_xla", "by_xla"]
+    assert [row[1] for row in rows["mtt"]] == ["1 to 128", *["128 to 128"] * 4]
+    for _, _, _, _, own, other, faster in rows["VGG19"] + rows["mtt"]:
+        assert faster.median == pytest.approx(other.median / own.median)
 
 
 @pytest.mark.slow
