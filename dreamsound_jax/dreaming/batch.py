@@ -184,7 +184,8 @@ def classify(network: Network, spectrograms: jax.Array) -> jax.Array:
     """
     architecture = network.architecture
     at_least = architecture.layer(architecture.class_layer).stride[1]
-    heard = repeat_time(spectrograms, at_least=at_least)
+    whole = architecture.repeats_whole
+    heard = repeat_time(spectrograms, at_least=at_least, whole=whole)
     measure = Logits(architecture.class_layer)
 
     def logits_of(clip):

@@ -60,7 +60,9 @@ def architecture(num_classes: int, *, pools: str = "mtt") -> Architecture:
         bands = 1 if f"pool{number}" == LAST_POOL else stride[0]
         stages.append((*stage, Layer(f"pool{number}", CHANNELS, (bands, stride[1]), reach, passed)))
     head = Layer(CLASS_LAYER, num_classes, (1, PATCH), None)
-    return Architecture((*stages, (head,)), CLASS_LAYER, multi_label=True, bands=BANDS)
+    return Architecture(
+        (*stages, (head,)), CLASS_LAYER, multi_label=True, bands=BANDS, repeats_whole=False
+    )
 
 
 def _find_pools(name):

@@ -124,7 +124,7 @@ def test_the_script_prints_and_records(tmp_path):
     assert "## convolution: each convolution, against XLA's own" in ran.stdout
     (written,) = tmp_path.glob("outputs/benchmarks/*.json")
     (table,) = json.loads(written.read_text())["tables"]
-    assert table["rows"][0][:3] == ["128 x 32", "1 to 1", 1]
+    assert table["rows"][0][:4] == ["VGG19", "128 x 32", "1 to 1", 1]
     page = (tmp_path / "BENCHMARKS.md").read_text()
     assert "`python scripts/benchmark.py --parts=convolution --record" in page
     assert "| 128 x 32 |" in page and "| 128 x 32 |" in ran.stdout
