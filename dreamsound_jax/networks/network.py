@@ -45,8 +45,8 @@ class Architecture:
       class_layer: the name of the layer that gives a number for each class.
       multi_label: whether classes exclude each other (softmax) or not (sigmoid).
       bands: how many mel bands its weights are for, or None if they are for any number.
-      repeats_whole: whether a clip that is too short is repeated a whole number of times, or to just
-        the length of a patch, which costs less where a patch is long.
+      repeats_whole: whether a clip that is too short is repeated a whole number of times, or to
+        just the length of a patch, which costs less where a patch is long.
     """
 
     stages: tuple[tuple[Layer, ...], ...]
