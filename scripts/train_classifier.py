@@ -120,7 +120,7 @@ _ADVERSARIAL = flags.DEFINE_float(
     "adversarial",
     0.0,
     "trains on adversarial changes of the clips of this size, RMS in standard deviations of a "
-    "spectrogram's cells, such as 0.03; what others hear in the network's dreams grows with it",
+    "spectrogram's cells, such as 0.03; others hear the class of the network's dreams more often",
     0.0,
 )
 _PRECISION = flags.DEFINE_enum(
@@ -175,6 +175,9 @@ def _load_start():
     name = _START_FROM.value
     if name is None:
         return None
+    for flag in ("front_end", "architecture", "channels", "width", "hidden"):
+        if not flags.FLAGS[flag].using_default_value:
+            raise UserError(f"--{flag} must not be given with --start_from, whose own is kept")
     is_folder = (Path(name) / "card.json").is_file()
     return load_model(checkpoint=name) if is_folder else load_model(name)
 

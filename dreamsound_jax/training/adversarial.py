@@ -1,8 +1,8 @@
 """Adversarial changes of spectrograms, to train networks on and to test them with.
 
-A network that is trained on them listens to what people listen to: sounds that are made for it are
-recognised by others (Feather et al., "Model metamers reveal divergent invariances between
-biological and artificial neural networks", 2023). All changes are bounded by their L2 norm.
+Sounds that are made for a network that is trained on them are recognised by people more often
+(Feather et al., "Model metamers reveal divergent invariances between biological and artificial
+neural networks", 2023). All changes are bounded by their L2 norm.
 
 Spectrograms are (batch, mel bands, frames), standardised.
 """
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 NOISE_RADII = 2.0
 PGD_STEPS = 5
 PGD_STEP = 2.5 / PGD_STEPS  # In radii, so that the rim can be reached and followed.
+SMALLEST_NORM = 1e-12  # A gradient of zeros has no direction, and stays zero.
 
 Gradient = Callable[[jax.Array], jax.Array]
 """From spectrograms to the gradient of the loss by them, of the same shape."""
@@ -44,13 +45,15 @@ def change_most(gradient: Gradient, spectrograms: jax.Array, *, radius: jax.Arra
     change = jnp.zeros_like(spectrograms)
     for _ in range(PGD_STEPS):
         change = change + PGD_STEP * radius * _normalise(gradient(spectrograms + change))
-        change = change * jnp.minimum(1, radius / jnp.maximum(_norms(change), 1e-12))
+        # optax's projection_l2_ball is not a number where the radius is 0.
+        change = change * jnp.minimum(1, radius / _measure_norms(change))
     return spectrograms + change
 
 
 def _normalise(batch):
-    return batch / jnp.maximum(_norms(batch), 1e-12)
+    return batch / _measure_norms(batch)
 
 
-def _norms(batch):
-    return jnp.sqrt(jnp.square(batch).sum((1, 2), keepdims=True))
+def _measure_norms(batch):
+    norms = jnp.linalg.norm(batch, axis=(1, 2), keepdims=True)
+    return jnp.maximum(norms, SMALLEST_NORM)

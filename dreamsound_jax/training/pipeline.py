@@ -20,6 +20,7 @@ from flax import nnx
 from dreamsound_jax.networks import loading, vgg19
 from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.networks.catalogue import join_names
+from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
@@ -105,10 +106,11 @@ def train_checkpoint(
     if start:
         card = _continue_card(card, start.card)
     splits = load_examples(dataset, storage.cache, front_end=card.front_end)
-    measured = card.front_end if start else measure_statistics(splits[TRAIN], front_end)
-    statistics = len(splits[TRAIN]), measured.mean, measured.std
+    if not start:
+        measured = measure_statistics(splits[TRAIN], card.front_end)
+        card = dataclasses.replace(card, front_end=measured)
+    statistics = len(splits[TRAIN]), card.front_end.mean, card.front_end.std
     log.info("%d clips to train on: mean %.4f dB, std %.4f dB", *statistics)
-    card = dataclasses.replace(card, front_end=measured)
     weight_bytes = sum(4 * leaf.size for leaf in jax.tree.leaves(loading.weight_shapes(card)))
     check_destination(storage.output, size=WEIGHT_COPIES_ON_DISK * weight_bytes)
     held_out = {split: splits[split] for split in dataset.held_out}
@@ -159,7 +161,7 @@ def evaluate_robustness(
 ) -> dict[str, float]:
     """Computes {split: accuracy} on so many clips of each, changed as far as `recipe` says.
 
-    They are cut to windows of its last epoch: each window costs as much as six of a training.
+    They are cut to windows of its last epoch, since each takes several gradients.
     """
     few = {split: examples.select_evenly(clips) for split, examples in held_out.items()}
     options = {"window": recipe.windows[-1], "adversarial": recipe.adversarial}
@@ -187,7 +189,10 @@ def _make_untrained(card, recipe, start):
     if start is None:
         return TRAINABLE[card.family](len(card.classes), rngs=rngs, **card.size)
     model = vgg19.VGG19(len(card.classes), rngs=rngs, **card.size)
-    nnx.update(model, nnx.filter_state(start.network.weights, nnx.Param))
+    network = start.network
+    # The training compresses the spectrograms itself.
+    plain = network.network if isinstance(network, CompressedNetwork) else network
+    nnx.update(model, nnx.filter_state(plain.weights, nnx.Param))
     return model
 
 

@@ -9,8 +9,10 @@ import pytest
 from flax import nnx
 
 from dreamsound_jax.networks import catalogue, loading
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
 from tests.helpers.tiny import CARD, random_weights, write_checkpoint
 
 
@@ -56,6 +58,15 @@ def test_the_embedded_model_is_the_default_and_a_plain_vgg19():
     assert len(model.card.classes) == 16
     assert model.card.size == {"width": 0.25, "hidden": 256}
     assert set(weights_of(model.network)) == set(random_weights())
+
+
+def test_each_model_whose_card_names_no_other_source_is_included():
+    """A clone of the repository lacks weights that git ignores."""
+    folders = {name: shipped("checkpoints") / name for name in catalogue.model_names()}
+    included = [name for name, folder in folders.items() if not read_card(folder).weights_from]
+    assert {"gm", "gm_robust", "mtt", "msd"} <= set(included)
+    for name in included:
+        assert load_model(name).card.name == name
 
 
 def test_a_relative_path_and_one_from_home_are_found(checkpoint, monkeypatch):
