@@ -183,9 +183,8 @@ def classify(network: Network, spectrograms: jax.Array) -> jax.Array:
     A spectrogram too short for the network is heard as if it were repeated.
     """
     architecture = network.architecture
-    at_least = architecture.layer(architecture.class_layer).stride[1]
-    whole = architecture.repeats_whole
-    heard = repeat_time(spectrograms, at_least=at_least, whole=whole)
+    frames = architecture.count_heard_frames(spectrograms.shape[-1], [architecture.class_layer])
+    heard = repeat_time(spectrograms, frames=frames)
     measure = Logits(architecture.class_layer)
 
     def logits_of(clip):

@@ -15,12 +15,7 @@ from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.terms import evaluate
-from dreamsound_jax.spectral.interpolate import (
-    repeat_time,
-    repeated_frames,
-    resize_nearest,
-    roll_time,
-)
+from dreamsound_jax.spectral.interpolate import repeat_time, resize_nearest, roll_time
 from dreamsound_jax.system.devices import over_clips
 from dreamsound_jax.system.programs import keep_traces
 
@@ -147,9 +142,7 @@ def _apply_habituation(settings, shape):
 
 def prepare_network(network: Network, shape: tuple[int, int], program: Program) -> Network:
     """Returns a network that responds the same, and may be faster for a level of this shape."""
-    at_least = network.architecture.deepest(program.layers).stride[1]
-    whole = network.architecture.repeats_whole
-    frames = repeated_frames(shape[1], at_least=at_least, whole=whole)
+    frames = network.architecture.count_heard_frames(shape[1], program.layers)
     return network.prepare((shape[0], frames), program.layers)
 
 
@@ -160,8 +153,7 @@ def respond(
 
     A spectrogram too short for a layer is heard as if it were repeated.
     """
-    at_least = network.architecture.deepest(program.layers).stride[1]
-    whole = network.architecture.repeats_whole
-    heard = repeat_time(spectrogram, at_least=at_least, whole=whole)
+    frames = network.architecture.count_heard_frames(spectrogram.shape[1], program.layers)
+    heard = repeat_time(spectrogram, frames=frames)
     measured = measure_response(network, heard, program.measures, settings.objective.data)
     return evaluate(measured, settings.objective)

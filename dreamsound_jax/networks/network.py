@@ -79,6 +79,11 @@ class Architecture:
         layers = [layer for stage in self.stages for layer in stage]
         return max((layer for layer in layers if layer.reach is not None), key=layers.index)
 
+    def count_heard_frames(self, frames: int, names: Iterable[str]) -> int:
+        """Returns how many frames a clip of `frames` is repeated to, for these layers to hear it."""
+        needed = self.deepest(names).stride[1]
+        return -(-needed // frames) * frames if self.repeats_whole else max(frames, needed)
+
     def probabilities(self, logits: jax.Array) -> jax.Array:
         """Converts logits (..., classes) to the probability of each class."""
         return jax.nn.sigmoid(logits) if self.multi_label else jax.nn.softmax(logits)

@@ -49,20 +49,13 @@ def interpolate(image: jax.Array, positions: np.ndarray, *, axis: int) -> jax.Ar
     return (1 - share) * take(before) + share * take(np.minimum(before + 1, last))
 
 
-def repeat_time(image: jax.Array, *, at_least: int, whole: bool) -> jax.Array:
-    """Repeats (..., mel bands, frames) along time to `at_least` frames, unless it has as many.
+def repeat_time(image: jax.Array, *, frames: int) -> jax.Array:
+    """Repeats (..., mel bands, frames) along time to `frames` frames, which are at least as many.
 
-    With `whole`, the last repeat is not cut. The reference fails where a short clip vanishes in the
-    poolings before a layer.
+    The reference fails where a short clip vanishes in the poolings before a layer.
     """
-    frames = repeated_frames(image.shape[-1], at_least=at_least, whole=whole)
     times = -(-frames // image.shape[-1])
     return jnp.concatenate([image] * times, axis=-1)[..., :frames] if times > 1 else image
-
-
-def repeated_frames(frames: int, *, at_least: int, whole: bool) -> int:
-    """Returns how many frames `repeat_time` makes of `frames`."""
-    return -(-at_least // frames) * frames if whole else max(frames, at_least)
 
 
 def roll_time(image: jax.Array, frames: jax.Array | int) -> jax.Array:

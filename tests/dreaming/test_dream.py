@@ -194,7 +194,7 @@ def test_a_network_prepared_for_a_shape_is_smaller_and_responds_the_same():
     """The clip of 20 frames is as long as the network needs only when it is repeated."""
     network, layers = tiny_network(dtype="float64"), ("relu5_4", "output")
     prepared = check_smaller(network, (32, 20), layers)
-    image = repeat_time(jnp.asarray(noise(shape=(32, 20))), at_least=32, whole=True)
+    image = repeat_time(jnp.asarray(noise(shape=(32, 20))), frames=40)
     respond = jax.jit(lambda *networks: [each.activations(image, layers) for each in networks])
     found, plain = respond(prepared, network)
     for name in layers:

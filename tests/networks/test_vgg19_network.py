@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamsound_jax.networks import musicnn, vgg19_network
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.networks.vgg19 import LAYERS
 from tests.helpers.tiny import CARD, random_weights, tiny_network
@@ -157,3 +158,14 @@ def test_probabilities_of_exclusive_and_of_independent_classes():
     )
     np.testing.assert_allclose(exclusive.probabilities(logits), [[0.25, 0.75], [0.5, 0.5]])
     np.testing.assert_allclose(independent.probabilities(logits)[0], [0.5, 0.75], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frames", "vgg19", "patches"), [(20, 40, 187), (32, 32, 187), (200, 200, 200)]
+)
+def test_a_short_clip_is_repeated_whole_but_for_a_network_of_patches(frames, vgg19, patches):
+    found = [
+        described.count_heard_frames(frames, [described.class_layer])
+        for described in (vgg19_network.architecture(16), musicnn.architecture(50))
+    ]
+    assert found == [vgg19, patches]

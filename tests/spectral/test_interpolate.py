@@ -6,14 +6,11 @@ import pytest
 from dreamsound_jax.spectral import interpolate
 
 
-@pytest.mark.parametrize("at_least", [3, 5, 6, 13])
-def test_a_short_clip_is_repeated_until_it_is_just_long_enough(at_least):
+@pytest.mark.parametrize("frames", [5, 6, 10, 13])
+def test_a_short_clip_is_repeated_to_a_number_of_frames(frames):
     image = np.arange(30).reshape(2, 3, 5)
-    repeated = interpolate.repeat_time(image, at_least=at_least, whole=False)
-    frames = np.arange(max(at_least, 5)) % 5
-    np.testing.assert_array_equal(repeated, image[..., frames])
-    whole = interpolate.repeat_time(image, at_least=at_least, whole=True)
-    np.testing.assert_array_equal(whole, np.tile(image, -(-at_least // 5)))
+    repeated = interpolate.repeat_time(image, frames=frames)
+    np.testing.assert_array_equal(repeated, image[..., np.arange(frames) % 5])
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (12, 14), (5, 19), (6, 7)])

@@ -52,8 +52,8 @@ def _compute_logits(network: Network, spectrograms: jax.Array) -> jax.Array:
     As when it dreams, a network that needs a longer sound hears this one repeated.
     """
     architecture = network.architecture
-    at_least = architecture.layer(architecture.class_layer).stride[1]
-    heard = repeat_time(spectrograms, at_least=at_least)
+    frames = architecture.count_heard_frames(spectrograms.shape[-1], [architecture.class_layer])
+    heard = repeat_time(spectrograms, frames=frames)
 
     def logits_of(clip: jax.Array) -> jax.Array:
         (logits,) = measure_response(network, clip, (Logits(architecture.class_layer),), ((),))
