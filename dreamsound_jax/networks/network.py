@@ -80,7 +80,7 @@ class Architecture:
         return max((layer for layer in layers if layer.reach is not None), key=layers.index)
 
     def count_heard_frames(self, frames: int, names: Iterable[str]) -> int:
-        """Returns how many frames a clip of `frames` is repeated to, for these layers to hear it."""
+        """Returns how many frames a clip of `frames` is repeated to for these layers."""
         needed = self.deepest(names).stride[1]
         return -(-needed // frames) * frames if self.repeats_whole else max(frames, needed)
 
