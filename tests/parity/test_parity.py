@@ -169,9 +169,10 @@ def test_a_whole_dream_meets_the_reference(name):
 def test_odd_pyramid():
     """A flat floor in the clip makes ties in max-pooling that only rounding can break.
 
-    On this pyramid's 47 x 93 cells PyTorch rounds the last few pixels of a product differently
-    from the rest, so that one tie falls the other way. It meets its own golden dream; with cells
-    that differ in the last digits alone counted as equal, it meets ours, where they *are* equal.
+    On this pyramid's 47 x 93 cells PyTorch's rounding, and so its dream, depends on the processor:
+    dreams with the instructions of AVX-512, of AVX2 and of none of them (MKL_CBWR) differed by up
+    to 0.65 dB, and each missed the stored one by 0.18 dB or more. So the stored dream is no measure
+    here. With cells that differ in the last digits alone counted as equal, PyTorch meets ours.
     """
     torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
     from tests.helpers import torch_reference
@@ -179,11 +180,9 @@ def test_odd_pyramid():
     params, stored = golden_dream(TIED)
     weights = {name: torch.tensor(array).double() for name, array in seeded_weights().items()}
     arguments = (weights, torch.tensor(golden_mel_db()), params, stored["rolls"])
-    theirs = torch_reference.dream(*arguments).numpy()
-    np.testing.assert_allclose(theirs, stored["mel_db"], atol=1e-5, rtol=0)
-    exact = torch_reference.dream(*arguments, exact_ties=True).numpy()
+    theirs = torch_reference.dream(*arguments, exact_ties=True).numpy()
     ours = dream(golden_network("float64"), golden_mel_db(), params, stored["rolls"])
-    np.testing.assert_allclose(ours, exact, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
 
 
 @needs_golden
