@@ -6,7 +6,8 @@ Each input dreams towards each class, and is written. Judges hear the written so
 inputs (the control), and real phrases of soundfonts that no network was trained on (the ceiling).
 Choose settings by the inputs for choosing and one judge; report results by those for reporting and
 another judge. The dreams lie in --output; to resume an interrupted script, start it again. With
---record=NAME, the tables become the part of that name of docs/heard.md.
+--record=NAME, the tables become the part of that name of docs/heard.md, and with --record_cards,
+the models' own cards have them, too.
 """
 
 from pathlib import Path
@@ -17,10 +18,12 @@ from absl import flags
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.system import programs, runtime
-from dreamsound_jax.system.errors import nearest_or_fail
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies import report
 from studies.heard import judging, networks, real
+from studies.heard.cards import write_into_card
 from studies.heard.dreams import Variant, dream_all, make_plan
+from studies.heard.examples import write_examples
 from studies.heard.inputs import SETS, make_inputs
 from studies.heard.results import write_report, write_results
 from studies.heard.settings import parse_settings
@@ -45,10 +48,21 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "how many dreams are dreame
 _OUTPUT = flags.DEFINE_string("output", "outputs/heard", "the folder of dreams and results")
 _QUICK = flags.DEFINE_boolean("quick", False, "few short dreams, to try the program")
 _RECORD = flags.DEFINE_string("record", None, "the part of the page that is written")
+_RECORD_CARDS = flags.DEFINE_boolean(
+    "record_cards", False, "the results are written into the cards of the networks that dream, too"
+)
+_EXAMPLES = flags.DEFINE_list(
+    "examples", [], "inputs and classes whose sounds are put beside the page, such as drums,pipe"
+)
 _PAGE = flags.DEFINE_string("page", "docs/heard.md", "the page")
 
 
 def main():
+    if _RECORD_CARDS.value and (_QUICK.value or _CLASSES.value or _NOISE.value == 1):
+        raise UserError(
+            "--record_cards must not be given with --quick, --classes or --noise=1: a card has the "
+            "results of all classes, with intervals"
+        )
     settings = parse_settings(_SET.value, quick=_QUICK.value)
     domains = [nearest_or_fail("domain", name, DOMAINS) for name in _DOMAINS.value]
     runtime.prepare(precision="float32")
@@ -56,14 +70,20 @@ def main():
     judges = networks.load(_JUDGES.value or [])
     networks.check_judges(dreamers, judges)
     variants = make_variants(dreamers, domains, settings)
-    phrases = real.render_phrases(_SOUNDFONTS.value, _PHRASES.value)
     inputs = make_inputs(_INPUTS.value, noise=_NOISE.value, quick=_QUICK.value)
+    check_examples(variants, inputs)
+    phrases = real.render_phrases(_SOUNDFONTS.value, _PHRASES.value)
     folder = Path(_OUTPUT.value)
     dreamed = [dream_variant(variant, inputs, folder) for variant in variants]
     verdicts = []
     for judge in judges:
         verdicts += ask_judge(judge, variants, dreamed, inputs, phrases)
-    show(describe(settings, inputs, variants, dreamed), verdicts, folder)
+    facts = describe(settings, inputs, variants, dreamed)
+    show(facts, verdicts, folder)
+    if _EXAMPLES.value:
+        show_examples(judges, variants, dreamed)
+    for dreamer in dreamers if _RECORD_CARDS.value else ():
+        write_into_card(dreamer, facts, verdicts)
 
 
 def make_variants(dreamers, domains, settings):
@@ -77,6 +97,14 @@ def make_variants(dreamers, domains, settings):
     for variant in variants:
         make_plan(variant)  # What is wrong is said before the long work.
     return variants
+
+
+def check_examples(variants, inputs):
+    """Raises UserError if a word of --examples is neither an input nor a class of all variants."""
+    names = {given.name for given in inputs}
+    shared = names.union(set.intersection(*(set(variant.classes) for variant in variants)))
+    for word in _EXAMPLES.value:
+        nearest_or_fail("input or class to --examples", word, sorted(shared))
 
 
 def dream_variant(variant, inputs, folder):
@@ -110,6 +138,18 @@ def describe(settings, inputs, variants, dreamed):
         "seconds": dict(zip(names, seconds)),
         "faults": sum(len(each.faults) for batches in dreamed for each in batches),
     }
+
+
+def show_examples(judges, variants, dreamed):
+    """Puts the sounds of the chosen inputs and classes beside the page."""
+    chosen = [
+        (variant, batch)
+        for variant, batches in zip(variants, dreamed)
+        for batch in batches
+        if batch.input.name in _EXAMPLES.value
+    ]
+    classes = [name for name in variants[0].classes if name in _EXAMPLES.value]
+    write_examples(Path(_PAGE.value), judges, chosen, classes)
 
 
 def show(facts, verdicts, folder):

@@ -19,7 +19,7 @@ from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.networks.card import VGG19
-from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.networks.loading import find_checkpoint, load_model
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.front_end_constants import (
     FRONT_END_HELP,
@@ -178,8 +178,7 @@ def _load_start():
     for flag in ("front_end", "architecture", "channels", "width", "hidden"):
         if not flags.FLAGS[flag].using_default_value:
             raise UserError(f"--{flag} must not be given with --start_from, whose own is kept")
-    is_folder = (Path(name) / "card.json").is_file()
-    return load_model(checkpoint=name) if is_folder else load_model(name)
+    return load_model(checkpoint=find_checkpoint(name))
 
 
 def _make_size(front_end):

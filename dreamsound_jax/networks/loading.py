@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -49,7 +50,7 @@ def load_model(
       >>> len(model.card.classes), model.card.front_end.sample_rate
       (16, 22050)
     """
-    folder = checkpoint or shipped("checkpoints") / nearest_or_fail("model", name, model_names())
+    folder = checkpoint or _find_model(name)
     if not is_cloud(folder):
         # Orbax takes no relative path.
         folder = os.path.abspath(os.path.expanduser(folder))
@@ -62,6 +63,25 @@ def load_model(
         )
     weights = _load_weights(folder, weight_shapes(card))
     return Model(card, build_network(card, weights, dtype=dtype))
+
+
+def find_checkpoint(name: str) -> Path:
+    """Returns the folder of a network that is given by its folder, or by its model's name.
+
+    A folder is taken for one if it holds a card.
+
+    Raises:
+      UserError: there is neither such a folder nor such a model.
+
+    Example:
+      >>> find_checkpoint("gm").name
+      'gm'
+    """
+    return Path(name) if (Path(name) / "card.json").is_file() else _find_model(name)
+
+
+def _find_model(name):
+    return shipped("checkpoints") / nearest_or_fail("model", name, model_names())
 
 
 def build_network(

@@ -118,7 +118,7 @@ def train_checkpoint(
         fold_batch_norms(_train(splits, held_out, card, recipe, storage, start))
     )
     counts = evaluate_splits(weights, held_out, card)
-    entries = _make_card_entries(card, dataset, splits, counts, recipe)
+    entries = _make_card_entries(card, dataset, splits, counts, recipe, start)
     if recipe.adversarial:
         entries["robust_accuracy"] = evaluate_robustness(
             weights, held_out, card, recipe, clips=QUICK_EVALUATION_CLIPS
@@ -251,7 +251,7 @@ def _count_clips(splits):
     return {split: len(examples) for split, examples in splits.items()}
 
 
-def _make_card_entries(card, dataset, splits, counts, recipe):
+def _make_card_entries(card, dataset, splits, counts, recipe, start):
     """Returns the model card's entries, as JSON types: the network, its origin, its accuracy."""
     clips = ", ".join(f"{split} {count}" for split, count in _count_clips(splits).items())
     epochs = ", ".join(
@@ -262,6 +262,7 @@ def _make_card_entries(card, dataset, splits, counts, recipe):
     return card.entries() | {
         "description": dataset.description,
         "source": {
+            **({"start": f"{start.card.name}, whose training was continued"} if start else {}),
             **dataset.source,
             "clips": clips,
             "epochs": epochs,

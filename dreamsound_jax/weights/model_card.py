@@ -17,8 +17,8 @@ def render_model_card(card: Mapping[str, Any]) -> str:
         `std` in dB are required, and of a VGG19 `width` and `hidden`, of one of PANNs' networks
         `architecture`; others describe themselves in `network`. Optional are `front_end`,
         `input_mean` and `input_std`, `heard_in_drums`, `layers`, `license`, `source`,
-        `weights_from`, `accuracy` with `per_class` and `robust_accuracy`, `dreams`, and `rebuild`
-        with `rebuild_needs`, `date` and `versions`.
+        `weights_from`, `accuracy` with `per_class` and `robust_accuracy`, `dreams`,
+        `heard_by_others`, and `rebuild` with `rebuild_needs`, `date` and `versions`.
     """
     sections = (
         _render_network(card),
@@ -27,6 +27,7 @@ def render_model_card(card: Mapping[str, Any]) -> str:
         _render_weights(card),
         _render_accuracy(card),
         _render_dreams(card),
+        _render_heard(card),
         _render_rebuild(card),
     )
     return "\n\n".join(filter(None, sections)) + "\n"
@@ -152,6 +153,41 @@ classified as their target class.
 Made on {dreams["date"]} by
 
     {dreams["command"]}"""
+
+
+def _render_heard(card):
+    if "heard_by_others" not in card:
+        return ""
+    heard = card["heard_by_others"]
+    header = ["domain", "dreams from", "judge", "dreams", "class heard first", "by chance", "z"]
+    rows = [header]
+    for row in heard["rows"]:
+        interval = "{:.0f} to {:.0f}".format(100 * row["first_low"], 100 * row["first_high"])
+        first = f"{100 * row['first']:.0f} % ({interval})"
+        chance, z = f"{100 * row['chance']:.0f} %", f"{row['z']:.2f}"
+        names = (row["domain"], row["from"], row["judge"])
+        rows.append([*names, str(row["dreams"]), first, chance, z])
+    real = (
+        f"{row['judge']} {100 * row['first']:.0f} % of those of {row['soundfont']}"
+        for row in heard["real"]
+    )
+    return f"""## Heard by others
+
+How often networks that had no part in dreaming hear the class of a dream before all others, with an
+interval of 95 %, and how far its score is above that of the other dreams of the same input, in
+standard deviations (z). Dreams were made with
+
+    dreamsound --target_class=CLASS {heard["flags"]}
+
+Of real phrases, the judges hear the class of so many first: {", ".join(real)}.
+
+{_format_table(rows)}
+
+![How often the class is heard first](heard.png)
+
+How this was measured is in `docs/heard.md`. Made on {heard["date"]} by
+
+    {heard["command"]}"""
 
 
 def _render_rebuild(card):

@@ -9,14 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities
-from dreamsound_jax.networks.card import Card
+from dreamsound_jax.networks.card import Card, read_entries
+from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.general_midi import FAMILIES
-from studies.heard import families, inputs, judging, listening, networks, page, pictures, statistics
+from dreamsound_jax.weights.checkpoint import write_cards
+from studies.heard import (
+    cards,
+    families,
+    inputs,
+    judging,
+    listening,
+    networks,
+    page,
+    pictures,
+    statistics,
+)
 from studies.heard.settings import DEFAULTS, parse_settings
 from tests.helpers import tiny
 from tests.helpers.sounds import RATE, white_noise
@@ -105,7 +118,7 @@ def make_verdict(source, of, kind="", hits=2):
     """Makes a verdict on 4 sounds of 2 classes, of which the first `hits` are heard as wanted."""
     scores = np.array([[1.0, 0.0]] * 4)
     wanted = np.array([0] * hits + [1] * (4 - hits))
-    judge = networks.Named("ear", None, {"piano": (0,), "pipe": (1,)}, "")
+    judge = networks.Named("ear", Path(), None, {"piano": (0,), "pipe": (1,)}, "")
     more = {"z": np.ones(4), "highest": np.ones(4)} if source == "dreams" else {}
     place = (source, of, kind)
     return judging.make_verdict(judge, place, scores, wanted, np.arange(4), more)
@@ -127,6 +140,27 @@ def test_tables_and_pictures_show_dreams_beside_control_ceiling_and_chance():
     assert by_class == ["| piano | 3 of 3 | 4 of 4 |", "| pipe | 0 of 1 | – |"]
     for png in (pictures.draw_rates(verdicts), pictures.draw_matrices(verdicts)):
         assert Image.open(io.BytesIO(png)).width > 900
+
+
+def test_a_card_says_how_often_others_hear_the_dreams_of_its_network(tmp_path):
+    folder = tiny.write_checkpoint(tmp_path / "gm")
+    write_cards(folder, read_entries(folder) | {"description": "A small network."})
+    (dreamer,) = networks.load([str(folder)], ["gm"])
+    verdicts = [
+        make_verdict("dreams", ("gm", "sound"), "noise", hits=3),
+        make_verdict("dreams", ("other", "sound"), "noise", hits=1),
+        make_verdict("undreamed", (), "noise"),
+        make_verdict("real", ("TimGM6mb",), hits=4),
+    ]
+    settings = parse_settings(["layers_to_use=relu5_4+output"])
+    run = {"command": "python script.py", "date": "2026-11-27", "device": "cpu"}
+    cards.write_into_card(dreamer, {"settings": settings, **run}, verdicts)
+    text = (tmp_path / "gm" / "README.md").read_text()
+    assert "| sound | noise | ear | 4 | 75 % (25 to 100) | 50 % | 1.00 |" in text
+    assert "first: ear 100 % of those of TimGM6mb." in text and text.count("| sound |") == 1
+    assert "--smoothing_coefficient=1.0 --layers_to_use=relu5_4,output" in text
+    assert Image.open(tmp_path / "gm" / "heard.png").width > 900
+    assert load_model(checkpoint=tmp_path / "gm").card == dreamer.model.card
 
 
 def test_settings_are_options_of_dreamsound():
@@ -155,6 +189,7 @@ def run_quickly(folder, dreamer, judge):
         *(sys.executable, "scripts/heard_by_others.py", "--quick", f"--output={folder}"),
         *(f"--model={dreamer}", f"--judges={judge}", "--noise=1", "--soundfonts="),
         *("--classes=class_1,class_3,class_4", "--batch_size=2"),
+        *("--examples=chord,class_3", f"--page={folder}/page.md"),
     ]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "scripts")])
     return subprocess.run(
@@ -192,6 +227,13 @@ def test_dreams_are_judged_and_are_not_dreamed_again(tmp_path):
     assert control["estimates"]["top1"]["mean"] == pytest.approx(control["chance"]["top1"])
     sounds = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("class_*.wav")}
     assert len(sounds) == 9
+    page = (tmp_path / "out" / "page.md").read_text()
+    (wav,) = (path for path in sounds if path.name == "class_3.wav" and "chord" in str(path))
+    for name, written in {"chord": None, "chord_tiny_sound_class_3": wav}.items():
+        assert f"[listen](page_sounds/{name}.ogg): class " in page
+        shown, _ = soundfile.read(tmp_path / "out" / "page_sounds" / f"{name}.ogg")
+        if written:
+            assert np.corrcoef(shown, soundfile.read(written)[0])[0, 1] > 0.98
     again = run_quickly(tmp_path / "out", dreamer, judge)
     assert again.returncode == 0 and "s a dream" not in again.stderr
     assert {path: path.stat().st_mtime_ns for path in sounds} == sounds

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dreamsound_jax.networks.loading import Model, load_model
+from dreamsound_jax.networks.loading import Model, find_checkpoint, load_model
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies.heard.families import FEWEST, find_outputs
 
@@ -18,12 +18,14 @@ class Named(NamedTuple):
 
     Attributes:
       label: What tables call it.
+      folder: Of its card.
       model: The network and its card.
       outputs: {class of the study: the network's outputs that stand for it}.
       digest: Of its weights.
     """
 
     label: str
+    folder: Path
     model: Model
     outputs: dict[str, tuple[int, ...]]
     digest: str
@@ -45,14 +47,15 @@ def load(names: Sequence[str], labels: Sequence[str] = ()) -> list[Named]:
             f"--label must be given once for each --model, {len(names)} times, and is given "
             f"{len(labels)} times"
         )
-    models = [_load(name) for name in names]
+    folders = [find_checkpoint(name) for name in names]
+    models = [load_model(checkpoint=folder) for folder in folders]
     called = list(labels) or [model.card.name for model in models]
     twice = [label for label in called if called.count(label) > 1]
     if twice:
         raise UserError(f"{twice[0]!r} must be the name of one network only: give each a --label")
     return [
-        Named(label, model, find_outputs(model.card), _digest(model))
-        for label, model in zip(called, models)
+        Named(label, folder, model, find_outputs(model.card), _digest(model))
+        for label, folder, model in zip(called, folders, models)
     ]
 
 
@@ -89,11 +92,6 @@ def check_judges(dreamers: Sequence[Named], judges: Sequence[Named]) -> None:
                     f"the judge {judge.label} must know at least {FEWEST} of the classes of "
                     f"{dreamer.label}, and knows {len(shared)}"
                 )
-
-
-def _load(name):
-    is_folder = (Path(name) / "card.json").is_file()
-    return load_model(checkpoint=name) if is_folder else load_model(name)
 
 
 def _digest(model):

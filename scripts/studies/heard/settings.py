@@ -35,6 +35,15 @@ def parse_settings(words: Sequence[str], *, quick: bool = False) -> dict[str, An
     return {**defaults, **(QUICK if quick else {}), **asked}
 
 
+def format_flags(settings: Mapping[str, Any]) -> str:
+    """Formats settings as flags of `dreamsound`."""
+    return " ".join(f"--{name}={_format_value(value)}" for name, value in settings.items())
+
+
+def _format_value(value):
+    return ",".join(value) if isinstance(value, (tuple, list)) else str(value)
+
+
 def _parse(words):
     name, is_assignment, word = words.partition("=")
     if not is_assignment:
