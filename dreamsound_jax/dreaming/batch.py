@@ -14,7 +14,7 @@ from dreamsound_jax.domains.sound import sound_domains
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.distance import scale_to_distance
-from dreamsound_jax.dreaming.dream import dream_clips, respond
+from dreamsound_jax.dreaming.dream import dream_clips, prepare_objective, respond
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.networks.network import Network
@@ -86,9 +86,11 @@ def dream_batch(
       UserError: the pyramid is too deep for the clips, or for a layer.
     """
 
+    standardise = model.card.front_end.standardise
+
     def measure(mel_db):
-        spectrograms = model.card.front_end.standardise(mel_db)
-        return measure_clips(model.network, spectrograms, settings, program=program)
+        seen, originals = standardise(mel_db), standardise(input_db)
+        return measure_clips(model.network, seen, originals, settings, program=program)
 
     before = measure(input_db)
     parameters, climb = dream_clips(
@@ -155,18 +157,26 @@ def make_clips(
 @keep_traces
 @functools.partial(jax.jit, static_argnames="program")
 def measure_clips(
-    network: Network, spectrograms: jax.Array, settings: ClipSettings, *, program: Program
+    network: Network,
+    spectrograms: jax.Array,
+    originals: jax.Array,
+    settings: ClipSettings,
+    *,
+    program: Program,
 ) -> Response:
     """Measures the response to standardised spectrograms (clips, mel bands, frames) as they are.
+
+    `originals` are those of the inputs, on which an objective may depend.
 
     The objective of a step is that of a pass at its own resolution, shifted in time; this one can
     be compared from the input to the dream.
     """
 
-    def measure(network, spectrogram, settings):
-        return respond(network, spectrogram, settings, program=program)
+    def measure(network, spectrogram, original, settings):
+        prepared = prepare_objective(network, original, settings, program=program)
+        return respond(network, spectrogram, prepared, program=program)
 
-    objective = over_clips(measure, shared=1)(network, spectrograms, settings)
+    objective = over_clips(measure, shared=1)(network, spectrograms, originals, settings)
     return Response(objective, classify(network, spectrograms))
 
 

@@ -14,6 +14,7 @@ from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
+from dreamsound_jax.objectives.preparing import Level, prepare_all
 from dreamsound_jax.objectives.terms import evaluate
 from dreamsound_jax.spectral.interpolate import repeat_time, resize_nearest, roll_time
 from dreamsound_jax.system.devices import over_clips
@@ -108,6 +109,8 @@ def dream_level(
     shapes = program.level_shapes(clip.spectrogram.shape, network.architecture)
     roll = settings.rolls[level]
     network = prepare_network(network, shapes[level], program)
+    original = resize_nearest(clip.spectrogram, shapes[level])
+    settings = prepare_objective(network, original, settings, program=program, roll=roll)
     parameters, state = reached or (clip.initial(), ())
     steps, turn = _apply_habituation(settings, shapes[level])
     end, climb = ascend(
@@ -146,12 +149,36 @@ def prepare_network(network: Network, shape: tuple[int, int], program: Program) 
     return network.prepare((shape[0], frames), program.layers)
 
 
+def prepare_objective(
+    network: Network,
+    original: jax.Array,
+    settings: ClipSettings,
+    *,
+    program: Program,
+    roll: jax.Array | int = 0,
+) -> ClipSettings:
+    """Returns settings whose objective knows the input, and what the network hears of guides.
+
+    Args:
+      network: what responds.
+      original: the standardised input, (mel bands, frames), at the level that is dreamed.
+      settings: of the clip.
+      program: static.
+      roll: how far the clip is rolled in time, in frames.
+    """
+    frames = network.architecture.count_heard_frames(original.shape[1], program.layers)
+    level = Level(network, original, roll, frames)
+    data = prepare_all(program.measures, settings.objective.data, level)
+    return settings._replace(objective=settings.objective._replace(data=data))
+
+
 def respond(
     network: Network, spectrogram: jax.Array, settings: ClipSettings, *, program: Program
 ) -> jax.Array:
     """Returns the objective of one standardised spectrogram (mel bands, frames): a scalar.
 
-    A spectrogram too short for a layer is heard as if it were repeated.
+    Where the objective has guides or depends on the input, the settings must have been prepared
+    for this shape. A spectrogram too short for a layer is heard as if it were repeated.
     """
     frames = network.architecture.count_heard_frames(spectrogram.shape[1], program.layers)
     heard = repeat_time(spectrogram, frames=frames)

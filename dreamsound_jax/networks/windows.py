@@ -11,7 +11,8 @@ that contains all that it depends on:
 
 Nothing is approximated: windows begin on the grid of the poolings, and the first and the last end
 where the spectrogram does. Only one window's activations are in memory at a time; for the gradient
-they are computed again.
+they are computed again. Where a measure is no sum over windows, the activations that it reads, and
+no others, are joined and kept for the whole clip.
 """
 
 import functools
@@ -26,6 +27,9 @@ from dreamsound_jax.networks.network import Layer, Network
 
 # A window owns so many frames: 37 seconds of the reference's front end.
 OWNED_FRAMES = 4096
+
+# The name by which measures read the spectrogram itself, beside the activations of layers.
+SPECTROGRAM = "spectrogram"
 
 
 class Part(NamedTuple):
@@ -45,7 +49,7 @@ class Measure(Protocol):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers whose activations it reads."""
+        """The layers whose activations it reads; none if it reads the spectrogram alone."""
         ...
 
     @property
@@ -56,7 +60,10 @@ class Measure(Protocol):
     def __call__(
         self, activations: Mapping[str, jax.Array], data: Any, part: Part | None = None
     ) -> jax.Array:
-        """Measures {layer: (rows, columns, channels) or (features,)} of a clip, or of a part."""
+        """Measures {layer: (rows, columns, channels) or (features,)} of a clip, or of a part.
+
+        `SPECTROGRAM` stands for the standardised spectrogram itself, (mel bands, frames).
+        """
         ...
 
 
@@ -94,18 +101,17 @@ def measure_response(
     Returns:
       The value of each measure.
     """
-    windowed = all(
-        measure.sums_over_windows or _is_global(network, measure) for measure in measures
-    )
-    if spectrogram.shape[1] <= 2 * owned or not windowed:
-        activations = network.activations(spectrogram, _layers_of(measures))
-        return [measure(activations, each) for measure, each in zip(measures, data)]
-    return _measure_windows(network, spectrogram, measures, data, owned)
+    layers = _layers_of(measures)
+    if spectrogram.shape[1] > 2 * owned and layers:
+        return _measure_windows(network, spectrogram, measures, data, owned)
+    activations = network.activations(spectrogram, layers) if layers else {}
+    activations = {**activations, SPECTROGRAM: spectrogram}
+    return [measure(activations, each) for measure, each in zip(measures, data)]
 
 
-def _is_global(network, measure):
-    """Whether all layers of a measure depend on the whole clip."""
-    return all(network.architecture.layer(name).reach is None for name in measure.layers)
+def _is_in_head(network, name):
+    """Whether a layer depends on the whole clip."""
+    return network.architecture.layer(name).reach is None
 
 
 def _layers_of(measures):
@@ -127,36 +133,49 @@ def cut_windows(frames: int, layer: Layer, *, owned: int) -> Cut:
 
 
 def _measure_windows(network, spectrogram, measures, data, owned):
+    """Adds up the parts of measures that are sums, and joins what the others read."""
     architecture, frames = network.architecture, spectrogram.shape[1]
-    head = [number for number, each in enumerate(measures) if _is_global(network, each)]
-    local = [number for number in range(len(measures)) if number not in head]
-    last = architecture.last_local
-    layers = _layers_of(measures[n] for n in local) + ((last.name,) if head else ())
+    summed = [number for number, each in enumerate(measures) if _is_sum(network, each)]
+    others = [number for number in range(len(measures)) if number not in summed]
+    read = _layers_of(measures[number] for number in others)
+    head = tuple(name for name in read if _is_in_head(network, name))
+    last = architecture.last_local.name
+    joined = tuple(name for name in read if name not in head)
+    joined += (last,) if head and last not in joined else ()
+    layers = tuple(dict.fromkeys(_layers_of(measures[number] for number in summed) + joined))
     cut = cut_windows(frames, architecture.deepest(layers), owned=owned)
 
     def measure_window(window, start, first, end):
         activations = network.activations(window, layers)
         values = []
-        for number in local:
+        for number in summed:
             (layer,) = measures[number].layers
             seen = architecture.layer(layer)
             columns = start + seen.stride[1] * jnp.arange(activations[layer].shape[1])
             part = Part((first <= columns) & (columns < end), seen.columns(frames))
             values.append(measures[number](activations, data[number], part))
-        return values, activations[last.name] if head else None
+        return values, {name: activations[name] for name in joined}
 
     # The gradient keeps none of a window's activations. In a loop, nothing needs to prevent CSE.
     measure_window = jax.checkpoint(measure_window, prevent_cse=False)
     ends = [*cut.firsts[1:], frames]
     windows = (_windows(spectrogram, cut), *map(jnp.asarray, (cut.starts, cut.firsts, ends)))
     values, maps = jax.lax.map(lambda window: measure_window(*window), windows)
-    found = {number: value.sum() for number, value in zip(local, values)}
+    found = {number: value.sum() for number, value in zip(summed, values)}
+    whole = {name: _join(maps[name], cut, frames, architecture.layer(name)) for name in joined} | {
+        SPECTROGRAM: spectrogram
+    }
     if head:
-        joined = _join(maps, cut, frames, last)
-        layers = _layers_of(measures[n] for n in head)
-        activations = network.activations_after(last.name, joined, layers)
-        found |= {number: measures[number](activations, data[number]) for number in head}
+        whole |= network.activations_after(last, whole[last], head)
+    found |= {number: measures[number](whole, data[number]) for number in others}
     return [found[number] for number in range(len(measures))]
+
+
+def _is_sum(network, measure):
+    """Whether a clip's measure is the sum of those of its windows."""
+    return measure.sums_over_windows and not any(
+        _is_in_head(network, name) for name in measure.layers
+    )
 
 
 def _windows(spectrogram, cut):

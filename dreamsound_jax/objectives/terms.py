@@ -2,7 +2,8 @@
 
     layer("relu3_4") + 0.5 * probability("organ") - 0.1 * custom(my_function, ["relu1_1"])
 
-To add a kind of term: write its measure in `measures.py`, and its term and its function here.
+The terms of DeepDream are here. To add a kind of term, write a module beside this one with its
+measure, its term and its function, such as `units.py`.
 """
 
 import functools
@@ -16,6 +17,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.networks.network import Layer
 from dreamsound_jax.networks.windows import Measure
 from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare, name_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -28,8 +30,11 @@ class Term(Protocol):
         """Returns what it measures of a network: static. UserError if the network has no such."""
         ...
 
-    def data(self, card: Card) -> Any:
-        """Returns the data of the measure, a pytree of NumPy arrays."""
+    def data(self, card: Card, frames: int | None = None) -> Any:
+        """Returns the data of the measure for a clip of so many frames, a pytree of NumPy arrays.
+
+        Where the data depend on them, `None` stands for those of a second of sound.
+        """
         ...
 
     def label(self, card: Card) -> str:
@@ -37,24 +42,28 @@ class Term(Protocol):
         ...
 
 
+def find_layer(card: Card, name: str) -> Layer:
+    """Returns the layer of a card's network; UserError if there is no such layer."""
+    return card.architecture.layer(nearest_or_fail("layer", name, card.architecture.layers))
+
+
 @dataclass(frozen=True)
-class LayerTerm:
+class LayerTerm(Term):
     """The mean squared activation of a layer."""
 
     layer: str
 
     def measure(self, card: Card) -> Measure:
         """Returns the measure; UserError if there is no such layer, or it gives the logits."""
-        architecture = card.architecture
-        name = nearest_or_fail("layer", self.layer, architecture.layers)
-        if name == architecture.class_layer:
+        name = find_layer(card, self.layer).name
+        if name == card.architecture.class_layer:
             raise UserError(
                 f"layer {name} gives the logits of all classes, and their mean square stands for "
                 "no class: use probability(CLASS) to raise the probability of a class"
             )
         return MeanSquare(name)
 
-    def data(self, card: Card) -> Any:
+    def data(self, card: Card, frames: int | None = None) -> Any:
         """Returns ()."""
         return ()
 
@@ -64,7 +73,7 @@ class LayerTerm:
 
 
 @dataclass(frozen=True)
-class ProbabilityTerm:
+class ProbabilityTerm(Term):
     """The log probability of a class, by its name or index."""
 
     target: str | int
@@ -74,7 +83,7 @@ class ProbabilityTerm:
         architecture = card.architecture
         return LogProbability(architecture.class_layer, architecture.multi_label)
 
-    def data(self, card: Card) -> Any:
+    def data(self, card: Card, frames: int | None = None) -> Any:
         """Returns the index of the class; UserError if there is no such class."""
         return np.int32(card.class_index(self.target))
 
@@ -85,7 +94,7 @@ class ProbabilityTerm:
 
 
 @dataclass(frozen=True)
-class FunctionTerm:
+class FunctionTerm(Term):
     """A function of activations; see `custom`."""
 
     function: Callable[[Mapping[str, jax.Array]], Any]
@@ -100,7 +109,7 @@ class FunctionTerm:
             self.function, tuple(nearest_or_fail("layer", name, known) for name in self.layers)
         )
 
-    def data(self, card: Card) -> Any:
+    def data(self, card: Card, frames: int | None = None) -> Any:
         """Returns ()."""
         return ()
 
@@ -201,7 +210,8 @@ def custom(
         (features,). A function that returns anything else raises UserError when it dreams.
       layers: the names of the layers whose activations it is given.
 
-    A long clip is then heard as a whole, not window by window, which takes more memory.
+    The activations that it reads are kept for the whole of a long clip, which takes more memory
+    than `layer` needs.
 
     Example:
       >>> objective = custom(lambda found: found["relu3_4"][..., 17].mean(), ["relu3_4"])
@@ -222,23 +232,61 @@ class ObjectiveData(NamedTuple):
 
 
 def compile_objective(
-    objective: Objective, card: Card, *, dtype: DTypeLike = np.float32
+    objective: Objective,
+    card: Card,
+    *,
+    dtype: DTypeLike = np.float32,
+    frames: int | None = None,
 ) -> tuple[tuple[Measure, ...], ObjectiveData]:
     """Splits an objective into its measures, which are static, and its data.
 
-    Measures are sorted from shallow to deep layers, so that objectives that differ in the order of
+    Args:
+      objective: the objective.
+      card: of the network.
+      dtype: of the numbers among the data.
+      frames: of the clip.
+
+    Raises:
+      UserError: as `list_measures`; or the data of a term are not possible, such as a class or a
+        channel that the network does not have, or a guide that cannot be read.
+    """
+    terms = _sort_terms(objective, card)
+    data = tuple(term.data(card, frames) for _, term in terms)
+    weights = np.array([weight for weight, _ in terms], dtype)
+    as_dtype = jax.tree.map(lambda leaf: _cast(leaf, dtype), data)
+    return tuple(term.measure(card) for _, term in terms), ObjectiveData(weights, as_dtype)
+
+
+def list_measures(objective: Objective, card: Card) -> tuple[Measure, ...]:
+    """Returns the measures of an objective.
+
+    They are sorted from shallow to deep layers, so that objectives that differ in the order of
     their terms share a program.
 
     Raises:
-      UserError: the network has no such layer or class, or there are no terms.
+      UserError: the network has no such layer or class, or there are no terms, or none of them
+        depends on the network.
     """
+    return tuple(term.measure(card) for _, term in _sort_terms(objective, card))
+
+
+def _sort_terms(objective, card):
+    """Returns (weight, term) of an objective in the order of their measures."""
     if not objective.terms:
         raise UserError("the objective has no terms")
     order = card.architecture.layers
-    compiled = [(term.measure(card), weight, term.data(card)) for weight, term in objective.terms]
-    compiled.sort(key=lambda each: max(order.index(name) for name in each[0].layers))
-    measures, weights, data = zip(*compiled)
-    return measures, ObjectiveData(np.asarray(weights, dtype), data)
+    reads = [term.measure(card).layers for _, term in objective.terms]
+    if not any(reads):
+        raise UserError(
+            "the objective must have a term that depends on the network, such as layer(relu3_4)"
+        )
+    deepest = [max(map(order.index, names), default=-1) for names in reads]
+    return [objective.terms[place] for place in np.argsort(deepest, kind="stable")]
+
+
+def _cast(leaf, dtype):
+    is_float = np.issubdtype(np.asarray(leaf).dtype, np.floating)
+    return np.asarray(leaf, dtype) if is_float else leaf
 
 
 def evaluate(measured: Sequence[jax.Array], data: ObjectiveData) -> jax.Array:

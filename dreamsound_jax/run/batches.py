@@ -65,7 +65,12 @@ def place_objectives(sources: list[Source], number: int) -> ObjectiveData:
 
 
 def _stack_objectives(sources, number=0):
-    return _stack([source.plan.objective_data(source.target, number) for source in sources])
+    return _stack(
+        [
+            source.plan.objective_data(source.target, number, frames=source.frames)
+            for source in sources
+        ]
+    )
 
 
 def _stack(each: list[Any]) -> Any:

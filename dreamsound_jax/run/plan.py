@@ -19,6 +19,7 @@ from dreamsound_jax.objectives.terms import (
     ObjectiveData,
     ProbabilityTerm,
     compile_objective,
+    list_measures,
 )
 
 ITERATE = "iterate"
@@ -144,9 +145,8 @@ class ClipPlan:
 
     def program(self, number: int = 0) -> Program:
         """Returns what the compiled dream of a round depends on."""
-        measures, _ = compile_objective(self.objective(0, number), self.card)
         return Program(
-            measures=measures,
+            measures=list_measures(self.objective(0, number), self.card),
             pyramid_size=self.pyramid_size,
             pyramid_ratio=self.pyramid_ratio,
             replace_detail=self.replace_detail,
@@ -162,9 +162,13 @@ class ClipPlan:
         first_rounds = {self._computed_layers(number): number for number in reversed(rounds)}
         return [self.program(number) for number in sorted(first_rounds.values())]
 
-    def objective_data(self, target: int | None, number: int = 0) -> ObjectiveData:
-        """Returns the weights and the data of a round's objective."""
-        _, data = compile_objective(self.objective(target, number), self.card, dtype=self.dtype)
+    def objective_data(
+        self, target: int | None, number: int = 0, *, frames: int | None = None
+    ) -> ObjectiveData:
+        """Returns the weights and the data of a round's objective, for a clip of so many frames."""
+        _, data = compile_objective(
+            self.objective(target, number), self.card, dtype=self.dtype, frames=frames
+        )
         return data
 
     @property

@@ -55,6 +55,11 @@ class Source(NamedTuple):
         return self.recording.sample_rate if keeps else self.plan.card.front_end.sample_rate
 
     @property
+    def frames(self) -> int:
+        """The number of frames of its spectrogram."""
+        return self.plan.card.front_end.frame_count(self.sound.size)
+
+    @property
     def target_name(self) -> str | None:
         """The class to dream of; None if no class is dreamed of."""
         return None if self.target is None else self.plan.card.classes[self.target]
@@ -201,7 +206,7 @@ def draw_targets(jobs: list[Job]) -> dict[str, str]:
 def _check_length(source):
     """Raises UserError if the pyramid of a round is too deep for the clip."""
     front_end, architecture = source.plan.card.front_end, source.plan.card.architecture
-    shape = (front_end.n_mels, front_end.frame_count(source.sound.size))
+    shape = (front_end.n_mels, source.frames)
     try:
         for program in source.plan.programs():
             program.level_shapes(shape, architecture)

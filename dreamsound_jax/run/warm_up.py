@@ -92,7 +92,9 @@ def _compile_dreams(model, sources):
     clips, mel_db, settings = _shapes(sources)
     if plan.ouroboros is None:
         program = plan.program()
-        measure_clips.compile_ahead(model.network, clips.spectrogram, settings, program=program)
+        measure_clips.compile_ahead(
+            model.network, clips.spectrogram, clips.spectrogram, settings, program=program
+        )
         _compile_levels(model.network, clips, settings, plan.program())
         if any(source.plan.distance_db is not None for source in sources):
             wanted_db = jax.ShapeDtypeStruct((len(sources),), clips.spectrogram.dtype)

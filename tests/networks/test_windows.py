@@ -55,6 +55,7 @@ def spread(activations):
 
 LOCAL = mean_squares("fine", "coarse")
 HEAD = (Logits("head"), LogProbability("head"), Function(spread, ("head",)))
+JOINED = (Function(spread, ("fine",)), Function(spread, ("coarse", "fine", "head")))
 
 
 @functools.partial(jax.jit, static_argnames=("measures", "owned"))
@@ -96,8 +97,8 @@ def assert_same_in_windows(network, frames, measures):
 @pytest.mark.parametrize("frames", [129, 1023])
 @pytest.mark.parametrize(
     "measures",
-    [LOCAL[:1], LOCAL[1:], HEAD, LOCAL + HEAD],
-    ids=["fine", "coarse", "head", "all"],
+    [LOCAL[:1], LOCAL[1:], HEAD, JOINED, LOCAL + HEAD + JOINED],
+    ids=["fine", "coarse", "head", "joined", "all"],
 )
 def test_measures_in_windows_are_those_of_the_whole(frames, measures):
     assert_same_in_windows(SMALL, frames, measures)
@@ -106,7 +107,7 @@ def test_measures_in_windows_are_those_of_the_whole(frames, measures):
 @pytest.mark.usefixtures("x64")
 def test_measures_of_vgg19_in_windows_are_those_of_the_whole():
     measures = mean_squares("conv1_1", "relu2_2", "mp2", "relu5_4", "mp5", "avgpool", "linear1")
-    measures += (LogProbability("output"), Function(spread, ("linear2", "output")))
+    measures += (LogProbability("output"), Function(spread, ("relu3_1", "linear2", "output")))
     assert_same_in_windows(tiny_network(dtype="float64"), 705, measures)
 
 
@@ -133,9 +134,16 @@ def test_only_a_long_clip_is_measured_in_windows():
     assert are_windows_used(LOCAL + HEAD, 2 * OWNED + 1)
 
 
-def test_a_function_of_local_activations_is_measured_on_the_whole():
-    assert not are_windows_used((*LOCAL, Function(spread, ("fine",))), 1000)
-    assert not are_windows_used((Function(spread, ("coarse", "head")),), 1000)
+def test_a_measure_of_the_spectrogram_alone_needs_no_network():
+    class Mean:
+        layers, sums_over_windows = (), False
+
+        def __call__(self, activations, data, part=None):
+            return activations[windows.SPECTROGRAM].mean() * data
+
+    image = spectrogram(1000)
+    (value,) = windows.measure_response(None, image, (Mean(),), (2.0,), owned=OWNED)
+    assert value == pytest.approx(2 * float(image.mean()))
 
 
 @pytest.mark.parametrize("name", ["conv1_1", "mp2", "relu5_4", "mp5"])
