@@ -26,7 +26,7 @@ from dreamsound_jax.weights.torch_weights import convert_state_dict
 from tests.helpers import tiny
 from tests.helpers.domains import mel_clips
 from tests.helpers.tiny import CARD
-from tests.helpers.torch_files import vgg19_arrays
+from tests.helpers.torch_pair import make_pair
 
 GOLDEN = Path(os.environ.get("DREAMSOUND_GOLDEN", "."))
 DREAMS = [
@@ -211,13 +211,7 @@ def test_the_first_step_meets_the_reference_in_float32(name):
 @pytest.fixture(scope="module")
 def pair():
     """A tiny network, here and in PyTorch."""
-    torch = pytest.importorskip("torch", reason="the oracle needs PyTorch")
-    shapes = loading.weight_shapes(CARD)
-    weights = vgg19_arrays(shapes, dtype=np.float64)
-    converted = dict(convert_state_dict(weights, shapes, dtype=np.float64))
-    with jax.enable_x64(True):
-        network = loading.build_network(CARD, converted, dtype=jnp.float64)
-    return network, {name: torch.tensor(array) for name, array in weights.items()}
+    return make_pair()
 
 
 @pytest.mark.usefixtures("x64")
