@@ -8,7 +8,6 @@ dream = ds.dream(sound, rate, model, objective=ds.layer("relu3_4"), lr=0.04, see
 dream.save("dream.wav")
 """
 
-import dataclasses
 from typing import Any, overload
 
 import jax
@@ -22,6 +21,7 @@ from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.loading import Model, load_model
+from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
@@ -107,7 +107,7 @@ def dream(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> Dream: ...
 
@@ -118,7 +118,7 @@ def dream(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> list[Dream]: ...
 
@@ -128,7 +128,7 @@ def dream(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> Dream | list[Dream]:
     """Dreams on a sound, or on several of one length in one compiled program.
@@ -138,8 +138,8 @@ def dream(
         tuple of such arrays or as one array (clips, channels, samples).
       sample_rate: of the sound, in Hz.
       model: the network and its card; by default that of the preset, or `load_model("gm")`.
-      objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`; by default
-        that of the option `layers_to_use`.
+      objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`, or the same
+        as text, as the flag `--objective` takes it; by default that of the option `layers_to_use`.
       **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
         `strength`, `preset`, `num_iterations`, `domain`, `optimizer` and `seed` (0 by default).
 
@@ -211,7 +211,7 @@ def ouroboros(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> Ouroboros: ...
 
@@ -222,7 +222,7 @@ def ouroboros(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> list[Ouroboros]: ...
 
@@ -232,7 +232,7 @@ def ouroboros(
     sample_rate: int,
     model: Model | None = None,
     *,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     **options: Any,
 ) -> Ouroboros | list[Ouroboros]:
     """Dreams on a sound, and feeds the dream back into itself, round after round.
@@ -316,6 +316,8 @@ def _prepare(sound, sample_rate, model, objective, options):
         model = load_model(make_options(options).model)
     if not isinstance(model, Model):
         raise UserError(f"the model must be what load_model returns, and is {model!r}")
+    if isinstance(objective, str):
+        objective = parse_objective(objective)
     if not isinstance(objective, Objective | None):
         raise UserError(
             f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
@@ -363,8 +365,7 @@ def _check_names(options, known):
 
 
 def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
-    plan = resolve(make_options({"seed": 0, **options}), model.card).clips[0]
-    return plan if objective is None else dataclasses.replace(plan, given_objective=objective)
+    return resolve(make_options({"seed": 0, **options}), model.card, objective=objective).clips[0]
 
 
 def _sources(clips: list[np.ndarray], sample_rate: int, plan: ClipPlan) -> list[Source]:

@@ -12,6 +12,7 @@ from absl import flags
 from dreamsound_jax.cli.parsing import value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.presets import make_options
+from dreamsound_jax.run.ranges import split_objectives
 from dreamsound_jax.system.errors import nearest_or_fail
 
 DEFINE = {
@@ -92,7 +93,8 @@ def _parse_sweep(words: str) -> tuple[str, tuple]:
     """Returns the flag and its values of the words of one --sweep, such as "lr=0.01,0.02"."""
     name, _, values = words.partition("=")
     nearest_or_fail("flag to --sweep", name, SWEEPABLE)
-    return name, tuple(_parse_value(name, word) for word in values.split(",") if word)
+    split = split_objectives(values) if name == "objective" else values.split(",")
+    return name, tuple(_parse_value(name, word) for word in split if word)
 
 
 def _parse_value(name: str, word: str) -> Any:

@@ -135,7 +135,10 @@ class GuideSound:
 
 @functools.lru_cache(maxsize=32)
 def _read_guide(path: str) -> GuideSound:
-    return GuideSound(path, read_recording(path))
+    try:
+        return GuideSound(path, read_recording(path))
+    except UserError as error:
+        raise UserError(f"the guide cannot be read: {error}") from None
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,9 +10,10 @@ from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
     check_hyperparameters,
 )
+from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
-from dreamsound_jax.run.presets import apply_changes
+from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -38,11 +39,25 @@ def _check_one(options):
             f"--target_class={options.target_class} and --target_class_index="
             f"{options.target_class_index} both name a class: give only one of them"
         )
+    _check_objective(options)
     parse_loudness(options.loudness)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)
     if options.create_ouroboros:
         _check_ouroboros(options)
+
+
+def _check_objective(options):
+    if options.objective is None:
+        return
+    for name in AIMS:
+        value = getattr(options, name)
+        if value != FIELDS[name].default:
+            raise UserError(
+                f"--objective and --{name} must not both be given: write layers and classes as "
+                "terms of the objective, such as layer(relu3_4) or probability(organ)"
+            )
+    parse_objective(options.objective)
 
 
 def _check_values(options):

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from dreamsound_jax.run.ranges import expand_ranges
+
 Role = Literal["run", "program", "data"]
 """What an option decides: the whole run; the compiled program of a clip; or only its data."""
 
@@ -190,6 +192,16 @@ class Options:
         "does.",
         role="data",
         choices=("towards", "away"),
+    )
+
+    objective: str | None = option(
+        None,
+        "What is raised, as a sum of terms, such as 'channel(relu3_4, 17) + 0.5*guide(relu4_4, "
+        "birds.wav) - 0.1*total_variation()', in place of --layers_to_use and --target_class. "
+        "Terms: layer, channel, neuron, direction, probability, logit, margin, guide, features, "
+        "total_variation, stay_near, keep_spectrum; docs/objectives.md explains them. With a "
+        "range, as in channel(relu3_4, 0:64), there is one clip for each number.",
+        role="program",
     )
 
     # How to dream.
@@ -410,6 +422,19 @@ class Options:
         if isinstance(self.sweep, Mapping):
             swept = {name: _swept_values(name, values) for name, values in self.sweep.items()}
             object.__setattr__(self, "sweep", swept)
+            self._sweep_ranges()
+
+    def _sweep_ranges(self):
+        """Sweeps over the objectives that ranges in an objective stand for."""
+        swept = self.sweep.get("objective", ())
+        asked = [self.objective] if self.objective and not swept else list(swept)
+        if not all(isinstance(text, str) for text in asked):
+            return
+        found = tuple(each for text in asked for each in expand_ranges(text))
+        if list(found) == asked:
+            return
+        object.__setattr__(self, "objective", None)
+        object.__setattr__(self, "sweep", {**self.sweep, "objective": found})
 
 
 def _as_tuple(value: Any) -> Any:

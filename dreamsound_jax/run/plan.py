@@ -49,7 +49,8 @@ class ClipPlan:
       card: of the model.
       changes: {option: value} in which the clip differs from the run.
       domain: "sound" or "mel".
-      layers: the names of the layers to excite; of an ouroboros that iterates over layers, all.
+      layers: the names of the layers to excite; of an ouroboros that iterates over layers, all; of
+        a given objective, those that it reads.
       iterates: whether each round of the ouroboros dreams by another layer.
       target: index of the class to dream of; None if it is drawn, or no class is dreamed of.
       class_weight: 1 towards the class, -1 away from it.
@@ -101,13 +102,12 @@ class ClipPlan:
     @property
     def dreams_of_class(self) -> bool:
         """Whether a class is part of the objective, in some round at least."""
-        return self.card.architecture.class_layer in self.layers
+        of_layers = self.given_objective is None
+        return of_layers and self.card.architecture.class_layer in self.layers
 
     @property
     def asked_layers(self) -> tuple[str, ...]:
         """The layers as they were asked for."""
-        if self.given_objective is not None:
-            return self.program().layers
         return (ITERATE,) if self.iterates else self.layers
 
     def layers_of_round(self, number: int = 0) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
 
 # The flag files with these names repeat the examples of the original DreamSound.
+AIMS = ("layers_to_use", "target_class", "target_class_index", "class_objective")
+"""The options in whose place an objective says what is raised."""
+
 _ORIGINALS = ("clip_", "ouroboros_")
 
 
@@ -97,7 +100,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
     swept = asked.sweep.get("preset", ()) if isinstance(asked.sweep, Mapping) else ()
     if not swept:
         of_preset = {} if asked.preset is None else find_preset(asked.preset).values
-        return Options(**{**of_preset, **given})
+        return Options(**{**_replace_aim(of_preset, given), **given})
     if asked.preset is not None:
         raise UserError("--preset and --sweep=preset=... must not both be given")
     presets = [find_preset(name) for name in swept]
@@ -110,7 +113,16 @@ def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:
     """Returns options with the changes of one clip of a sweep, over those of a preset in them."""
     preset = changes.get("preset")
     of_preset = {} if preset is None else find_preset(preset).of_clip()
-    return Options(**{**vars(options), **of_preset, **changes})
+    return Options(**{**vars(options), **_replace_aim(of_preset, changes), **changes})
+
+
+def _replace_aim(of_preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a preset without what it raises, if that is given."""
+    swept = given.get("sweep", {})
+    for names in (("objective",), AIMS):
+        if any(given.get(name) is not None or name in swept for name in names):
+            return {n: v for n, v in of_preset.items() if n not in {"objective", *AIMS} - {*names}}
+    return dict(of_preset)
 
 
 def _shared_values(presets: Sequence[Preset]) -> dict[str, Any]:

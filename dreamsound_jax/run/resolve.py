@@ -15,6 +15,8 @@ from dreamsound_jax.dreaming.optimizers import (
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.pyramid import count_levels
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.objectives.terms import Objective, compile_objective
 from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
@@ -23,13 +25,20 @@ from dreamsound_jax.run.strength import apply_strength, distance_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
-def resolve(options: Options, card: Card, *, swept_cards: Mapping[str, Card] | None = None) -> Plan:
+def resolve(
+    options: Options,
+    card: Card,
+    *,
+    swept_cards: Mapping[str, Card] | None = None,
+    objective: Objective | None = None,
+) -> Plan:
     """Checks the options, and returns what a run does.
 
     Args:
       options: with a seed.
       card: of the model.
       swept_cards: {model: its card} of the models that are swept, if any are.
+      objective: in place of the one that the options describe.
 
     Raises:
       UserError: an option is wrong whatever the clips are; the message names it, and what it must
@@ -40,7 +49,7 @@ def resolve(options: Options, card: Card, *, swept_cards: Mapping[str, Card] | N
     for changes in combinations(options.sweep):
         asked = apply_strength(apply_changes(options, changes))
         if swept_cards is None:
-            clips.append(_clip_plan(asked, changes, card))
+            clips.append(_clip_plan(asked, changes, card, objective))
         else:
             clips.append(_swept_clip_plan(asked, changes, swept_cards[asked.model]))
     return Plan(
@@ -69,13 +78,15 @@ def _swept_clip_plan(asked, changes, card):
         raise UserError(f"model {asked.model}: {error}") from None
 
 
-def _clip_plan(asked, changes, card):
+def _clip_plan(asked, changes, card, objective=None):
     if asked.sample_rate not in (None, card.front_end.sample_rate):
         raise UserError(
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
         )
-    layers = _layers(asked, card)
+    if asked.objective is not None:
+        objective = parse_objective(asked.objective)
+    layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
     pyramid_size = asked.pyramid_size or _default_levels(asked, layers, card)
     return ClipPlan(
         model=asked.model,
@@ -105,7 +116,14 @@ def _clip_plan(asked, changes, card):
         strength=asked.strength,
         dtype=_dtype(asked),
         ouroboros=_ouroboros(asked, pyramid_size) if asked.create_ouroboros else None,
+        given_objective=objective,
     )
+
+
+def _layers_of(objective, card):
+    """Returns the layers that an objective reads, after a check of all that it needs."""
+    measures, _ = compile_objective(objective, card)
+    return tuple(dict.fromkeys(name for measure in measures for name in measure.layers))
 
 
 def _default_levels(asked, layers, card):

@@ -1,0 +1,239 @@
+"""Reads an objective that is written as text, such as on the command line.
+
+    channel(relu3_4, 17) + 0.5*guide(relu4_4, birds.wav, power=2) - 0.1*total_variation()
+
+A sum of terms, each with a factor or none; sums in parentheses may have a factor, too. An argument
+is a number, or a word that needs no quotes unless it holds a comma, a parenthesis or a quote.
+Nothing is evaluated: only the terms in `TERMS` can be named.
+"""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from dreamsound_jax.objectives.classes import logit, margin
+from dreamsound_jax.objectives.guides import features, guide
+from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
+from dreamsound_jax.objectives.terms import Objective, layer, probability
+from dreamsound_jax.objectives.units import channel, direction, neuron
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+TERMS: dict[str, Callable[..., Objective]] = {
+    term.__name__: term
+    for term in (
+        layer,
+        channel,
+        neuron,
+        direction,
+        probability,
+        logit,
+        margin,
+        guide,
+        features,
+        total_variation,
+        stay_near,
+        keep_spectrum,
+    )
+}
+"""{name: the function that makes the term}; its parameters are the arguments in the text."""
+
+# Parameters that a text cannot give: a guide is a file there.
+_NOT_IN_TEXT = ("sample_rate",)
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
+    |(?P<name>[A-Za-z_]\w*)
+    |(?P<sign>[-+*()]))""",
+    re.VERBOSE,
+)
+_ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,()"']*)""")
+_KEYWORD = re.compile(r"\s*([a-z_]+)\s*=")
+
+
+def parse_objective(text: str) -> Objective:
+    """Reads an objective.
+
+    Args:
+      text: such as "channel(relu3_4, 17) - 0.1*total_variation()".
+
+    Raises:
+      UserError: the text cannot be read; the message shows where.
+
+    Example:
+      >>> [weight for weight, _ in parse_objective("2*(layer(relu3_4) - stay_near(0.5))").terms]
+      [2.0, -1.0]
+    """
+    return _Reader(text).read_all()
+
+
+class _Reader:
+    """Reads a text from left to right."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.place = 0
+
+    def read_all(self) -> Objective:
+        objective = self._read_sum()
+        if self._rest():
+            self._fail("expected + or - here, or the end")
+        return objective
+
+    def _read_sum(self) -> Objective:
+        sign = -1.0 if self._take("-") else 1.0
+        if sign > 0:
+            self._take("+")
+        objective = sign * self._read_product()
+        while True:
+            if self._take("+"):
+                objective = objective + self._read_product()
+            elif self._take("-"):
+                objective = objective - self._read_product()
+            else:
+                return objective
+
+    def _read_product(self) -> Objective:
+        """Reads a term, with numbers before and behind it as factors."""
+        factor, found = 1.0, None
+        while True:
+            number = self._take_number()
+            if number is not None:
+                factor *= number
+            elif found is None:
+                found = self._read_term()
+            else:
+                self._fail("expected a number here, since an objective can only be scaled")
+            if not self._take("*"):
+                break
+        if found is None:
+            self._fail("expected a term here, such as *layer(relu3_4)")
+        return factor * found
+
+    def _read_term(self) -> Objective:
+        if self._take("("):
+            objective = self._read_sum()
+            self._expect(")")
+            return objective
+        start = self.place
+        match = _TOKEN.match(self.text, self.place)
+        if not match or not match["name"]:
+            self._fail("expected a term here, such as layer(relu3_4)")
+        try:
+            name = nearest_or_fail("term of an objective", match["name"], TERMS)
+        except UserError as error:
+            self._fail(str(error))
+        self.place = match.end()
+        self._expect("(")
+        given = self._read_arguments()
+        try:
+            return _call(name, *given)
+        except UserError as error:
+            self.place = start
+            self._fail(str(error))
+
+    def _read_arguments(self) -> tuple[list[str], dict[str, str]]:
+        """Reads what stands in parentheses, as texts."""
+        positional: list[str] = []
+        keywords: dict[str, str] = {}
+        if self._take(")"):
+            return positional, keywords
+        while True:
+            keyword = _KEYWORD.match(self.text, self.place)
+            self.place = keyword.end() if keyword else self.place
+            match = _ARGUMENT.match(self.text, self.place)
+            assert match is not None, "an argument may be empty"
+            value = match[1].strip()
+            if not value:
+                self._fail("expected an argument here")
+            self.place = match.end()
+            value = value.strip("\"'")
+            if keyword:
+                keywords[keyword[1]] = value
+            else:
+                positional.append(value)
+            if self._take(")"):
+                return positional, keywords
+            if self._rest()[:1] != ",":
+                self._fail("expected , or ) here")
+            self.place = len(self.text) - len(self._rest()) + 1
+
+    def _rest(self) -> str:
+        return self.text[self.place :].lstrip()
+
+    def _take(self, sign: str) -> bool:
+        """Steps over a sign, if it is the next one."""
+        if not self._rest().startswith(sign):
+            return False
+        self.place = len(self.text) - len(self._rest()) + len(sign)
+        return True
+
+    def _expect(self, sign: str) -> None:
+        if not self._take(sign):
+            self._fail(f"expected {sign} here")
+
+    def _take_number(self) -> float | None:
+        match = _TOKEN.match(self.text, self.place)
+        if not match or not match["number"]:
+            return None
+        self.place = match.end()
+        return float(match["number"])
+
+    def _fail(self, why: str) -> NoReturn:
+        """Raises UserError, with the text and the place."""
+        place = len(self.text) - len(self._rest())
+        shown = f"{self.text[:place].rstrip()} >>> {self.text[place:]}".strip()
+        raise UserError(f"--objective: {why}: {shown}") from None
+
+
+def _call(name: str, positional: list[str], keywords: dict[str, str]) -> Objective:
+    """Makes a term of its arguments as texts."""
+    parameters = {
+        each.name: each
+        for each in inspect.signature(TERMS[name]).parameters.values()
+        if each.name not in _NOT_IN_TEXT
+    }
+    by_place = [each.name for each in parameters.values() if each.kind is not each.KEYWORD_ONLY]
+    if len(positional) > len(by_place):
+        raise UserError(f"{name} must have at most {len(by_place)} arguments without a name")
+    given = dict(zip(by_place, positional))
+    for keyword, value in keywords.items():
+        nearest_or_fail(f"argument of {name}", keyword, tuple(parameters))
+        if keyword in given:
+            raise UserError(f"{name} has {keyword} twice")
+        given[keyword] = value
+    missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in given]
+    if missing:
+        raise UserError(f"{name} needs the argument{'s' * (len(missing) > 1)} {', '.join(missing)}")
+    kinds = typing.get_type_hints(TERMS[name])
+    return TERMS[name](**{key: _convert(key, kinds[key], word) for key, word in given.items()})
+
+
+def _convert(name: str, kind: Any, word: str) -> Any:
+    """Converts the text of an argument to the type of its parameter."""
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if name == "vector":
+        return _read_vector(word)
+    if int in options and re.fullmatch(r"[+-]?\d+", word):
+        return int(word)
+    if str in options or typing.get_origin(kind) is typing.Literal:
+        return word
+    if float in options:
+        try:
+            return float(word)
+        except ValueError:
+            pass
+    must = "a whole number" if int in options else "a number"
+    raise UserError(f"{name} must be {must}, and is {word!r}")
+
+
+def _read_vector(path: str) -> np.ndarray:
+    """Reads the numbers of a direction from a file of NumPy; nothing in it is unpickled."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise UserError(f"a direction must be a file of NumPy, .npy, and is {path!r}") from None

@@ -1,0 +1,116 @@
+"""Objectives as text: `--objective` on the command line."""
+
+import numpy as np
+import pytest
+
+from dreamsound_jax import objectives
+from dreamsound_jax.objectives.grammar import TERMS, parse_objective
+from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.presets import make_options
+from dreamsound_jax.run.ranges import expand_ranges, split_objectives
+from dreamsound_jax.system.errors import UserError
+from tests.helpers import tiny
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("layer(relu3_4)", objectives.layer("relu3_4")),
+        (" - channel( relu3_4 , 17 ) ", -objectives.channel("relu3_4", 17)),
+        (
+            "2*(channel(relu3_4,1) - stay_near(0.5))*.5 + 1e-1 * total_variation(frequency=0)",
+            objectives.channel("relu3_4", 1)
+            - objectives.stay_near(0.5)
+            + 0.1 * objectives.total_variation(frequency=0),
+        ),
+        (
+            "neuron(relu2_2, 3, frame=9) + logit(organ) - margin(4) + probability('a, (b)')",
+            objectives.neuron("relu2_2", 3, frame=9)
+            + objectives.logit("organ")
+            - objectives.margin(4)
+            + objectives.probability("a, (b)"),
+        ),
+    ],
+)
+def test_a_text_is_the_sum_that_it_says(text, expected):
+    assert parse_objective(text) == expected
+
+
+def test_a_guide_is_a_file_and_a_direction_a_file_of_numpy(tmp_path):
+    np.save(tmp_path / "v.npy", np.arange(3.0))
+    guide = parse_objective('guide(relu2_2, "my dog\'s bark.wav", power=2, match=statistics)')
+    ((_, term),) = guide.terms
+    assert (term.sound.name, term.power, term.match) == ("my dog's bark.wav", 2, "statistics")
+    ((_, term),) = parse_objective(f"direction(relu2_2, {tmp_path}/v.npy)").terms
+    assert term.vector == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "place"),
+    [
+        ("chanel(relu3_4, 1)", "did you mean channel?", ">>> chanel"),
+        ("layer(a) + chan", "did you mean channel?", "layer(a) + >>> chan"),
+        ("channel(relu3_4, x)", "number must be a whole number, and is 'x'", ">>> channel"),
+        ("channel(relu3_4, 1.5)", "number must be a whole number", ">>> channel"),
+        ("stay_near(much)", "weight must be a number, and is 'much'", ">>> stay_near"),
+        ("channel(relu3_4", "expected , or ) here", "relu3_4 >>>"),
+        ("channel(relu3_4,)", "expected an argument here", ", >>> )"),
+        ("layer(a) layer(b)", "expected + or - here, or the end", ") >>> layer(b)"),
+        ("layer(a)*layer(b)", "can only be scaled", "* >>> layer(b)"),
+        ("3", "expected a term here, such as *layer(relu3_4)", "3 >>>"),
+        ("2*", "expected a term here", "2* >>>"),
+        ("", "expected a term here", ">>>"),
+        ("channel(relu3_4)", "channel needs the argument number", ">>> channel"),
+        ("layer(a, b)", "must have at most 1 arguments without a name", ">>> layer"),
+        ("channel(a, 1, number=2)", "channel has number twice", ">>> channel"),
+        ("guide(a, b.wav, powr=2)", "did you mean power?", ">>> guide"),
+        ("guide(a, b.wav, sample_rate=2)", "no argument of guide 'sample_rate'", ">>> guide"),
+        ("guide(a, b.wav, match=x)", "no match 'x'", ">>> guide"),
+        ("direction(a, nowhere.npy)", "must be a file of NumPy", ">>> direction"),
+        ("(layer(a)", "expected ) here", "(layer(a) >>>"),
+        ("__import__('os')", "no term of an objective '__import__'", ">>> __import__"),
+    ],
+)
+def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):
+    with pytest.raises(UserError) as caught:
+        parse_objective(text)
+    message = str(caught.value)
+    assert message.startswith("--objective: ") and "\n" not in message
+    assert why in message and place in message
+
+
+def test_an_array_of_objects_is_not_unpickled(tmp_path):
+    np.save(tmp_path / "v.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="must be a file of NumPy"):
+        parse_objective(f"direction(relu2_2, {tmp_path}/v.npy)")
+
+
+def test_the_help_names_every_term():
+    help = Options.__dataclass_fields__["objective"].metadata["help"]
+    assert set(help.partition("Terms: ")[2].partition(";")[0].split(", ")) == set(TERMS)
+
+
+def test_a_range_is_a_sweep_and_the_last_one_changes_fastest():
+    swept = Options(objective="channel(relu3_4, 2:4) + neuron(a, 0, band=5:7)").sweep["objective"]
+    assert [text[17] + text[-2] for text in swept] == ["25", "26", "35", "36"]
+    assert Options(objective="layer(relu3_4)").sweep == {}
+    assert expand_ranges("guide(a, '1:3')") == ("guide(a, '1:3')",)
+    assert split_objectives("channel(a, 1),layer('b,c)')") == ["channel(a, 1)", "layer('b,c)')"]
+    for wrong in ("channel(a, 4:4)", "neuron(a, 0:1000, band=0:1000)"):
+        with pytest.raises(UserError, match="--objective: the range"):
+            Options(objective=wrong)
+
+
+def test_clips_of_a_range_share_a_program():
+    plan = tiny.plan(objective="channel(relu3_1, 0:4) - 0.1*total_variation()")
+    assert len(plan.clips) == 4
+    assert len({clip.static for clip in plan.clips}) == 1
+    numbers = [int(clip.objective_data(None).data[1]) for clip in plan.clips]
+    assert numbers == [0, 1, 2, 3]
+
+
+def test_an_objective_takes_the_place_of_what_a_preset_raises_and_the_other_way_round():
+    hits = make_options({"preset": "hits", "objective": "channel(relu3_4, 1)"})
+    assert hits.layers_to_use is None and hits.lr == make_options({"preset": "hits"}).lr
+    with pytest.raises(UserError, match="--objective and --target_class must not both be given"):
+        tiny.plan(objective="layer(relu3_1)", target_class="class_1")
