@@ -5,12 +5,14 @@ from dreamsound_jax.objectives.guides import features, guide
 from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
 from dreamsound_jax.objectives.terms import Objective, custom, layer, layers, probability
 from dreamsound_jax.objectives.units import channel, direction, neuron
+from dreamsound_jax.objectives.variety import diversity
 
 __all__ = [
     "Objective",
     "channel",
     "custom",
     "direction",
+    "diversity",
     "features",
     "guide",
     "keep_spectrum",

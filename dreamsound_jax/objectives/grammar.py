@@ -21,6 +21,7 @@ from dreamsound_jax.objectives.guides import features, guide
 from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
 from dreamsound_jax.objectives.terms import Objective, layer, probability
 from dreamsound_jax.objectives.units import channel, direction, neuron
+from dreamsound_jax.objectives.variety import diversity
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 TERMS: dict[str, Callable[..., Objective]] = {
@@ -35,6 +36,7 @@ TERMS: dict[str, Callable[..., Objective]] = {
         margin,
         guide,
         features,
+        diversity,
         total_variation,
         stay_near,
         keep_spectrum,

@@ -199,8 +199,8 @@ class Options:
         "What is raised, as a sum of terms, such as 'channel(relu3_4, 17) + 0.5*guide(relu4_4, "
         "birds.wav) - 0.1*total_variation()', in place of --layers_to_use and --target_class. "
         "Terms: layer, channel, neuron, direction, probability, logit, margin, guide, features, "
-        "total_variation, stay_near, keep_spectrum; docs/objectives.md explains them. With a "
-        "range, as in channel(relu3_4, 0:64), there is one clip for each number.",
+        "diversity, total_variation, stay_near, keep_spectrum; docs/objectives.md explains them. "
+        "With a range, as in channel(relu3_4, 0:64), there is one clip for each number.",
         role="program",
     )
 

@@ -9,6 +9,9 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 CLIPS = PartitionSpec("clips")
 
+# The axis of the clips that one device computes, by which a clip can know the others.
+_OF_DEVICE = "clips_of_device"
+
 
 def count() -> int:
     """Returns the number of devices of this process, which share a batch."""
@@ -40,7 +43,7 @@ def over_clips(function: Callable, *, shared: int = 0, at_once: int | None = Non
         common, each = arguments[:shared], arguments[shared:]
         of_clip = functools.partial(function, *common)
         if at_once is None or jax.default_backend() != "cpu":
-            return jax.vmap(of_clip)(*each)
+            return jax.vmap(of_clip, axis_name=_OF_DEVICE)(*each)
         return jax.lax.map(lambda clip: of_clip(*clip), each, batch_size=at_once)
 
     def of_batch(*arguments):
@@ -55,6 +58,20 @@ def over_clips(function: Callable, *, shared: int = 0, at_once: int | None = Non
         return sharded(*arguments)
 
     return of_batch
+
+
+def gather_clips(values: jax.Array) -> jax.Array:
+    """Returns an array of one clip for all clips of its batch, (clips, ...).
+
+    It may be called in a function of one clip that `over_clips` makes one of a batch; anywhere else
+    the clip is the only one.
+    """
+    for axis in (_OF_DEVICE, "clips"):
+        try:
+            values = jax.lax.all_gather(values, axis, tiled=axis == "clips")
+        except NameError:  # There is no such axis: no batch, or only one device.
+            values = values if axis == "clips" else values[None]
+    return values
 
 
 def shard_over_clips(arrays: Any) -> Any:

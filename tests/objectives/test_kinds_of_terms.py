@@ -7,6 +7,7 @@ import pytest
 
 import dreamsound_jax as ds
 from dreamsound_jax import objectives
+from dreamsound_jax.dreaming.batch import measure_clips
 from dreamsound_jax.dreaming.dream import prepare_objective, respond
 from dreamsound_jax.networks.windows import SPECTROGRAM
 from dreamsound_jax.objectives.terms import compile_objective, evaluate
@@ -237,3 +238,39 @@ def test_staying_near_keeps_a_dream_near():
         for weight in (0, 1e3)
     ]
     assert moved[1].distance_db < 0.7 * moved[0].distance_db
+
+
+def style_of(image, name="relu2_1"):
+    cells = features_of(image, name).reshape(-1, 8)
+    products = (cells.T @ cells).ravel()
+    return products / np.linalg.norm(products)
+
+
+def test_diversity_is_minus_the_mean_cosine_to_the_other_clips_whatever_fills_the_batch():
+    batch = spectrograms(3)
+    program = tiny.program(objective=objectives.diversity("relu2_1"))
+    for rows in ([0, 1, 2], [0, 1, 2, 2], [2, 2, 0, 1]):
+        images = batch[jnp.array(rows)]
+        settings = tiny.settings(
+            len(rows), objective=objectives.diversity("relu2_1"), program=program
+        )
+        found = measure_clips(tiny_network(), images, images, settings, program=program).objective
+        styles = np.stack([style_of(each) for each in batch])
+        cosines = styles @ styles.T
+        expected = -(cosines.sum(axis=1) - 1) / 2
+        np.testing.assert_allclose(found, expected[rows], rtol=1e-4)
+
+
+def test_diversity_drives_clips_apart():
+    noises = [white_noise(RATE, seed=seed) for seed in range(3)]
+    options = {"num_iterations": 4, "pyramid_size": 2, "domain": "mel", "seed": 1}
+    alone = ds.dream(
+        noises[0],
+        RATE,
+        tiny.tiny_model(),
+        objective="layer(relu2_1) + diversity(relu2_1)",
+        **options,
+    )
+    assert np.isfinite(alone.sound).all()
+    made = ds.dream(noises, RATE, tiny.tiny_model(), objective="diversity(relu2_1)", **options)
+    assert all(each.objective_after > each.objective_before for each in made)
