@@ -9,6 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+Hill = Callable[[jax.Array], jax.Array]
+"""A function of a spectrogram (mel bands, frames) that is to be raised: a scalar."""
+
 HEALTHY, ZERO_GRADIENT, NON_FINITE_GRADIENT = range(3)
 
 
@@ -67,6 +70,7 @@ def ascend(
     observe: Callable[[jax.Array], jax.Array] = lambda parameters: parameters,
     bound: jax.Array | np.ndarray | float,
     initial_state: Callable[[Any], Any] = lambda fresh: fresh,
+    at_step: Callable[[Hill, jax.Array], Hill] = lambda objective, number: objective,
     keep_path: bool = False,
 ) -> tuple[Ascent, Climb]:
     """Takes steps of gradient ascent; a clip whose gradient fails stays where it is.
@@ -83,19 +87,20 @@ def ascend(
         gradient with respect to it is used, cell by cell, as that with respect to the parameters.
       bound: parameters are clamped to [-bound, bound] after each step.
       initial_state: a fresh state of `transform` -> the one to begin with.
+      at_step: the objective and the number of a step -> the objective of this step.
       keep_path: whether the `Climb` has a path.
     """
 
-    def step(ascent, _):
+    def step(ascent, number):
         value, ascent = ascent_step(
-            objective, ascent, transform, observe=observe, bound=bound, steps=steps
+            at_step(objective, number), ascent, transform, observe=observe, bound=bound, steps=steps
         )
         path = ascent.parameters if keep_path else None
         return ascent, Climb(value, ascent.fault, ascent.evaluations, path)
 
     state = initial_state(transform.init(parameters))
     start = Ascent(parameters, state, jnp.int32(HEALTHY), jnp.int32(0))
-    return jax.lax.scan(step, start, length=steps)
+    return jax.lax.scan(step, start, jnp.arange(steps))
 
 
 def ascent_step(

@@ -12,6 +12,7 @@ from dreamsound_jax.dreaming.ascent import Climb, ascend
 from dreamsound_jax.dreaming.habituation import turn_away
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
+from dreamsound_jax.dreaming.views import average_views
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.preparing import Level, prepare_all
@@ -129,9 +130,17 @@ def dream_level(
         initial_state=functools.partial(carry_state, state, carry=settings.steps.carry_state)
         if level
         else lambda fresh: fresh,
+        at_step=_look_at_views(settings, clip.spectrogram.shape, program, level),
         keep_path=program.keep_path,
     )
     return (end.parameters, end.state), climb
+
+
+def _look_at_views(settings, whole, program, level):
+    """Returns how the objective of a step is made of that of a level."""
+    if settings.jitter is None:
+        return lambda objective, number: objective
+    return average_views(settings.jitter, count=program.views, whole=whole, level=level)
 
 
 def _apply_habituation(settings, shape):

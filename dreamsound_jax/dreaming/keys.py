@@ -16,6 +16,11 @@ class Keys(NamedTuple):
     rolls: jax.Array
     phase: jax.Array
 
+    @property
+    def views(self) -> jax.Array:
+        """The key of the views of its steps."""
+        return jax.random.fold_in(self.rolls, 1)
+
 
 @keep_traces
 @jax.jit

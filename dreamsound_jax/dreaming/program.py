@@ -9,6 +9,7 @@ import numpy as np
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.habituation import Habituation
 from dreamsound_jax.dreaming.optimizers import Steps
+from dreamsound_jax.dreaming.views import Jitter
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.networks.windows import Measure
 from dreamsound_jax.objectives.terms import ObjectiveData
@@ -25,6 +26,7 @@ class Program:
       replace_detail: whether a level restores the detail that the smaller one had lost.
       num_iterations: steps at each level.
       optimizers: those that the program computes; `ClipSettings.steps` says which of them counts.
+      views: number of views of each step, if the settings have a `jitter`.
       keep_path: whether the parameters after each step are returned.
     """
 
@@ -34,6 +36,7 @@ class Program:
     replace_detail: bool = True
     num_iterations: int = 10
     optimizers: tuple[str, ...] = ("sgd",)
+    views: int = 1
     keep_path: bool = False
 
     @property
@@ -63,6 +66,8 @@ class ClipSettings(NamedTuple):
       detail_factor: how much of the lost detail a level restores; a scalar.
       rolls: (levels,), how far each level is rolled in time, in frames.
       objective: the weights and the data of the program's measures.
+      jitter: by how much the views of a step differ; None if each step sees the spectrogram as it
+        is.
       habituation: what an ouroboros is used to; None for a dream that is used to nothing.
     """
 
@@ -70,4 +75,5 @@ class ClipSettings(NamedTuple):
     detail_factor: jax.Array | np.ndarray
     rolls: jax.Array | np.ndarray
     objective: ObjectiveData
+    jitter: Jitter | None = None
     habituation: Habituation | None = None

@@ -56,6 +56,7 @@ def stack_settings(sources: list[Source], rolls: Any) -> ClipSettings:
         detail_factor=np.array([plan.detail_factor for plan in plans], plans[0].dtype),
         rolls=rolls,
         objective=_stack_objectives(sources),
+        jitter=_stack([source.plan.make_jitter(source.keys) for source in sources]),
     )
 
 

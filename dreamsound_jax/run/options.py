@@ -260,6 +260,36 @@ class Options:
         role="data",
         at_least=0.0,
     )
+    views: int = option(
+        1,
+        "Number of views of each step: the gradient is averaged over so many slightly changed "
+        "copies of the spectrogram, each by up to --jitter_time, --jitter_pitch, --jitter_gain and "
+        "--jitter_noise. A dream takes about so many times as long.",
+        role="program",
+        at_least=1,
+    )
+    jitter_time: float = option(
+        0.0,
+        "How far a view is rolled in time, at most, in frames of 9 ms. With --views over 1 and no "
+        "jitter at all, views differ by 8 frames, 1 mel band, 3 dB, and noise of 0.1.",
+        role="program",
+        at_least=0.0,
+    )
+    jitter_pitch: float = option(
+        0.0,
+        "How far a view is shifted in pitch, at most, in mel bands.",
+        role="program",
+        at_least=0.0,
+    )
+    jitter_gain: float = option(
+        0.0, "How much louder or quieter a view is, at most, in dB.", role="program", at_least=0.0
+    )
+    jitter_noise: float = option(
+        0.0,
+        "How much noise a view has, in standard deviations of the network's spectrograms.",
+        role="program",
+        at_least=0.0,
+    )
     optimizer: str = option(
         "sgd",
         "How steps are taken: sgd (plain ascent, as in the reference) or another of optax's "

@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dreamsound_jax.domains.registry import DOMAINS
+from dreamsound_jax.dreaming.keys import Keys
 from dreamsound_jax.dreaming.optimizers import (
     Steps,
 )
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.program import Program
+from dreamsound_jax.dreaming.views import Jitter
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.objectives.terms import (
     LayerTerm,
@@ -56,6 +60,8 @@ class ClipPlan:
       class_weight: 1 towards the class, -1 away from it.
       optimizer: its name.
       steps: how its steps are taken.
+      views: number of views of each step.
+      jitter: (frames, mel bands, dB, noise) by which views differ; None if they do not.
       gain_range, detail_factor, pyramid_roll, clip_length, sine_freq, seed, loudness, mix: the
         options of these names.
       preset, strength: the options of these names, for the record of the clip; what they set is
@@ -81,6 +87,8 @@ class ClipPlan:
     replace_detail: bool
     detail_factor: float
     num_iterations: int
+    views: int
+    jitter: tuple[float, float, float, float] | None
     gain_range: float
     distance_db: float | None
     clip_length: int
@@ -152,7 +160,17 @@ class ClipPlan:
             replace_detail=self.replace_detail,
             num_iterations=self.num_iterations,
             optimizers=(self.optimizer,),
+            views=self.views,
         )
+
+    def make_jitter(self, keys: Keys) -> Jitter | None:
+        """Returns by how much the views of a clip's steps differ, drawn by its keys."""
+        if self.jitter is None:
+            return None
+        frames, bands, gain_db, noise = self.jitter
+        numbers = (frames, bands, gain_db / self.card.front_end.std, noise)
+        key = np.asarray(jax.random.key_data(keys.views))
+        return Jitter(key, *(np.asarray(each, self.dtype) for each in numbers))
 
     def programs(self) -> list[Program]:
         """Returns the distinct programs of all rounds, in their order; that of a single dream."""
@@ -175,7 +193,9 @@ class ClipPlan:
     def static(self) -> tuple:
         """What clips of one batch must have in common, besides the shape of their sounds."""
         program = self.program()
-        return (self.model, self.domain, self.layers, self.iterates, program, self.ouroboros)
+        jitters = self.jitter is not None
+        rest = (program, jitters, self.ouroboros)
+        return (self.model, self.domain, self.layers, self.iterates, *rest)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.strength import apply_strength, distance_of
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
+# Frames, mel bands, dB, and noise in standard deviations, where several views have no jitter given.
+DEFAULT_JITTER = (8.0, 1.0, 3.0, 0.1)
+
 
 def resolve(
     options: Options,
@@ -105,6 +108,8 @@ def _clip_plan(asked, changes, card, objective=None):
         replace_detail=asked.replace_detail,
         detail_factor=asked.detail_factor,
         num_iterations=asked.num_iterations,
+        views=asked.views,
+        jitter=_jitter(asked),
         gain_range=asked.gain_range,
         distance_db=distance_of(asked.strength),
         clip_length=asked.clip_length,
@@ -118,6 +123,14 @@ def _clip_plan(asked, changes, card, objective=None):
         ouroboros=_ouroboros(asked, pyramid_size) if asked.create_ouroboros else None,
         given_objective=objective,
     )
+
+
+def _jitter(asked):
+    """Returns by how much views differ, in frames, bands, dB and noise; None if they do not."""
+    given = (asked.jitter_time, asked.jitter_pitch, asked.jitter_gain, asked.jitter_noise)
+    if any(given):
+        return given
+    return DEFAULT_JITTER if asked.views > 1 else None
 
 
 def _layers_of(objective, card):

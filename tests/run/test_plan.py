@@ -186,6 +186,8 @@ PROGRAM = {
     "replace_detail": False,
     "num_iterations": 3,
     "optimizer": "lion",
+    "views": 2,
+    "jitter_time": 3.0,
 }
 
 
