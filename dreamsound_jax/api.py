@@ -171,6 +171,7 @@ def dream(
         input_db=input_db,
         program=plan.program(),
         distances_db=[source.plan.distance_db for source in sources],
+        amounts=[source.plan.amount for source in sources],
     )
     dreamed = jax.tree.map(np.asarray, dreamed)
     dreams = []

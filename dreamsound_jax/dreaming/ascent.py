@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 Hill = Callable[[jax.Array], jax.Array]
 """A function of a spectrogram (mel bands, frames) that is to be raised: a scalar."""
@@ -71,6 +72,7 @@ def ascend(
     bound: jax.Array | np.ndarray | float,
     initial_state: Callable[[Any], Any] = lambda fresh: fresh,
     at_step: Callable[[Hill, jax.Array], Hill] = lambda objective, number: objective,
+    is_done: Callable[[jax.Array], ArrayLike] = lambda observed: False,
     keep_path: bool = False,
 ) -> tuple[Ascent, Climb]:
     """Takes steps of gradient ascent; a clip whose gradient fails stays where it is.
@@ -88,12 +90,19 @@ def ascend(
       bound: parameters are clamped to [-bound, bound] after each step.
       initial_state: a fresh state of `transform` -> the one to begin with.
       at_step: the objective and the number of a step -> the objective of this step.
+      is_done: what is observed -> whether the clip stays where it is.
       keep_path: whether the `Climb` has a path.
     """
 
     def step(ascent, number):
         value, ascent = ascent_step(
-            at_step(objective, number), ascent, transform, observe=observe, bound=bound, steps=steps
+            at_step(objective, number),
+            ascent,
+            transform,
+            observe=observe,
+            is_done=is_done,
+            bound=bound,
+            steps=steps,
         )
         path = ascent.parameters if keep_path else None
         return ascent, Climb(value, ascent.fault, ascent.evaluations, path)
@@ -109,6 +118,7 @@ def ascent_step(
     transform: optax.GradientTransformation,
     *,
     observe: Callable[[jax.Array], jax.Array],
+    is_done: Callable[[jax.Array], ArrayLike],
     bound: jax.Array | np.ndarray | float,
     steps: int,
 ) -> tuple[jax.Array, Ascent]:
@@ -130,7 +140,7 @@ def ascent_step(
     parameters = project(optax.apply_updates(ascent.parameters, updates))
     moved = Ascent(parameters, state, fault, evaluations)
     stayed = ascent._replace(fault=fault)
-    moves = (fault == HEALTHY) & (evaluations <= steps)
+    moves = (fault == HEALTHY) & (evaluations <= steps) & ~jnp.asarray(is_done(observed))
     return -loss, jax.tree.map(functools.partial(jnp.where, moves), moved, stayed)
 
 

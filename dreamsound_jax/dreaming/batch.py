@@ -67,6 +67,7 @@ def dream_batch(
     input_db: jax.Array,
     program: Program,
     distances_db: Sequence[float | None] = (),
+    amounts: Sequence[float] = (),
     after_level: Callable[[Climb], None] = lambda climb: None,
     after_stage: Callable[[str, Any], None] = lambda stage, result: None,
 ) -> DreamedBatch:
@@ -79,6 +80,7 @@ def dream_batch(
       input_db: (clips, mel bands, frames) of the inputs.
       program: what the compiled programs depend on.
       distances_db: how far each dream is to be from its input; None for as far as it goes.
+      amounts: how much of each finished dream is kept; all of it if they are left out.
       after_level: called with the `Climb` of each level as soon as its computation has begun.
       after_stage: called with the name and the result of each stage, when all are under way.
 
@@ -96,8 +98,9 @@ def dream_batch(
     parameters, climb = dream_clips(
         model.network, clips, settings, program=program, after_level=after_level
     )
-    if any(wanted is not None for wanted in distances_db):
-        parameters = scale_clips(clips, parameters, _as_numbers(distances_db, parameters.dtype))
+    if is_scaled(distances_db, amounts):
+        sizes = _as_sizes(distances_db, amounts, len(parameters), parameters.dtype)
+        parameters = scale_clips(clips, parameters, *sizes)
     rendered = render_clips(clips, parameters)
     after = measure(rendered.mel_db)
     stages = {"dream": parameters, "resynthesis": rendered, "response": after}
@@ -106,9 +109,16 @@ def dream_batch(
     return DreamedBatch(input_db, rendered, climb, before, after)
 
 
-def _as_numbers(distances_db, dtype):
-    numbers = [np.nan if wanted is None else wanted for wanted in distances_db]
-    return shard_over_clips(np.array(numbers, dtype))
+def is_scaled(distances_db: Sequence[float | None], amounts: Sequence[float]) -> bool:
+    """Whether finished dreams are made larger or smaller."""
+    return any(wanted is not None for wanted in distances_db) or any(a != 1 for a in amounts)
+
+
+def _as_sizes(distances_db, amounts, count, dtype):
+    """Returns distances, NaN where none is wanted, and amounts, (clips,) each."""
+    wanted = [np.nan if each is None else each for each in distances_db or [None] * count]
+    sizes = np.array(wanted, dtype), np.array(amounts or [1] * count, dtype)
+    return shard_over_clips(sizes)
 
 
 def make_clips(
@@ -225,9 +235,16 @@ def render_clips(clips: Domain, parameters: jax.Array) -> Rendered:
 
 @keep_traces
 @jax.jit
-def scale_clips(clips: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
-    """Applies `scale_to_distance` to a batch: arguments have a leading axis of clips."""
-    return over_clips(scale_to_distance)(clips, parameters, wanted_db)
+def scale_clips(
+    clips: Domain, parameters: jax.Array, wanted_db: jax.Array, amounts: jax.Array
+) -> jax.Array:
+    """Applies `scale_to_distance`, and keeps amounts, (clips,), of what dreams then changed."""
+
+    def scale(clip, parameters, wanted_db, amount):
+        start, scaled = clip.initial(), scale_to_distance(clip, parameters, wanted_db)
+        return jnp.where(amount == 1, scaled, start + amount * (scaled - start))
+
+    return over_clips(scale)(clips, parameters, wanted_db, amounts)
 
 
 @keep_traces

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.ascent import Climb, ascend
+from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.dreaming.habituation import turn_away
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
@@ -131,6 +132,7 @@ def dream_level(
         if level
         else lambda fresh: fresh,
         at_step=_look_at_views(settings, clip.spectrogram.shape, program, level),
+        is_done=_watch_distance(settings, clip, original),
         keep_path=program.keep_path,
     )
     return (end.parameters, end.state), climb
@@ -141,6 +143,19 @@ def _look_at_views(settings, whole, program, level):
     if settings.jitter is None:
         return lambda objective, number: objective
     return average_views(settings.jitter, count=program.views, whole=whole, level=level)
+
+
+def _watch_distance(settings, clip, original):
+    """Returns whether what is observed at a level is as far from the input as is asked for."""
+    if settings.until_db is None:
+        return lambda observed: False
+    destandardise = clip.front_end.destandardise
+
+    def is_done(observed):
+        moved = measure_distance(destandardise(original), destandardise(observed))
+        return moved >= settings.until_db
+
+    return is_done
 
 
 def _apply_habituation(settings, shape):

@@ -68,6 +68,7 @@ class ClipSettings(NamedTuple):
       objective: the weights and the data of the program's measures.
       jitter: by how much the views of a step differ; None if each step sees the spectrogram as it
         is.
+      until_db: a clip stops when it is so far from its input; None for never.
       habituation: what an ouroboros is used to; None for a dream that is used to nothing.
     """
 
@@ -76,4 +77,5 @@ class ClipSettings(NamedTuple):
     rolls: jax.Array | np.ndarray
     objective: ObjectiveData
     jitter: Jitter | None = None
+    until_db: jax.Array | np.ndarray | None = None
     habituation: Habituation | None = None

@@ -56,8 +56,15 @@ def stack_settings(sources: list[Source], rolls: Any) -> ClipSettings:
         detail_factor=np.array([plan.detail_factor for plan in plans], plans[0].dtype),
         rolls=rolls,
         objective=_stack_objectives(sources),
+        until_db=_stack_until(plans),
         jitter=_stack([source.plan.make_jitter(source.keys) for source in sources]),
     )
+
+
+def _stack_until(plans):
+    if plans[0].until_db is None:
+        return None
+    return np.array([plan.until_db for plan in plans], plans[0].dtype)
 
 
 def place_objectives(sources: list[Source], number: int) -> ObjectiveData:

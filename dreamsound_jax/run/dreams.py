@@ -83,6 +83,7 @@ def dream_sources(
         input_db=input_db,
         program=clip_plan.program(),
         distances_db=[source.plan.distance_db for source in full],
+        amounts=[source.plan.amount for source in full],
         after_level=after_level,
         after_stage=stopwatch,
     )

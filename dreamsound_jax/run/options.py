@@ -118,6 +118,21 @@ class Options:
         at_least=0.0,
         at_most=1,
     )
+    amount: float = option(
+        1.0,
+        "How much of the finished dream is kept, from 0 to 1. In the domain sound, the gain in dB "
+        "is so many times as large; in the domain mel, dream and input are mixed as by --mix.",
+        role="data",
+        at_least=0.0,
+        at_most=1,
+    )
+    until: float | None = option(
+        None,
+        "Stops a clip in each pass as soon as it is this many dB away from its input; it goes less "
+        "than a step further. Unlike --strength, it never makes a dream larger.",
+        role="program",
+        at_least=0.0,
+    )
     num_clips: int | None = option(
         None,
         "Number of clips. By default each input is dreamed once. With more clips than inputs, the "

@@ -67,6 +67,8 @@ class ClipPlan:
       preset, strength: the options of these names, for the record of the clip; what they set is
         in the other attributes.
       distance_db: how far the dream is to be from its input; None for as far as it goes.
+      amount: how much of the finished dream is kept, in the domain "sound".
+      until_db: how far from its input a clip stops; None for never.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
     """
@@ -91,6 +93,8 @@ class ClipPlan:
     jitter: tuple[float, float, float, float] | None
     gain_range: float
     distance_db: float | None
+    amount: float
+    until_db: float | None
     clip_length: int
     sine_freq: float
     seed: int
@@ -193,8 +197,8 @@ class ClipPlan:
     def static(self) -> tuple:
         """What clips of one batch must have in common, besides the shape of their sounds."""
         program = self.program()
-        jitters = self.jitter is not None
-        rest = (program, jitters, self.ouroboros)
+        structure = (self.jitter is not None, self.until_db is not None)
+        rest = (program, structure, self.ouroboros)
         return (self.model, self.domain, self.layers, self.iterates, *rest)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dreamsound_jax.audio.find import is_sound
+from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.optimizers import (
     make_steps,
 )
@@ -112,11 +113,13 @@ def _clip_plan(asked, changes, card, objective=None):
         jitter=_jitter(asked),
         gain_range=asked.gain_range,
         distance_db=distance_of(asked.strength),
+        amount=asked.amount if DOMAINS[asked.domain].keeps_original else 1.0,
+        until_db=asked.until,
         clip_length=asked.clip_length,
         sine_freq=asked.sine_freq,
         seed=asked.seed,
         loudness=asked.loudness,
-        mix=asked.mix,
+        mix=asked.mix if DOMAINS[asked.domain].keeps_original else asked.mix * asked.amount,
         preset=asked.preset,
         strength=asked.strength,
         dtype=_dtype(asked),

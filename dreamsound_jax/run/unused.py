@@ -30,7 +30,9 @@ _OF_OUROBOROS = (
 _NEEDS = (
     _Need("without --create_ouroboros", lambda options: options.create_ouroboros, _OF_OUROBOROS),
     _Need(
-        "with --create_ouroboros", lambda options: not options.create_ouroboros, ("write_input",)
+        "with --create_ouroboros",
+        lambda options: not options.create_ouroboros,
+        ("write_input", "amount"),
     ),
     _Need("without --domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
     _Need(

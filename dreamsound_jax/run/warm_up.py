@@ -21,6 +21,7 @@ from dreamsound_jax.dreaming.batch import (
     analyse_clips,
     classify,
     draw_rolls,
+    is_scaled,
     measure_clips,
     render_clips,
     scale_clips,
@@ -96,9 +97,10 @@ def _compile_dreams(model, sources):
             model.network, clips.spectrogram, clips.spectrogram, settings, program=program
         )
         _compile_levels(model.network, clips, settings, plan.program())
-        if any(source.plan.distance_db is not None for source in sources):
-            wanted_db = jax.ShapeDtypeStruct((len(sources),), clips.spectrogram.dtype)
-            scale_clips.compile_ahead(clips, clips.spectrogram, wanted_db)
+        plans = [source.plan for source in sources]
+        if is_scaled([each.distance_db for each in plans], [each.amount for each in plans]):
+            size = jax.ShapeDtypeStruct((len(sources),), clips.spectrogram.dtype)
+            scale_clips.compile_ahead(clips, clips.spectrogram, size, size)
         render_clips.compile_ahead(clips, clips.spectrogram)
         # What is written is classified clip by clip.
         one = jax.ShapeDtypeStruct((1, *clips.spectrogram.shape[1:]), clips.spectrogram.dtype)

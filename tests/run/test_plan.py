@@ -163,6 +163,7 @@ DATA = {
     "target_class_index": 3,
     "class_objective": "away",
     "gain_range": 3.0,
+    "amount": 0.5,
     "detail_factor": 0.5,
     "pyramid_roll": 7,
     "lr": 0.5,
@@ -187,6 +188,7 @@ PROGRAM = {
     "num_iterations": 3,
     "optimizer": "lion",
     "views": 2,
+    "until": 5.0,
     "jitter_time": 3.0,
 }
 
