@@ -21,6 +21,7 @@ from dreamsound_jax.system import programs, runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies import report
 from studies.heard import judging, networks, real
+from studies.heard.aims import AIMS, make_objectives
 from studies.heard.cards import write_into_card
 from studies.heard.dreams import Variant, dream_all, make_plan
 from studies.heard.examples import write_examples
@@ -40,6 +41,9 @@ _NOISE = flags.DEFINE_integer("noise", 4, "how many inputs of noise there are be
 _DOMAINS = flags.DEFINE_list("domains", ["sound"], "the domains in which is dreamed: sound, mel")
 _SET = flags.DEFINE_multi_string(
     "set", [], "an option of dreamsound and its value, such as lr=0.02; once for each option"
+)
+_AIM = flags.DEFINE_enum(
+    "aim", AIMS[0], AIMS, "what a dream towards a class raises; features are those of real phrases"
 )
 _CLASSES = flags.DEFINE_list("classes", [], "the classes that are dreamed towards; by default all")
 _SOUNDFONTS = flags.DEFINE_list("soundfonts", list(real.SOUNDFONTS), "those of the real phrases")
@@ -91,9 +95,9 @@ def make_variants(dreamers, domains, settings):
     variants = []
     for dreamer in dreamers:
         classes = networks.choose_classes(dreamer, _CLASSES.value)
-        variants += [
-            Variant(dreamer, domain, classes, settings, _BATCH_SIZE.value) for domain in domains
-        ]
+        objectives = make_objectives(dreamer, _AIM.value, classes)
+        how = (settings, _BATCH_SIZE.value, _AIM.value, objectives)
+        variants += [Variant(dreamer, domain, classes, *how) for domain in domains]
     for variant in variants:
         make_plan(variant)  # What is wrong is said before the long work.
     return variants

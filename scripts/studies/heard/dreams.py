@@ -1,5 +1,6 @@
 """Dreams on each input towards each class, writes the dreams, and finds those of an earlier run."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from dreamsound_jax.audio.files import Recording, read_recording
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import dream_batch
+from dreamsound_jax.objectives import Objective
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.plan import ClipPlan
@@ -27,6 +29,7 @@ from studies.heard.inputs import Input
 from studies.heard.networks import Named
 from studies.written import write_dream
 
+DEFAULT_AIM = "probability"
 DONE = "done.json"  # It is written last, so a batch that has it is whole.
 
 log = logging.getLogger("dreamsound_jax")  # The log of scripts is that of the package.
@@ -41,6 +44,8 @@ class Variant(NamedTuple):
       classes: The classes of the study that are dreamed towards.
       settings: {option: value}.
       batch_size: How many dreams are dreamed at once.
+      aim: What they raise, one of `aims.AIMS`.
+      objectives: {class: the same as a value}.
     """
 
     dreamer: Named
@@ -48,6 +53,8 @@ class Variant(NamedTuple):
     classes: Sequence[str]
     settings: Mapping[str, Any]
     batch_size: int
+    aim: str
+    objectives: Mapping[str, Objective]
 
 
 class Batch(NamedTuple):
@@ -80,6 +87,9 @@ def make_plan(variant: Variant) -> ClipPlan:
     first = card.classes[variant.dreamer.outputs[variant.classes[0]][0]]
     given = {"seed": 0, **variant.settings, "domain": variant.domain, "target_class": first}
     (plan,) = resolve(make_options(given), card).clips
+    if variant.aim != DEFAULT_AIM:
+        first = variant.objectives[variant.classes[0]]
+        return dataclasses.replace(plan, given_objective=first)
     if not plan.dreams_of_class:
         raise UserError(
             f"layers_to_use must include {card.architecture.class_layer}, by which "
@@ -111,7 +121,8 @@ def dream_all(variant: Variant, inputs: Sequence[Input], folder: Path) -> list[B
 
 def _name_batch(variant, plan, given):
     """Names the folder of a batch after its input, and all that its dreams depend on."""
-    facts = repr((variant.dreamer.digest, [*variant.classes], sorted(variant.settings.items())))
+    settings = sorted(variant.settings.items())
+    facts = repr((variant.dreamer.digest, [*variant.classes], settings, variant.aim))
     sound = hashlib.sha256(given.recording.channels.tobytes()).hexdigest()
     digest = hashlib.sha256(f"{facts} {plan} {sound}".encode()).hexdigest()
     return f"{given.name}-{digest[:10]}"
@@ -128,8 +139,7 @@ def _dream_batch(variant, plan, number, given, place):
     source = make_source(Job(number, given.name, number, plan), given.recording)
     for first in range(0, len(variant.classes), variant.batch_size):
         names = variant.classes[first : first + variant.batch_size]
-        targets = [variant.dreamer.outputs[name][0] for name in names]
-        wanted = [source._replace(target=target) for target in targets]
+        wanted = [_aim_at(variant, source, name) for name in names]
         sounds, stopped = _dream(variant, plan, wanted)
         for name, sound, fault in zip(names, sounds, stopped):
             wav, _ = write_dream(source.mix_with_input(sound), source)
@@ -139,6 +149,14 @@ def _dream_batch(variant, plan, number, given, place):
     done = {"seconds": seconds, "faults": faults, "settings": dict(variant.settings)}
     write_whole(place / DONE, json.dumps(done, indent=1).encode())
     return done
+
+
+def _aim_at(variant, source, name):
+    """Returns the source of a dream towards a class."""
+    if variant.aim == DEFAULT_AIM:
+        return source._replace(target=variant.dreamer.outputs[name][0])
+    plan = dataclasses.replace(source.plan, given_objective=variant.objectives[name])
+    return source._replace(job=source.job._replace(plan=plan))
 
 
 def _dream(variant, plan, wanted):
