@@ -1,0 +1,1 @@
+"""What each channel of a layer hears: dreams, excerpts and probes, on one page."""
