@@ -38,6 +38,7 @@ PARTS = {
     "start": "from the command to the sound",
     "iterate": "an ouroboros by all layers, and what it compiles",
     "networks": "what a second of sound costs by each included network",
+    "terms": "what the terms of an objective cost",
     "scaling": "longer clips, larger batches, wider networks",
     "accelerator": "what only a GPU or a TPU shows",
     "kernels": "what the device does during a dream",

@@ -15,6 +15,7 @@ from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, build_network, weight_shapes
 from dreamsound_jax.networks.vgg19 import HIDDEN
+from dreamsound_jax.objectives import Objective
 from dreamsound_jax.run.batches import place_clips, place_settings
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.options import Options
@@ -108,11 +109,21 @@ def make_model(width: float, dtype: str = "float32") -> Model:
 
 
 def make_task(
-    model: Model, options: Options, *, layer: str, size: int, domain: str = "mel"
+    model: Model,
+    options: Options,
+    *,
+    layer: str,
+    size: int,
+    domain: str = "mel",
+    objective: Objective | None = None,
 ) -> Task:
-    """Returns the task of `size` clips; UserError if they are too short for the pyramid."""
+    """Returns the task of `size` clips; UserError if they are too short for the pyramid.
+
+    An objective takes the place of that of the layer.
+    """
     options = replace(options, layers_to_use=(layer,), domain=domain, num_clips=size)
-    sources = [read_source(job) for job in list_jobs(["noise"], resolve(options, model.card))]
+    plan = resolve(options, model.card, objective=objective)
+    sources = [read_source(job) for job in list_jobs(["noise"], plan)]
     clips, _ = place_clips(sources)
     return Task(model, sources, clips, place_settings(sources))
 

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from benchmarks import convolution, inversion, iterate, networks, scaling, stages
+from benchmarks import convolution, inversion, iterate, networks, scaling, stages, terms
 from benchmarks.start import ROOT
 
 SMALL = ["--width=0.02", "--rounds=1", "--batch_sizes=1", "--layers=relu1_1"]
@@ -64,6 +64,14 @@ def test_inversion_without_librosa(context, monkeypatch):
     table = inversion.measure(context, batch_sizes=(1,))
     assert [row[3:5] + row[6:] for row in table.rows] == [[None] * 3] * 2
     assert "pip install librosa" in table.notes[-1]
+
+
+@pytest.mark.slow
+def test_terms_are_compared_with_their_layer(context):
+    table = terms.measure(context, views=(2,))
+    rows = {tuple(row[:2]): row[2:] for row in table.rows}
+    assert rows["layer", 1][1] == 1 and len(rows) == 10
+    assert all(milliseconds > 0 for milliseconds, _ in rows.values())
 
 
 @pytest.mark.slow

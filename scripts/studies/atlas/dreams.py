@@ -53,11 +53,13 @@ def dream_channels(
         for channel in channels
     }
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [channel for channel in channels if not all(map(Path.is_file, files[channel]))]
     at_once = max(1, batch_size // DRAWS)
     sources = _make_sources(model, layer, seconds, diversity, options)
-    for first in tqdm(range(0, len(missing), at_once), "channels", disable=None):
-        group = missing[first : first + at_once]
+    for first in tqdm(range(0, len(channels), at_once), "channels", disable=None):
+        group = channels[first : first + at_once]
+        # Clips of a batch depend on each other, so a batch is dreamed whole or not at all.
+        if all(file.is_file() for channel in group for file in files[channel]):
+            continue
         wanted = [source for channel in group for source in sources(channel)]
         places = [file for channel in group for file in files[channel]]
         for file, wav in zip(places, _dream(model, wanted, DRAWS * at_once)):
