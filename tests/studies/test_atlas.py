@@ -1,4 +1,4 @@
-"""The atlas: probes name channels, excerpts are the moments that excite them, the page shows all."""
+"""The atlas: probes name channels, excerpts excite them, and the page shows all of them."""
 
 import json
 import os
