@@ -39,6 +39,9 @@ _DIVERSITY = flags.DEFINE_float(
     "diversity", 0.1, "the weight of the diversity among the clips of a batch", 0.0
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "how many clips are dreamed at once", DRAWS)
+_WORK_DIR = flags.DEFINE_string(
+    "work_dir", None, "the folder of the dreams as they were made; by default that of the page"
+)
 _OUTPUT = flags.DEFINE_string("output", "outputs/atlas", "the folder of the page")
 
 
@@ -62,7 +65,7 @@ def main():
         model,
         layer,
         channels,
-        folder / "dreams",
+        Path(_WORK_DIR.value or folder) / "dreams",
         seconds=_SECONDS.value,
         diversity=_DIVERSITY.value,
         batch_size=_BATCH_SIZE.value,

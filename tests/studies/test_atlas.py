@@ -63,7 +63,7 @@ def test_the_excerpt_is_the_moment_that_excites_a_channel_most(tmp_path):
     means = np.stack([heard[n : n + width].mean(axis=0) for n in range(len(heard) - width + 1)])
     for channel, excerpt in enumerate(found):
         assert Path(excerpt.file).name == "burst.wav" and excerpt.sound.size == RATE
-        assert excerpt.start == pytest.approx(4 * means[:, channel].argmax() / len(heard), abs=0.05)
+        assert excerpt.start == pytest.approx(4 * means[:, channel].argmax() / len(heard), abs=0.1)
     starts = [excerpt.start for excerpt in found]
     assert any(1.7 < start < 2.3 for start in starts)
 

@@ -11,6 +11,9 @@ from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.system.errors import UserError
 from studies.atlas.probes import hear_columns
 
+# Files are heard in pieces of so many excerpts, which overlap by one.
+_PIECE = 4
+
 log = logging.getLogger("dreamsound_jax")
 
 
@@ -39,7 +42,8 @@ def find_excerpts(
       model: The network and its card.
       layer: The layer.
       files: Sound files; those that cannot be heard are left out, and named in the log.
-      seconds: The length of an excerpt; shorter files are heard whole.
+        The silence after a file that is shorter than an excerpt counts.
+      seconds: The length of an excerpt.
 
     Raises:
       UserError: No file can be heard.
@@ -65,17 +69,32 @@ def _response(excerpt):
 
 def _hear_file(model, layer, file, seconds):
     """Returns the best excerpt of one file for each channel."""
-    front_end = model.card.front_end
-    rate = front_end.sample_rate
+    rate = model.card.front_end.sample_rate
     sound = normalise_recording(file, read_recording(file), sample_rate=rate)
-    columns = hear_columns(model, layer, sound)
-    per_column = model.card.architecture.layer(layer).stride[1] * front_end.seconds_per_frame
-    width = min(len(columns), max(1, round(seconds / per_column)))
+    length = round(seconds * rate)
+    best: list[Excerpt] = []
+    for first in range(0, max(1, sound.size - length), (_PIECE - 1) * length):
+        piece = sound[first : first + _PIECE * length]
+        found = _hear_piece(model, layer, file, piece, first, length)
+        best = [max(pair, key=_response) for pair in zip(best, found)] if best else found
+    return best
+
+
+def _hear_piece(model, layer, file, piece, first, length):
+    """Returns the best excerpt of a piece of a file, which begins at the sample `first`.
+
+    A piece is padded with silence to one length for all files, so that one program serves for all.
+    """
+    padded = np.pad(piece, (0, _PIECE * length - piece.size))
+    columns = hear_columns(model, layer, padded)
+    samples = padded.size / len(columns)
+    width = max(1, round(length / samples))
+    columns = columns[: max(width, round(piece.size / samples))]
     sums = np.cumsum(np.concatenate([np.zeros((1, columns.shape[1])), columns]), axis=0)
     means = (sums[width:] - sums[:-width]) / width
-    starts = means.argmax(axis=0) * per_column
-    samples = round(seconds * rate)
+    starts = np.round(means.argmax(axis=0) * samples).astype(int)
+    rate = model.card.front_end.sample_rate
     return [
-        Excerpt(file, float(start), float(mean), sound[round(start * rate) :][:samples])
+        Excerpt(file, (first + start) / rate, float(mean), piece[start : start + length])
         for start, mean in zip(starts, means.max(axis=0))
     ]

@@ -18,6 +18,7 @@ from studies.atlas.excerpts import Excerpt
 
 _RANGE_DB = 60  # Pictures show so much below the loudest cell.
 _PEAK = 0.5
+_COMPRESSION = 0.9  # Of the sounds, from 0 to 1; a page has hundreds.
 
 _HEAD = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -29,7 +30,7 @@ table {{ border-collapse: collapse; }}
 td, th {{ padding: .4rem .8rem .4rem 0; text-align: left; vertical-align: top; }}
 img {{ display: block; image-rendering: pixelated; width: 13rem; height: 8rem; }}
 audio {{ width: 13rem; height: 2.2rem; }}
-small {{ color: #555; }}
+small {{ color: #555; display: block; }}
 </style>
 <h1>{title}</h1>
 {about}
@@ -108,7 +109,8 @@ def _write_sound(folder, card, name, sound):
     """Writes a sound and its picture; returns the HTML that shows them."""
     encoded = io.BytesIO()
     level = _PEAK / max(np.abs(sound).max(), 1e-6)
-    soundfile.write(encoded, sound * level, card.front_end.sample_rate, format="OGG")
+    rate = card.front_end.sample_rate
+    soundfile.write(encoded, sound * level, rate, format="OGG", compression_level=_COMPRESSION)
     write_whole(folder / f"{name}.ogg", encoded.getvalue())
     write_whole(folder / f"{name}.png", _draw(card, sound))
     return (
@@ -123,5 +125,5 @@ def _draw(card, sound):
     shown = np.clip((mel_db - mel_db.max()) / _RANGE_DB + 1, 0, 1)[::-1]
     colours = (255 * matplotlib.colormaps["magma"](shown)[..., :3]).astype(np.uint8)
     png = io.BytesIO()
-    Image.fromarray(colours).quantize(64).save(png, "PNG", optimize=True)
+    Image.fromarray(colours).quantize(24).save(png, "PNG", optimize=True)
     return png.getvalue()
