@@ -1,18 +1,17 @@
 """`--time`, `--frequency` and `--mask`: where a clip is dreamed, from words to a mask."""
 
 import functools
-import io
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from dreamsound_jax.run.mask_file import read_mask
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.spectral.where import Range, weigh_bands, weigh_frames
-from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import path_of
+from dreamsound_jax.system.errors import UserError
 
 # A range may end so much later than its clip: durations are shown rounded.
 _SECONDS_ROUNDED = 0.01
@@ -107,31 +106,6 @@ def _parse_range(name, word):
 def _type_range(ends):
     begin, end = ends
     return f"{begin:g}:" if end == math.inf else f"{begin:g}:{end:g}"
-
-
-@functools.lru_cache(maxsize=8)
-def read_mask(path: str) -> np.ndarray:
-    """Reads the mask in a .npy file: float64, of any shape. Nothing in it is executed.
-
-    Raises:
-      UserError: the file cannot be read, or does not hold numbers from 0 to 1.
-    """
-    try:
-        mask = np.lib.format.read_array(io.BytesIO(path_of(path).read_bytes()), allow_pickle=False)
-    except Exception as error:  # Each cloud client has its own errors, and NumPy has several.
-        raise UserError(
-            f"--mask must be a .npy file with an array of numbers, and {path!r} is not: "
-            f"{reason_of(error)}"
-        ) from None
-    if mask.dtype.kind not in "buif":
-        raise UserError(f"--mask: {path!r} must hold numbers, and holds {mask.dtype}")
-    mask = mask.astype(np.float64)
-    wrong = mask[~((mask >= 0) & (mask <= 1))]
-    if wrong.size:
-        raise UserError(f"--mask: {path!r} must hold numbers from 0 to 1, and holds {wrong[0]:g}")
-    if not mask.any():
-        raise UserError(f"--mask: {path!r} must have a number above 0 somewhere, and has none")
-    return mask
 
 
 def check_heard(where: Where, front_end: FrontEnd, *, network: str) -> None:

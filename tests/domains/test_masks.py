@@ -56,8 +56,8 @@ def test_outside_of_a_mask_the_sound_is_that_of_the_input_bit_for_bit(optimizer)
     clips = with_masks(sound_clips(batch))
     program = tiny.program("relu2_2", pyramid_size=2, num_iterations=4, optimizers=(optimizer,))
     parameters, rendered = dream(clips, program)
-    wanted = jnp.full(2, 3.0)
-    for result in (rendered, render_clips(clips, scale_clips(clips, parameters, wanted))):
+    sizes = jnp.full(2, 3.0), jnp.ones(2)
+    for result in (rendered, render_clips(clips, scale_clips(clips, parameters, *sizes))):
         assert not result.change_db[clips.mask == 0].any()
         assert np.abs(result.change_db[clips.mask == 1]).mean() > 1
         for mask, sound, each in zip(clips.mask, np.asarray(result.sound), batch):
@@ -88,7 +88,7 @@ def test_outside_of_a_mask_the_spectrogram_is_that_of_the_input():
     """Beyond the clamp, too, and where detail is not restored."""
     clips = with_masks(mel_clips(4 * spectrograms(2, (128, 64))))
     parameters, rendered = dream(clips)
-    scaled = render_clips(clips, scale_clips(clips, parameters, jnp.full(2, 8.0)))
+    scaled = render_clips(clips, scale_clips(clips, parameters, jnp.full(2, 8.0), jnp.ones(2)))
     for result in (rendered, scaled):
         assert not result.change_db[clips.mask == 0].any()
         assert np.abs(result.change_db[clips.mask == 1]).mean() > 0.5

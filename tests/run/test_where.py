@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import dreamsound_jax as ds
-from dreamsound_jax.run import where
+from dreamsound_jax.run.mask_file import read_mask
 from dreamsound_jax.run.run import run as run_options
 from tests.helpers import tiny
 from tests.helpers.clips import facts_of
@@ -46,7 +46,12 @@ def find_inside(drums, *ranges):
 )
 def test_outside_of_the_ranges_every_bit_is_that_of_the_input(model, drums, time, ranges):
     inside = find_inside(drums, *ranges)
-    for changes in ({}, {"mix": 0.3}, {"strength": 60.0}, {"frequency": "100:5000"}):
+    for changes in (
+        {},
+        {"mix": 0.3},
+        {"strength": 60.0, "amount": 0.7},
+        {"frequency": "100:5000", "views": 2, "until": 3.0},
+    ):
         made = ds.dream(drums, RATE, model, time=time, **SHORT | changes)
         np.testing.assert_array_equal(made.sound[:, ~inside], drums[:, ~inside])
         for begin, end in ranges:
@@ -233,7 +238,7 @@ def save(array, **keywords) -> bytes:
 )
 def test_a_mask_that_cannot_be_used_is_named(model, drums, content, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    where.read_mask.cache_clear()
+    read_mask.cache_clear()
     (tmp_path / "mask.npy").write_bytes(content)
     with pytest.raises(ds.UserError) as error:
         ds.dream(drums, RATE, model, mask="mask.npy", **SHORT)
