@@ -82,6 +82,26 @@ def render_input(
     return render_sound(channels, sample_rate=sample_rate, target_lufs=None)
 
 
+def render_input_alike(
+    original: Recording, *, dream: RenderedSound, unscaled: np.ndarray, target_lufs: float | None
+) -> RenderedSound:
+    """Renders an input with the gain that its dream was given: what they share stays the same.
+
+    Args:
+      original: the input, with the channels and the sample rate of the dream.
+      dream: as it is written.
+      unscaled: the dream before it was rendered, (samples, channels).
+      target_lufs: what the dream was given by `render_sound`.
+    """
+    channels, sample_rate = original
+    if target_lufs is None:
+        return render_sound(channels, sample_rate=sample_rate, target_lufs=None)
+    own, dreamed = (measure_lufs(each, sample_rate=sample_rate) for each in (channels, unscaled))
+    wanted = own + dream.loudness.lufs - dreamed
+    wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
+    return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted)
+
+
 def _gain_on_two_speakers(channels):
     """Returns how much louder a sound is on two loudspeakers, which both play a mono sound."""
     return _MONO_ON_TWO_SPEAKERS_LU if channels.shape[1] == 1 else 0.0

@@ -48,6 +48,8 @@ class Domain(Protocol):
 
     Attributes:
       spectrogram: of the input, standardised, (mel bands, frames).
+      mask: how much of the change each cell takes, (mel bands, frames) from 0 to 1; None for all
+        of it, everywhere. Where it is 0, the input stays as it is.
       front_end: of the network; static.
       change_label: what `Rendered.change_db` is, in words.
       keeps_original: whether the dream is a gain on the recording as it came, with its channels
@@ -55,6 +57,7 @@ class Domain(Protocol):
     """
 
     spectrogram: jax.Array
+    mask: jax.Array | None
     front_end: FrontEnd
     change_label: ClassVar[str]
     keeps_original: ClassVar[bool]
@@ -81,8 +84,13 @@ class Domain(Protocol):
         """Returns what the network would see of the whole clip, with parameters of any level."""
         ...
 
-    def constrain_gradient(self, observed: jax.Array) -> jax.Array:
-        """Returns `observed`, with the part of its gradient that the domain can follow."""
+    def constrain_gradient(self, observed: jax.Array, inside: jax.Array | None = None) -> jax.Array:
+        """Returns `observed`, with the part of its gradient that the domain can follow.
+
+        Args:
+          observed: what the network sees.
+          inside: which of its cells the dream changes; None for all of them.
+        """
         ...
 
     def bound(self) -> jax.Array | np.ndarray | float:

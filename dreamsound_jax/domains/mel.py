@@ -32,12 +32,14 @@ class MelDomain:
       sound: the input, (samples,) at the front end's sample rate.
       key: random key of the phase that the inversion begins with.
       front_end: of the network; static.
+      mask: how much of the change each cell takes; None for all of it.
     """
 
     spectrogram: jax.Array
     sound: jax.Array
     key: jax.Array
     front_end: FrontEnd = struct.field(pytree_node=False)
+    mask: jax.Array | None = None
 
     change_label: ClassVar[str] = "Change"
     keeps_original: ClassVar[bool] = False
@@ -60,15 +62,24 @@ class MelDomain:
         return resized + detail_factor * self._lost_detail(shapes[level], shapes[level - 1])
 
     def observe(self, shape: tuple[int, ...]) -> Callable[[jax.Array], jax.Array]:
-        """Returns the identity: the network sees the parameters."""
+        """Returns the identity, or with a mask what it does: the network sees the parameters."""
         del shape
-        return lambda parameters: parameters
+        return self._keep_outside
+
+    def _keep_outside(self, parameters):
+        """Returns parameters of any level with the input's own where the mask is 0."""
+        if self.mask is None:
+            return parameters
+        mask, original = (
+            resize_nearest(each, parameters.shape) for each in (self.mask, self.spectrogram)
+        )
+        return original + mask * (parameters - original)
 
     def observe_whole(self, parameters: jax.Array, detail_factor: ArrayLike) -> jax.Array:
         """Returns the spectrogram of the whole clip, with the detail that the level lacks."""
         shape = self.spectrogram.shape
         lost = self._lost_detail(shape, parameters.shape)
-        return resize_nearest(parameters, shape) + detail_factor * lost
+        return self._keep_outside(resize_nearest(parameters, shape) + detail_factor * lost)
 
     def _lost_detail(self, shape, smaller):
         """What the input has at `shape` and loses on the way through the shape `smaller`."""
@@ -76,8 +87,9 @@ class MelDomain:
         lossy = resize_nearest(resize_nearest(original, smaller), shape)
         return resize_nearest(original, shape) - lossy
 
-    def constrain_gradient(self, observed: jax.Array) -> jax.Array:
+    def constrain_gradient(self, observed: jax.Array, inside: jax.Array | None = None) -> jax.Array:
         """Returns `observed` as it is: any change of the spectrogram can be followed."""
+        del inside
         return observed
 
     def bound(self) -> float:
@@ -87,7 +99,7 @@ class MelDomain:
     def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
         """Inverts the spectrogram to a sound with one channel, at the front end's sample rate."""
         front_end = self.front_end
-        mel_db = front_end.destandardise(parameters)
+        mel_db = front_end.destandardise(self._keep_outside(parameters))
         mel_db = match.mel_db(mel_db) if match else mel_db
         change_db = mel_db - front_end.destandardise(self.spectrogram)
         sound = front_end.invert(self.key, mel_db)
@@ -138,7 +150,12 @@ class MelDomain:
 
 
 def mel_domains(
-    front_end: FrontEnd, sounds: jax.Array, spectrograms: jax.Array, keys: Sequence[jax.Array]
+    front_end: FrontEnd,
+    sounds: jax.Array,
+    spectrograms: jax.Array,
+    keys: Sequence[jax.Array],
+    *,
+    masks: jax.Array | None = None,
 ) -> MelDomain:
     """Returns a batch of clips as one `MelDomain`; arrays have a leading axis of clips.
 
@@ -147,5 +164,6 @@ def mel_domains(
       sounds: (clips, samples) at the front end's sample rate, with a peak of 1.
       spectrograms: (clips, mel bands, frames), standardised.
       keys: a random key for each clip's phase.
+      masks: (clips, mel bands, frames); None to dream everywhere.
     """
-    return MelDomain(spectrograms, sounds, jnp.stack(keys), front_end)
+    return MelDomain(spectrograms, sounds, jnp.stack(keys), front_end, masks)

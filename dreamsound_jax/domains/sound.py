@@ -1,5 +1,6 @@
 """The domain "sound": steps change a time-frequency gain on the sound, and its phase is kept."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -38,6 +39,7 @@ class SoundDomain:
       gain_range: how far the gain may go, in dB.
       front_end: of the network; static.
       sample_rate: of `original`, in Hz; static.
+      mask: how much of the gain each cell takes; None for all of it.
     """
 
     spectrogram: jax.Array
@@ -46,6 +48,7 @@ class SoundDomain:
     gain_range: jax.Array | np.ndarray
     front_end: FrontEnd = struct.field(pytree_node=False)
     sample_rate: int = struct.field(pytree_node=False)
+    mask: jax.Array | None = None
 
     change_label: ClassVar[str] = "Gain on the sound"
     keeps_original: ClassVar[bool] = True
@@ -82,15 +85,18 @@ class SoundDomain:
         del detail_factor
         return self.observe(self.spectrogram.shape)(parameters)
 
-    def constrain_gradient(self, observed: jax.Array) -> jax.Array:
+    def constrain_gradient(self, observed: jax.Array, inside: jax.Array | None = None) -> jax.Array:
         """Returns `observed`, with its gradient at constant power.
 
         The total power is held constant, so that raising one part lowers the others. Without this,
-        dreams end in a few loud places, with silence between.
+        dreams end in a few loud places, with silence between. Where the dream changes some cells
+        only, it is their power that is held constant.
         """
         std = self.front_end.std
-        power_db = 10 / np.log(10) * jax.nn.logsumexp(np.log(10) / 10 * (std * observed))
-        return observed - (power_db - jax.lax.stop_gradient(power_db)) / std
+        nepers = np.log(10) / 10 * (std * observed)
+        power_db = 10 / np.log(10) * jax.nn.logsumexp(nepers, b=inside)
+        excess = (power_db - jax.lax.stop_gradient(power_db)) / std
+        return observed - (excess if inside is None else jnp.where(inside, excess, 0))
 
     def bound(self) -> jax.Array | np.ndarray:
         """Returns the gain range in standard deviations."""
@@ -104,10 +110,18 @@ class SoundDomain:
     def _limit(self, gain_db):
         mel_db = self.front_end.destandardise(self.spectrogram)
         headroom = self.front_end.headroom(mel_db)
-        return gain.limit_gain(gain_db, headroom, gain_range=self.gain_range)
+        limit = functools.partial(gain.limit_gain, headroom=headroom, gain_range=self.gain_range)
+        if self.mask is None:
+            return limit(gain_db)
+        # The level of the whole cannot be restored afterwards; that under the mask is kept here.
+        rise_db = gain.measure_rise(limit(gain_db), mel_db, self.mask, front_end=self.front_end)
+        return self.mask * limit(gain_db - rise_db)
 
     def render(self, parameters: jax.Array, match: LevelMatch | None = None) -> Rendered:
         """Applies the gain to the original: its channels, sample rate and level are kept.
+
+        With a mask, what no gain reaches is that of the original bit for bit. The level is then
+        kept under the mask alone, nearly, by the gain itself.
 
         Matched levels are approached in passes, as far as `gain_range` allows. Each pass computes
         the gain as if cells did not overlap.
@@ -131,7 +145,18 @@ class SoundDomain:
                 sample_rate=self.sample_rate,
                 highest=self.front_end.highest,
             )
-        return Rendered(mel_db, gain_db, gain.match_rms(self.original, sound))
+        keep = gain.match_rms if self.mask is None else self._keep_unreached
+        return Rendered(mel_db, gain_db, keep(self.original, sound))
+
+    def _keep_unreached(self, original, sound):
+        """Returns `sound` with the samples of the original that no gain under the mask reaches."""
+        reached = gain.find_reached(
+            self.mask,
+            samples=original.shape[1],
+            sample_rate=self.sample_rate,
+            front_end=self.front_end,
+        )
+        return jnp.where(reached, sound, original)
 
     def _apply(self, gain_db):
         """Applies a gain to each channel, one after the other, which takes less memory."""
@@ -187,6 +212,7 @@ def sound_domains(
     *,
     gain_range: ArrayLike | Sequence[float],
     sample_rate: int,
+    masks: jax.Array | None = None,
 ) -> SoundDomain:
     """Returns a batch of clips as one `SoundDomain`; arrays have a leading axis of clips.
 
@@ -197,6 +223,7 @@ def sound_domains(
       originals: (clips, channels, samples) at `sample_rate`.
       gain_range: in dB, one for each clip or one for all.
       sample_rate: in Hz.
+      masks: (clips, mel bands, frames); None to dream everywhere.
     """
     dtype = sounds.dtype
     return SoundDomain(
@@ -206,4 +233,5 @@ def sound_domains(
         gain_range=np.broadcast_to(np.asarray(gain_range, dtype), len(sounds)),
         front_end=front_end,
         sample_rate=sample_rate,
+        mask=masks,
     )

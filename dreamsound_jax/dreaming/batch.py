@@ -130,6 +130,7 @@ def make_clips(
     sample_rate: int,
     gain_ranges: Sequence[float],
     phase_keys: Sequence[jax.Array],
+    masks: np.ndarray | None = None,
 ) -> tuple[Domain, jax.Array]:
     """Puts clips of one shape on the devices, in a domain.
 
@@ -141,6 +142,7 @@ def make_clips(
       sample_rate: in Hz.
       gain_ranges: in dB, for each clip; for the domain "sound".
       phase_keys: a random key for each clip; for the domain "mel".
+      masks: (clips, mel bands, frames), how much of the dream each cell takes; None for all of it.
 
     Returns:
       The clips, a domain whose leaves have a leading axis of clips, and their mel dB (clips, mel
@@ -149,9 +151,10 @@ def make_clips(
     placed = shard_over_clips(sounds)
     mel_db = analyse_clips(placed, front_end=front_end)
     spectrograms = front_end.standardise(mel_db)
+    placed_masks = None if masks is None else shard_over_clips(masks)
     clips: Domain
     if domain == "mel":
-        clips = mel_domains(front_end, placed, spectrograms, phase_keys)
+        clips = mel_domains(front_end, placed, spectrograms, phase_keys, masks=placed_masks)
     else:
         clips = sound_domains(
             front_end,
@@ -160,6 +163,7 @@ def make_clips(
             originals,
             gain_range=gain_ranges,
             sample_rate=sample_rate,
+            masks=placed_masks,
         )
     return shard_over_clips((clips, mel_db))
 

@@ -18,7 +18,12 @@ from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.preparing import Level, prepare_all
 from dreamsound_jax.objectives.terms import evaluate
-from dreamsound_jax.spectral.interpolate import repeat_time, resize_nearest, roll_time
+from dreamsound_jax.spectral.interpolate import (
+    repeat_time,
+    resize_largest,
+    resize_nearest,
+    roll_time,
+)
 from dreamsound_jax.system.devices import over_clips
 from dreamsound_jax.system.programs import keep_traces
 
@@ -115,15 +120,25 @@ def dream_level(
     settings = prepare_objective(network, original, settings, program=program, roll=roll)
     parameters, state = reached or (clip.initial(), ())
     steps, turn = _apply_habituation(settings, shapes[level])
+    inside = None if clip.mask is None else resize_largest(clip.mask, shapes[level]) > 0
+    rolled = None if inside is None else roll_time(inside, roll)
     end, climb = ascend(
         lambda observed: respond(
-            network, clip.constrain_gradient(roll_time(observed, roll)), settings, program=program
+            network,
+            clip.constrain_gradient(roll_time(observed, roll), rolled),
+            settings,
+            program=program,
         ),
         clip.to_level(
             parameters, shapes, level, settings.detail_factor if program.replace_detail else 0
         ),
         make_transform(
-            program.optimizers, steps, total=program.num_iterations, roll=roll, turn=turn
+            program.optimizers,
+            steps,
+            total=program.num_iterations,
+            roll=roll,
+            turn=turn,
+            inside=inside,
         ),
         steps=program.num_iterations,
         observe=clip.observe(shapes[level]),

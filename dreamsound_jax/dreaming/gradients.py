@@ -61,18 +61,21 @@ def _correlate(image, weights, *, axis):
     return jax.lax.fori_loop(0, weights.size, add, zeros, unroll=unroll)
 
 
-def standardise() -> optax.GradientTransformation:
+def standardise(*, inside: jax.Array | None = None) -> optax.GradientTransformation:
     """Subtracts the gradient's mean and divides by its standard deviation (ddof 1).
 
     The gradient is first scaled to a largest value of 1, so that a tiny one does not underflow. A
     flat gradient, which the reference turns into NaN, becomes zero.
+
+    Args:
+      inside: of which cells mean and deviation are taken; None for all of them.
     """
 
     def update(gradient, params=None):
         del params
         largest = jnp.abs(gradient).max()
         scaled = gradient / jnp.where(largest > 0, largest, 1)
-        deviation = scaled.std(ddof=1)
-        return (scaled - scaled.mean()) / jnp.where(deviation > 0, deviation, 1)
+        deviation = scaled.std(ddof=1, where=inside)
+        return (scaled - scaled.mean(where=inside)) / jnp.where(deviation > 0, deviation, 1)
 
     return optax.stateless(update)

@@ -167,6 +167,7 @@ def make_transform(
     total: int,
     roll: jax.Array | int = 0,
     turn: optax.GradientTransformation | None = None,
+    inside: jax.Array | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
 
@@ -179,13 +180,19 @@ def make_transform(
       total: how many steps there will be, for the schedule of the smoothing.
       roll: in frames; may be traced.
       turn: a stateless transformation between standardising and the optimizer; by default none.
+      inside: which cells the dream changes, in the shape of the gradient; None for all. The
+        gradient of the others counts nowhere, and they have no update before the optimizer.
     """
     blur = smooth(steps=total, coefficient=steps.smoothing_coefficient)
+    rolled = None if inside is None else roll_time(inside, roll)
+    only_inside = [] if inside is None else [_select_cells(inside)]
     return optax.chain(
+        *only_inside,
         _roll(roll),
         _apply_if(steps.smooth_gradient, blur),
-        _apply_if(steps.standardise_gradient, standardise()),
+        _apply_if(steps.standardise_gradient, standardise(inside=rolled)),
         _roll(-roll),
+        *only_inside,
         *([] if turn is None else [turn]),
         _select([_make_optimizer(name, steps) for name in optimizers], steps.which),
     )
@@ -219,6 +226,10 @@ def _apply_if(condition, transform):
         return jnp.where(condition, updates, gradient), state
 
     return optax.GradientTransformation(transform.init, update)
+
+
+def _select_cells(inside):
+    return optax.stateless(lambda gradient, params: jnp.where(inside, gradient, 0))
 
 
 def _roll(frames):

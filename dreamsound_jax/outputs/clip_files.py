@@ -35,6 +35,7 @@ class ClipRequest:
       mix: how much of the dream is in the written sound, from 0 to 1.
       preset: the name of the preset that was asked for, or None.
       strength: the strength that was asked for, from 0 to 100, or None.
+      where: the flags that say where it was dreamed, {name: value as it is typed}.
     """
 
     number: int
@@ -49,6 +50,7 @@ class ClipRequest:
     mix: float = 1.0
     preset: str | None = None
     strength: float | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,10 +194,11 @@ def _summarise(clip):
 
 
 def _list_asked(request):
-    """Returns the preset, the strength and the mix, {name: value}, where they were asked for."""
+    """Returns preset, strength, mix and where it was dreamed, {name: value}, if asked for."""
     mix = None if request.mix == 1 else request.mix
     asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
-    return {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return given | dict(request.where)
 
 
 def _name_heard(probabilities):

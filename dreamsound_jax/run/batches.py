@@ -33,7 +33,15 @@ def place_clips(sources: list[Source]) -> tuple[Domain, jax.Array]:
         sample_rate=sources[0].sample_rate,
         gain_ranges=[source.plan.gain_range for source in sources],
         phase_keys=[source.keys.phase for source in sources],
+        masks=_stack_masks(sources),
     )
+
+
+def _stack_masks(sources):
+    """Returns the masks of clips (clips, mel bands, frames); None if they have none."""
+    if sources[0].mask is None:
+        return None
+    return np.stack([source.mask for source in sources]).astype(sources[0].plan.dtype)
 
 
 def place_settings(sources: list[Source]) -> ClipSettings:

@@ -14,6 +14,7 @@ from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
+from dreamsound_jax.run.where import read_where
 from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -43,6 +44,7 @@ def _check_one(options):
     parse_loudness(options.loudness)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)
+    read_where(options)
     if options.create_ouroboros:
         _check_ouroboros(options)
 
@@ -121,6 +123,12 @@ def _check_layers(options):
 def _check_ouroboros(options):
     if options.lengths != "exact":
         raise UserError("--lengths must be exact with --create_ouroboros")
+    for name in ("time", "frequency", "mask"):
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--{name} and --create_ouroboros must not both be given: an ouroboros dreams "
+                "everywhere"
+            )
     names = options.ouroboros_transform
     for name in names:
         nearest_or_fail("transform", name, ("none", *TRANSFORMS))

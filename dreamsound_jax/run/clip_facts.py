@@ -30,6 +30,7 @@ def describe_request(source: Source) -> ClipRequest:
         mix=plan.mix,
         preset=plan.preset,
         strength=plan.strength,
+        where=plan.where.describe() if plan.where else {},
     )
 
 

@@ -9,7 +9,12 @@ import jax
 import numpy as np
 
 from dreamsound_jax.audio.find import DIFFERENCE, INPUT
-from dreamsound_jax.audio.rendering import render_difference, render_input, render_sound
+from dreamsound_jax.audio.rendering import (
+    render_difference,
+    render_input,
+    render_input_alike,
+    render_sound,
+)
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
@@ -111,11 +116,8 @@ def _make_files(model, source, dreamed, seconds, plan):
     dreamed = _trim(dreamed, source.kept_share)
     rendered = dreamed.rendered
     target_lufs = source.target_lufs
-    sound = render_sound(
-        source.mix_with_input(rendered.sound).T,
-        sample_rate=source.sample_rate,
-        target_lufs=target_lufs,
-    )
+    mixed = source.mix_with_input(rendered.sound).T
+    sound = render_sound(mixed, sample_rate=source.sample_rate, target_lufs=target_lufs)
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
     if source.plan.keeps_original:
@@ -124,7 +126,7 @@ def _make_files(model, source, dreamed, seconds, plan):
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
-        compared=_render_compared(source, sound, target_lufs) if plan.writes_inputs else {},
+        compared=_render_compared(source, mixed, sound) if plan.writes_inputs else {},
         arrays=arrays,
         picture=picture,
         result=DreamResult(
@@ -140,9 +142,16 @@ def _make_files(model, source, dreamed, seconds, plan):
     )
 
 
-def _render_compared(source, sound, target_lufs):
-    """Returns the WAV files that are compared with the dream, {suffix: bytes}."""
-    original = render_input(source.kept_recording, dream=sound, target_lufs=target_lufs)
+def _render_compared(source, mixed, sound):
+    """Returns the WAV files that are compared with the dream, {suffix: bytes}.
+
+    The input is as loud as the dream. Where both share what is outside of a mask, this is.
+    """
+    given = {"dream": sound, "target_lufs": source.target_lufs}
+    if source.mask is not None and source.plan.keeps_original:
+        original = render_input_alike(source.kept_recording, unscaled=mixed, **given)
+    else:
+        original = render_input(source.kept_recording, **given)
     compared = {INPUT: original.wav}
     if source.plan.keeps_original:
         compared[DIFFERENCE] = render_difference(sound, original)

@@ -219,6 +219,30 @@ class Options:
         role="program",
     )
 
+    # Where to dream.
+    time: tuple[str, ...] | None = option(
+        None,
+        "Dream only within these ranges of time, in seconds, such as 0.5:1.2 or 0.5:1.2,2:. The "
+        "dream fades in and out within 50 ms inside each range. In the domain sound, the sound "
+        "outside is that of the input, bit for bit with --loudness=none. A --strength is still the "
+        "distance of the whole clip. Not for an ouroboros.",
+        role="data",
+    )
+    frequency: tuple[str, ...] | None = option(
+        None,
+        "Dream only within these ranges of frequency, in Hz, such as 200:2000 or :300,4000:. The "
+        "dream fades in and out within a third of an octave inside each range. With --time, it "
+        "happens where both allow it. Not for an ouroboros.",
+        role="data",
+    )
+    mask: str | None = option(
+        None,
+        "A .npy file that says how much of the dream each cell of the spectrogram takes, from 0 to "
+        "1, as an array (mel bands, frames) of the shape of mel_db in the .npz of a dream. It is "
+        "multiplied with what --time and --frequency say. Not for an ouroboros.",
+        role="data",
+    )
+
     # How to dream.
     domain: str = option(
         "sound",
@@ -464,6 +488,8 @@ class Options:
         for name in FIELDS:
             if value_type(name) is tuple:
                 object.__setattr__(self, name, _as_tuple(getattr(self, name)))
+        for name in ("time", "frequency"):
+            object.__setattr__(self, name, _type_pairs(getattr(self, name)))
         if isinstance(self.sweep, Mapping):
             swept = {name: _swept_values(name, values) for name, values in self.sweep.items()}
             object.__setattr__(self, "sweep", swept)
@@ -487,6 +513,18 @@ def _as_tuple(value: Any) -> Any:
     if isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _type_pairs(ranges: Any) -> Any:
+    """Returns ranges with each pair of numbers as it is typed, and all else as it is."""
+    if not isinstance(ranges, tuple):
+        return ranges
+    return tuple(f"{each[0]}:{each[1]}" if _is_pair(each) else each for each in ranges)
+
+
+def _is_pair(value: Any) -> bool:
+    numbers = isinstance(value, list | tuple) and len(value) == 2
+    return numbers and all(isinstance(each, int | float) for each in value)
 
 
 def _swept_values(name: str, values: Any) -> Any:

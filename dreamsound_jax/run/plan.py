@@ -25,6 +25,7 @@ from dreamsound_jax.objectives.terms import (
     compile_objective,
     list_measures,
 )
+from dreamsound_jax.run.where import Where
 
 ITERATE = "iterate"
 
@@ -71,6 +72,7 @@ class ClipPlan:
       until_db: how far from its input a clip stops; None for never.
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
+      where: where it is dreamed; None for everywhere.
     """
 
     model: str
@@ -105,6 +107,7 @@ class ClipPlan:
     dtype: Any
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None
+    where: Where | None = None
 
     @property
     def keeps_original(self) -> bool:
@@ -197,7 +200,8 @@ class ClipPlan:
     def static(self) -> tuple:
         """What clips of one batch must have in common, besides the shape of their sounds."""
         program = self.program()
-        structure = (self.jitter is not None, self.until_db is not None)
+        parts = (self.jitter, self.until_db, self.where)
+        structure = tuple(part is not None for part in parts)
         rest = (program, structure, self.ouroboros)
         return (self.model, self.domain, self.layers, self.iterates, *rest)
 

@@ -23,6 +23,7 @@ from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.strength import apply_strength, distance_of
+from dreamsound_jax.run.where import check_heard, read_where
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 # Frames, mel bands, dB, and noise in standard deviations, where several views have no jitter given.
@@ -91,6 +92,9 @@ def _clip_plan(asked, changes, card, objective=None):
     if asked.objective is not None:
         objective = parse_objective(asked.objective)
     layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
+    where = read_where(asked)
+    if where:
+        check_heard(where, card.front_end, network=card.name)
     pyramid_size = asked.pyramid_size or _default_levels(asked, layers, card)
     return ClipPlan(
         model=asked.model,
@@ -125,6 +129,7 @@ def _clip_plan(asked, changes, card, objective=None):
         dtype=_dtype(asked),
         ouroboros=_ouroboros(asked, pyramid_size) if asked.create_ouroboros else None,
         given_objective=objective,
+        where=where,
     )
 
 

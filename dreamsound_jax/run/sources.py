@@ -15,6 +15,7 @@ from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.run.where import make_mask
 from dreamsound_jax.spectral import transforms
 from dreamsound_jax.system.errors import UserError
 
@@ -34,6 +35,7 @@ class Source(NamedTuple):
       keys: its random keys.
       target: index of the class to dream of; None if no class is dreamed of.
       kept_share: the share of its dream that is kept, if its sound was padded.
+      mask: (mel bands, frames), how much of the dream each cell takes; None for all of it.
     """
 
     job: Job
@@ -42,6 +44,7 @@ class Source(NamedTuple):
     keys: Keys
     target: int | None
     kept_share: float = 1.0
+    mask: np.ndarray | None = None
 
     @property
     def plan(self) -> ClipPlan:
@@ -84,7 +87,7 @@ class Source(NamedTuple):
         Returns:
           The mix, at the level of the dream. In the domain "sound", dream and input already have
           one root mean square; in the domain "mel", the input as the network hears it is brought
-          to the loudness of the dream.
+          to the loudness of the dream. What is the same in dream and input stays so with a mask.
         """
         share = self.plan.mix
         if share == 1:
@@ -93,6 +96,8 @@ class Source(NamedTuple):
         original = (self.recording.channels.T if keeps else self.sound[None])[:, : dream.shape[1]]
         if not keeps:
             original = match_loudness(original.T, dream.T, sample_rate=self.sample_rate).T
+        elif self.mask is not None:
+            return original + share * (dream - original)
         return share * dream + (1 - share) * original
 
     @property
@@ -137,7 +142,23 @@ def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> S
     _check_length(source)
     if plan.ouroboros:
         _check_ouroboros(source)
-    return source
+    return source if plan.where is None else source._replace(mask=_make_mask(source))
+
+
+def _make_mask(source):
+    plan, frames = source.plan, source.frames
+    channels, rate = source.kept_recording
+    try:
+        return make_mask(
+            plan.where,
+            front_end=plan.card.front_end,
+            sample_rate=source.sample_rate,
+            seconds=len(channels) / rate,
+            frames=frames,
+            kept_frames=max(1, round(source.kept_share * frames)),
+        )
+    except UserError as error:
+        raise UserError(f"{source.job.path}: {error}") from None
 
 
 def _record(job):

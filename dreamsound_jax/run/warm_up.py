@@ -133,13 +133,15 @@ def _shapes(sources: list[Source]) -> tuple[Domain, jax.ShapeDtypeStruct, ClipSe
     plan, front_end = first.plan, first.plan.card.front_end
     sounds = jax.ShapeDtypeStruct((count, first.sound.size), plan.dtype)
     mel_db = analyse_clips.compile_ahead(sounds, front_end=front_end)
+    mask = None if first.mask is None else mel_db
     if not plan.keeps_original:
-        clips = MelDomain(mel_db, sounds, _keys_of(sources), front_end)
+        clips = MelDomain(mel_db, sounds, _keys_of(sources), front_end, mask)
     else:
         samples, channels = first.recording.channels.shape
         originals = jax.ShapeDtypeStruct((count, channels, samples), plan.dtype)
         gain_range = jax.ShapeDtypeStruct((count,), plan.dtype)
-        clips = SoundDomain(mel_db, sounds, originals, gain_range, front_end, first.sample_rate)
+        rate = first.sample_rate
+        clips = SoundDomain(mel_db, sounds, originals, gain_range, front_end, rate, mask)
     rolls = jax.ShapeDtypeStruct((count, plan.pyramid_size), np.int32)
     return clips, mel_db, stack_settings(sources, rolls)
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from dreamsound_jax.spectral.front_end import FrontEnd, mix_to_mono
 from dreamsound_jax.spectral.interpolate import interpolate
-from dreamsound_jax.spectral.stft import istft, stft
+from dreamsound_jax.spectral.mel_bands import NO_NORM
+from dreamsound_jax.spectral.stft import find_covered, frame_count, istft, stft
 
 
 def limit_gain(
@@ -30,6 +31,28 @@ def limit_gain(
       gain_range: in dB, 0 or more.
     """
     return jnp.clip(gain_db, -gain_range, jnp.minimum(gain_range, headroom))
+
+
+def measure_rise(
+    gain_db: jax.Array, mel_db: jax.Array, mask: jax.Array, *, front_end: FrontEnd
+) -> jax.Array:
+    """Returns how much louder a gain makes what lies under a mask, in dB: a scalar.
+
+    Args:
+      gain_db: (mel bands, frames).
+      mel_db: of the sound that the gain is for, of the same shape.
+      mask: how much of the gain each cell takes, from 0 to 1, of the same shape.
+      front_end: of the grid.
+    """
+    edges = front_end.bands.edges
+    # Filters without a norm have the power of a band already, others its mean.
+    widths = np.ones(front_end.n_mels) if front_end.mel_norm == NO_NORM else edges[2:] - edges[:-2]
+    shares = mask * jnp.asarray(widths, mask.dtype)[:, None]
+    before, after = (
+        jax.nn.logsumexp(np.log(10) / 10 * levels, b=shares)
+        for levels in (mel_db, mel_db + mask * gain_db)
+    )
+    return 10 / np.log(10) * (after - before)
 
 
 def gain_player(sound: jax.Array, front_end: FrontEnd) -> Callable[[jax.Array], jax.Array]:
@@ -66,15 +89,46 @@ def apply_gain(
     interpolated between bins and between frames; above the front end's highest frequency it is that
     of the highest bin below.
     """
-    scale = sample_rate / front_end.sample_rate
-    n_fft, hop = frame_size(front_end, sample_rate), max(1, round(front_end.hop * scale))
+    n_fft, hop = frame_size(front_end, sample_rate), hop_size(front_end, sample_rate)
     longer = _pad_one_frame(sound, hop)
     spectrum = stft(longer, n_fft=n_fft, hop=hop, exact=False)
-    positions = np.arange(spectrum.shape[1]) * hop / scale / front_end.hop
-    at_frames = interpolate(gain_db, positions, axis=1)
+    at_frames = _at_frames(gain_db, spectrum.shape[1], sample_rate, front_end)
     bins_db = jnp.asarray(bin_weights(front_end, sample_rate), sound.dtype) @ at_frames
     amplified = spectrum * db_to_amplitude(bins_db)
     return istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
+
+
+def _at_frames(cells, count, sample_rate, front_end):
+    """Interpolates (rows, frames of the front end) at as many frames of `apply_gain`."""
+    scale = sample_rate / front_end.sample_rate
+    hop = hop_size(front_end, sample_rate)
+    return interpolate(cells, np.arange(count) * hop / scale / front_end.hop, axis=1)
+
+
+def find_reached(
+    mask: jax.Array, *, samples: int, sample_rate: int, front_end: FrontEnd
+) -> jax.Array:
+    """Returns which samples `apply_gain` may change, if the gain is 0 dB where a mask is 0.
+
+    Args:
+      mask: (mel bands, frames), 0 or more.
+      samples: of the sound.
+      sample_rate: of the sound, in Hz.
+      front_end: of the grid of `mask`.
+
+    Returns:
+      (samples,), bool.
+    """
+    n_fft, hop = frame_size(front_end, sample_rate), hop_size(front_end, sample_rate)
+    count = frame_count(samples + hop, n_fft=n_fft, hop=hop)
+    frames = mask.max(axis=0, keepdims=True)
+    active = _at_frames(frames, count, sample_rate, front_end)[0] > 0
+    return find_covered(active, n_fft=n_fft, hop=hop, samples=samples + hop)[:samples]
+
+
+def hop_size(front_end: FrontEnd, sample_rate: int) -> int:
+    """Returns the samples between frames that are as far apart as the front end's, in seconds."""
+    return max(1, round(front_end.hop * (sample_rate / front_end.sample_rate)))
 
 
 def frame_size(front_end: FrontEnd, sample_rate: int) -> int:

@@ -21,6 +21,19 @@ def nearest_indices(side: int, out: int) -> np.ndarray:
     return np.arange(out) * side // out
 
 
+def resize_largest(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Resizes (height, width) to `shape`, which is not larger: each cell is the largest of its own.
+
+    Its own cells are those from its nearest, by `nearest_indices`, up to that of the next cell.
+    """
+    for axis, (side, out) in enumerate(zip(image.shape, shape)):
+        owners = np.searchsorted(nearest_indices(side, out), np.arange(side), side="right") - 1
+        columns = jnp.moveaxis(image, axis, 0)
+        largest = jax.ops.segment_max(columns, owners, out, indices_are_sorted=True)
+        image = jnp.moveaxis(largest, 0, axis)
+    return image
+
+
 def resize_linear(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Resizes an array to a larger shape by linear interpolation; it is flat beyond the rim.
 

@@ -83,6 +83,12 @@ def make_inverse(
     )
 
 
+def find_covered(frames: jax.Array, *, n_fft: int, hop: int, samples: int) -> jax.Array:
+    """Returns which of `samples` samples lie under any of the frames that are True: (samples,)."""
+    covering = jnp.broadcast_to(frames[:, None], (frames.size, n_fft)).astype(jnp.float32)
+    return _overlap_add(covering, n_fft, hop, samples) > 0
+
+
 def hann(n_fft: int, dtype: DTypeLike) -> jax.Array:
     """Returns the periodic Hann window (n_fft,)."""
     return jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft), dtype)

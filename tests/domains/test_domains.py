@@ -225,7 +225,7 @@ def test_a_long_dream_does_not_drain(monkeypatch):
     assert measures.silent_share(sound) <= silent + 0.01
     assert objective[-1, -1] > 2 * objective[-1, 0]
 
-    monkeypatch.setattr(SoundDomain, "constrain_gradient", lambda self, observed: observed)
+    monkeypatch.setattr(SoundDomain, "constrain_gradient", lambda self, observed, inside: observed)
     dream_level_of_clips.clear_cache()
     try:
         free, free_objective = dream_long(model, drums)

@@ -194,7 +194,8 @@ PROGRAM = {
 
 
 def test_clips_that_differ_in_data_alone_share_a_program():
-    assert {*DATA} == {name for name in FIELDS if FIELDS[name].metadata["role"] == "data"}
+    of_data = {name for name in FIELDS if FIELDS[name].metadata["role"] == "data"}
+    assert of_data == {*DATA, "time", "frequency", "mask"}
     takes = {"momentum": "nesterov", "b1": "adamw", "b2": "adamw", "eps": "adamw"}
     takes["weight_decay"] = "adamw"
     for name, value in DATA.items():
@@ -204,6 +205,16 @@ def test_clips_that_differ_in_data_alone_share_a_program():
         assert hash(default.static) == hash(other.static)
         assert default != other, name
         assert jax.tree.structure(default.steps) == jax.tree.structure(other.steps)
+
+
+def test_clips_that_are_dreamed_in_different_places_share_a_program(tmp_path):
+    np.save(tmp_path / "mask.npy", np.ones((128, 50)))
+    path = str(tmp_path / "mask.npy")
+    places = ({"time": "0:0.5"}, {"frequency": (":300", "900:")}, {"mask": path})
+    clips = [tiny.plan(**place).clips[0] for place in places]
+    kinds = {clip.static for clip in clips}
+    assert len(kinds) == 1 and tiny.plan().clips[0].static not in kinds
+    assert len({clip.where for clip in clips}) == 3
 
 
 def test_clips_that_differ_in_what_is_compiled_do_not_share_a_program():

@@ -21,6 +21,7 @@ _FILES = {
 # These are in the list of facts, whose words `_list_known` chooses, or elsewhere in the view.
 _TOLD = {
     *("input", "model", "domain", "preset", "strength", "mix", "layers", "target_class"),
+    *("time", "frequency", "mask"),
     *("p_target_input", "p_target", "objective_first", "objective_last", "distance_db"),
     *("rounds", "overcooked_db", "moved_db", "ended", "loudness_lufs", "true_peak_dbtp"),
     *("seconds", "seed", "name", "number", "heard_as", "picture", "error", "files", "heard"),
@@ -122,6 +123,9 @@ def _list_known(record):
         "Mix": _describe_mix(known),
         "Preset": known.get("preset"),
         "Strength": _say(known.get("strength"), "{:g}"),
+        "Time in seconds": known.get("time"),
+        "Frequency in Hz": known.get("frequency"),
+        "Mask": known.get("mask"),
         "Layers": known.get("layers"),
         "Domain": known.get("domain"),
         "Model": known.get("model"),

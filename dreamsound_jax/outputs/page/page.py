@@ -44,7 +44,10 @@ PARTS = (
 _FOLDER = Path(__file__).parent
 _NO_COLUMNS = ("name", "picture", "error", "files", "heard", "true_peak_dbtp", "p_target_input")
 # What all clips of a run mostly share is a column only where it differs.
-_COLUMNS_THAT_DIFFER = ("model", "domain", "preset", "strength", "mix")
+_COLUMNS_THAT_DIFFER = (
+    *("model", "domain", "preset", "strength", "mix"),
+    *("time", "frequency", "mask"),
+)
 _LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
 
 
