@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dreamsound_jax import objectives
 from dreamsound_jax.dreaming import ascent
 from dreamsound_jax.dreaming.batch import classify
 from dreamsound_jax.dreaming.dream import dream_clips, dream_level_of_clips, prepare_network
@@ -37,10 +38,10 @@ def dream(network, batch, how, *, program=PROGRAM):
     return dream_clips(network, mel_clips(batch), how, program=program)
 
 
-def stack_objectives(objectives, card=CARD):
+def stack_objectives(each, card=CARD):
     """The `ObjectiveData` of clips that differ in the data of their objectives."""
-    each = [compile_objective(objective, card)[1] for objective in objectives]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *each)
+    data = [compile_objective(objective, card)[1] for objective in each]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *data)
 
 
 def test_a_clip_is_the_same_whatever_is_beside_it(network):
@@ -54,14 +55,14 @@ def test_a_clip_is_the_same_whatever_is_beside_it(network):
 
 
 def test_clips_of_different_weights_and_classes_share_a_program_and_equal_single_dreams(network):
-    objectives = [
+    mixed = [
         layer("relu2_2") + 5 * probability("class_1"),
         0.2 * layer("relu2_2") - 3 * probability("class_4"),
         layer("relu2_2") + 5 * probability("class_5"),
     ]
-    program = tiny.program(objective=objectives[0], pyramid_size=1, num_iterations=3)
-    how = tiny.settings(3, program=program, objective=objectives[0])
-    how = how._replace(objective=stack_objectives(objectives))
+    program = tiny.program(objective=mixed[0], pyramid_size=1, num_iterations=3)
+    how = tiny.settings(3, program=program, objective=mixed[0])
+    how = how._replace(objective=stack_objectives(mixed))
     batch, before = jnp.repeat(spectrograms(1), 3, axis=0), dream_level_of_clips._cache_size()
     together, climb = dream(network, batch, how, program=program)
     assert dream_level_of_clips._cache_size() == before + 1
@@ -72,6 +73,32 @@ def test_clips_of_different_weights_and_classes_share_a_program_and_equal_single
         np.testing.assert_allclose(climb_alone.objective[0], climb.objective[row], rtol=1e-4)
         assert np.abs(together[row] - together[row - 1]).max() > 0.1
     assert dream_level_of_clips._cache_size() == before + 2
+
+
+@pytest.mark.parametrize("kind", ["channel", "neuron", "direction", "guide", "margin"])
+def test_clips_of_mixed_objectives_are_what_each_is_beside_its_like(network, kind):
+    """Bit for bit, in one program: numbers, places, vectors, guides and classes are data."""
+    sounds = [np.random.default_rng(number).normal(size=22050) for number in range(3)]
+    makers = {
+        "channel": lambda number: objectives.channel("relu2_2", number),
+        "neuron": lambda number: objectives.neuron("conv2_2", number, band=10 + number, frame=9),
+        "direction": lambda number: objectives.direction("relu2_2", np.eye(8)[number]),
+        "guide": lambda number: objectives.guide("relu2_2", sounds[number], 22050, power=number),
+        "margin": lambda number: objectives.margin(number),
+    }
+    terms = [makers[kind](number) for number in range(3)]
+    program = tiny.program(objective=terms[0], pyramid_size=1, num_iterations=2)
+    how = tiny.settings(3, program=program, objective=terms[0])
+    batch = spectrograms(3)
+    mixed = how._replace(objective=stack_objectives(terms))
+    together, _ = dream(network, batch, mixed, program=program)
+    before = dream_level_of_clips._cache_size()
+    for row, term in enumerate(terms):
+        alike = how._replace(objective=stack_objectives([term] * 3))
+        alone, _ = dream(network, batch, alike, program=program)
+        np.testing.assert_array_equal(alone[row], together[row])
+        assert np.abs(alone[row - 1] - together[row - 1]).max() > 0
+    assert dream_level_of_clips._cache_size() == before
 
 
 def test_each_level_is_one_program_whatever_the_learning_rate_is(network):
