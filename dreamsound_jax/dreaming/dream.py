@@ -122,13 +122,13 @@ def dream_level(
     steps, turn = _apply_habituation(settings, shapes[level])
     inside = None if clip.mask is None else resize_largest(clip.mask, shapes[level]) > 0
     rolled = None if inside is None else roll_time(inside, roll)
+
+    def objective(observed):
+        heard = clip.constrain_gradient(roll_time(observed, roll), rolled)
+        return respond(network, heard, settings, program=program)
+
     end, climb = ascend(
-        lambda observed: respond(
-            network,
-            clip.constrain_gradient(roll_time(observed, roll), rolled),
-            settings,
-            program=program,
-        ),
+        objective,
         clip.to_level(
             parameters, shapes, level, settings.detail_factor if program.replace_detail else 0
         ),
