@@ -177,7 +177,7 @@ How often networks that had no part in dreaming hear the class of a dream before
 interval of 95 %, and how far its score is above that of the other dreams of the same input, in
 standard deviations (z). Dreams were made with
 
-    dreamsound --target_class=CLASS {heard["flags"]}
+    dreamsound --model={card["name"]} --target_class=CLASS {heard["flags"]}
 
 Of real phrases, the judges hear the class of so many first: {", ".join(real)}.
 
