@@ -31,6 +31,7 @@ class ClipRequest:
       domain: what the dream changed, "mel" or "sound".
       layers: the layers that were chosen.
       target_class: the class that was dreamed of, or None.
+      raises: the objective in words, if one was given, or None.
       swept: the flags in which the clip differs from others of its run, by name.
       mix: how much of the dream is in the written sound, from 0 to 1.
       preset: the name of the preset that was asked for, or None.
@@ -46,6 +47,7 @@ class ClipRequest:
     domain: str
     layers: tuple[str, ...]
     target_class: str | None = None
+    raises: str | None = None
     swept: Mapping[str, Any] = field(default_factory=dict)
     mix: float = 1.0
     preset: str | None = None
@@ -194,9 +196,10 @@ def _summarise(clip):
 
 
 def _list_asked(request):
-    """Returns preset, strength, mix and where it was dreamed, {name: value}, if asked for."""
+    """Returns preset, strength, mix, objective and place, {name: value}, if they were asked for."""
     mix = None if request.mix == 1 else request.mix
     asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
+    asked |= {"raises": request.raises}
     given = {name: value for name, value in asked.items() if value is not None}
     return given | dict(request.where)
 

@@ -26,6 +26,7 @@ def describe_request(source: Source) -> ClipRequest:
         domain=plan.domain,
         layers=plan.asked_layers,
         target_class=source.target_name,
+        raises=plan.given_objective and plan.given_objective.label(plan.card),
         swept=plan.changes,
         mix=plan.mix,
         preset=plan.preset,

@@ -62,6 +62,44 @@ def test_what_noise_is_shown_as_is_what_is_heard(tmp_path):
     assert set(facts["class_probabilities"]["written_sound"]) == set(card.classes)
 
 
+def test_an_objective_with_a_range_makes_clips_that_repeat_alone(tiny_checkpoint, tmp_path):
+    """In one program; each clip comes out as in a run by its own objective."""
+    guide = DATA / "misc_crow.flac"
+    text = "channel(relu2_1, {}) + 0.1*guide(relu1_1, {}) - 0.1*total_variation()"
+    quick = (flag for flag in QUICK if not flag.startswith("--layers_to_use"))
+    flags = ("noise", f"--checkpoint={tiny_checkpoint}", *quick)
+    asked = text.format("2:4", guide)
+    dream(*flags, f"--objective={asked}", "--output_dir=range", cwd=tmp_path)
+    sounds = [tmp_path / "range" / f"0000{number}-noise.wav" for number in range(2)]
+    facts = [facts_of(sound) for sound in sounds]
+    assert [each["raises"].partition(" + ")[0] for each in facts] == [
+        f"channel {number} of relu2_1" for number in (2, 3)
+    ]
+    found = {record["objective"] for record in records_of(tmp_path / "range")}
+    assert found == {text.format(number, guide) for number in (2, 3)}
+    assert sounds[0].read_bytes() != sounds[1].read_bytes()
+    dream(*flags, f"--objective={text.format(3, guide)}", "--output_dir=one", cwd=tmp_path)
+    assert (tmp_path / "one" / "00000-noise.wav").read_bytes() == sounds[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--objective=chanel(relu3_4, 1)"], "did you mean channel?"),
+        (["--objective=channel(relu3_4, 999)"], "must be a whole number from 0 to 63, and is 999"),
+        (["--objective=guide(relu3_4, nowhere.wav)"], "the guide cannot be read"),
+        (["--objective=layer(relu3_4)", "--target_class=organ"], "must not both be given"),
+        (["--sweep=objective=layer(relu3_4),layer(relu"], "expected , or ) here"),
+        (["--until=-1"], "until"),
+        (["--views=0"], "views"),
+    ],
+)
+def test_an_objective_that_is_not_possible_is_one_line_and_writes_nothing(tmp_path, flags, words):
+    code, printed = finish(start("noise", *flags, "--output_dir=out", cwd=tmp_path))
+    assert code == 2 and words in printed and "Traceback" not in printed
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
     choir = DATA / "ambi_choir.flac"

@@ -21,7 +21,7 @@ _FILES = {
 # These are in the list of facts, whose words `_list_known` chooses, or elsewhere in the view.
 _TOLD = {
     *("input", "model", "domain", "preset", "strength", "mix", "layers", "target_class"),
-    *("time", "frequency", "mask"),
+    *("raises", "time", "frequency", "mask"),
     *("p_target_input", "p_target", "objective_first", "objective_last", "distance_db"),
     *("rounds", "overcooked_db", "moved_db", "ended", "loudness_lufs", "true_peak_dbtp"),
     *("seconds", "seed", "name", "number", "heard_as", "picture", "error", "files", "heard"),
@@ -111,6 +111,7 @@ def _list_known(record):
     facts = {
         "Input": known.get("input"),
         "Class": known.get("target_class"),
+        "Raises": known.get("raises"),
         **_describe_probability(known),
         **_describe_response(known, f"the dream{unmixed}"),
         "Distance from the input": _say(known.get("distance_db"), "{:.1f} dB" + unmixed),
