@@ -17,7 +17,7 @@ def read_mask(path: str) -> np.ndarray:
       UserError: the file cannot be read, or does not hold numbers from 0 to 1.
     """
     try:
-        mask = np.lib.format.read_array(io.BytesIO(path_of(path).read_bytes()), allow_pickle=False)
+        mask = np.lib.format.read_array(io.BytesIO(path_of(path).read_bytes()))
     except Exception as error:  # Each cloud client has its own errors, and NumPy has several.
         raise UserError(
             f"--mask must be a .npy file with an array of numbers, and {path!r} is not: "

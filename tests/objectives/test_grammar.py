@@ -81,8 +81,11 @@ def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):
 
 def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.save(tmp_path / "v.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(UserError, match="must be a file of NumPy"):
-        parse_objective(f"direction(relu2_2, {tmp_path}/v.npy)")
+    np.savez(tmp_path / "several.npz", np.zeros(3))
+    np.save(tmp_path / "words.npy", np.array(["a", "b"]))
+    for name in ("v.npy", "several.npz", "words.npy"):
+        with pytest.raises(UserError, match="must be a file of NumPy"):
+            parse_objective(f"direction(relu2_2, {tmp_path}/{name})")
 
 
 def test_the_help_names_every_term():
