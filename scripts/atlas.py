@@ -9,10 +9,13 @@ what to call a channel. The page is index.html in --output; to resume an interru
 again.
 """
 
+import hashlib
 import html
 import json
 from pathlib import Path
 
+import jax
+import numpy as np
 from absl import flags
 
 from dreamsound_jax.audio.find import find_inputs
@@ -65,7 +68,7 @@ def main():
         model,
         layer,
         channels,
-        Path(_WORK_DIR.value or folder) / "dreams",
+        Path(_WORK_DIR.value or folder) / "dreams" / name_dreams(model, layer, options),
         seconds=_SECONDS.value,
         diversity=_DIVERSITY.value,
         batch_size=_BATCH_SIZE.value,
@@ -91,6 +94,15 @@ def main():
     print(f"{len(rows)} channels: open {folder / 'index.html'}")
 
 
+def name_dreams(model, layer, options):
+    """Names the folder of dreams after all that they depend on, besides the code."""
+    how = repr((sorted(options.items()), _SECONDS.value, _DIVERSITY.value, _BATCH_SIZE.value))
+    digest = hashlib.sha256(how.encode())
+    for leaf in jax.tree.leaves(model.network):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return f"{layer}-{digest.hexdigest()[:10]}"
+
+
 def parse_channels(text, count):
     """Returns the numbers of channels; UserError if there are no such channels."""
     if text is None:
@@ -109,8 +121,9 @@ def describe(kinds):
     return (
         "<p>Dreams are from noise, and raise the mean activation of one channel; two of each "
         "channel are kept apart from each other and from other channels. A channel is called after "
-        "the kind of probe that excites it at least 1.5 times as much as any other; hover over its "
-        "number for its responses. Pictures show mel bands from low to high, and 60 dB.</p>"
+        "the kind of probe whose response, above the channel's smallest one, is more than 1.5 "
+        "times as large as any other; hover over its number for the responses. Pictures show mel "
+        "bands from low to high, and 60 dB.</p>"
         f"<p><small>{html.escape(run['command'])}, {run['date']}, {html.escape(run['device'])}"
         "</small></p>"
     )

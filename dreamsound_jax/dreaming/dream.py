@@ -206,7 +206,7 @@ def prepare_objective(
       roll: how far the clip is rolled in time, in frames.
     """
     frames = network.architecture.count_heard_frames(original.shape[1], program.layers)
-    level = Level(network, original, roll, frames)
+    level = Level(network, original, roll, frames, program.layers)
     data = prepare_all(program.measures, settings.objective.data, level)
     return settings._replace(objective=settings.objective._replace(data=data))
 

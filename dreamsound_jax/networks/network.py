@@ -28,6 +28,14 @@ class Layer(NamedTuple):
     reach: int | None
     pools: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def least_frames(self) -> int:
+        """The number of frames of which its activation has one column."""
+        frames = 1
+        for window, stride in reversed(self.pools):
+            frames = (frames - 1) * stride + window
+        return frames if self.pools else self.stride[1]
+
     def columns(self, frames: int) -> int:
         """Returns how many columns its activation has for so many frames."""
         for window, stride in self.pools:
@@ -81,7 +89,7 @@ class Architecture:
 
     def count_heard_frames(self, frames: int, names: Iterable[str]) -> int:
         """Returns how many frames a clip of `frames` is repeated to for these layers."""
-        needed = self.deepest(names).stride[1]
+        needed = self.deepest(names).least_frames
         return -(-needed // frames) * frames if self.repeats_whole else max(frames, needed)
 
     def probabilities(self, logits: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@ Nothing is evaluated: only the terms in `TERMS` can be named.
 
 import inspect
 import io
+import math
 import re
 import types
 import typing
@@ -56,6 +57,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,()"']*)""")
+_MOST_PARENTHESES = 50
 _KEYWORD = re.compile(r"\s*([a-z_]+)\s*=")
 
 
@@ -81,6 +83,7 @@ class _Reader:
     def __init__(self, text: str):
         self.text = text
         self.place = 0
+        self.depth = 0
 
     def read_all(self) -> Objective:
         objective = self._read_sum()
@@ -105,6 +108,8 @@ class _Reader:
         """Reads a term, with numbers before and behind it as factors."""
         factor, found = 1.0, None
         while True:
+            while self._take("-"):
+                factor = -factor
             number = self._take_number()
             if number is not None:
                 factor *= number
@@ -120,8 +125,12 @@ class _Reader:
 
     def _read_term(self) -> Objective:
         if self._take("("):
+            self.depth += 1
+            if self.depth > _MOST_PARENTHESES:
+                self._fail(f"at most {_MOST_PARENTHESES} parentheses may be open here")
             objective = self._read_sum()
             self._expect(")")
+            self.depth -= 1
             return objective
         start = self.place
         match = _TOKEN.match(self.text, self.place)
@@ -155,7 +164,8 @@ class _Reader:
             if not value:
                 self._fail("expected an argument here")
             self.place = match.end()
-            value = value.strip("\"'")
+            if value[0] in "\"'" and value[-1] == value[0] and len(value) > 1:
+                value = value[1:-1]
             if keyword:
                 keywords[keyword[1]] = value
             else:
@@ -184,8 +194,11 @@ class _Reader:
         match = _TOKEN.match(self.text, self.place)
         if not match or not match["number"]:
             return None
+        number = float(match["number"])
+        if not math.isfinite(number):
+            self._fail("expected a smaller number here")
         self.place = match.end()
-        return float(match["number"])
+        return number
 
     def _fail(self, why: str) -> NoReturn:
         """Raises UserError, with the text and the place."""
@@ -228,7 +241,8 @@ def _convert(name: str, kind: Any, word: str) -> Any:
         return word
     if float in options:
         try:
-            return float(word)
+            if math.isfinite(float(word)):
+                return float(word)
         except ValueError:
             pass
     must = "a whole number" if int in options else "a number"
@@ -238,6 +252,11 @@ def _convert(name: str, kind: Any, word: str) -> Any:
 def _read_vector(path: str) -> np.ndarray:
     """Reads the numbers of a direction from a file of NumPy; nothing in it is unpickled."""
     try:
-        return np.lib.format.read_array(io.BytesIO(Path(path).read_bytes())).astype(float)
+        vector = np.lib.format.read_array(io.BytesIO(Path(path).read_bytes()))
+        if vector.ndim == 1 and vector.dtype.kind in "fiu":
+            return vector
     except (OSError, ValueError, TypeError, EOFError):
-        raise UserError(f"a direction must be a file of NumPy, .npy, and is {path!r}") from None
+        pass
+    raise UserError(
+        f"a direction must be a file of NumPy, .npy, with one row of numbers, and is {path!r}"
+    )

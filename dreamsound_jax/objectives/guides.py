@@ -1,6 +1,7 @@
 """Terms of another sound: its features, cell by cell, on average, or as a distribution."""
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -133,8 +134,17 @@ class GuideSound:
     recording: Recording | None = None
 
 
-@functools.lru_cache(maxsize=32)
 def _read_guide(path: str) -> GuideSound:
+    """Reads a file, which is kept while it is not changed."""
+    try:
+        changed = os.stat(path).st_mtime_ns
+    except OSError:
+        changed = 0  # It lies in cloud storage, or nowhere.
+    return _read_guide_once(path, changed)
+
+
+@functools.lru_cache(maxsize=32)
+def _read_guide_once(path: str, changed: int) -> GuideSound:
     try:
         return GuideSound(path, read_recording(path))
     except UserError as error:
@@ -142,13 +152,25 @@ def _read_guide(path: str) -> GuideSound:
 
 
 @functools.lru_cache(maxsize=8)
-def _analyse_guide(sound: GuideSound, front_end: FrontEnd, frames: int) -> np.ndarray:
-    """Returns its standardised spectrogram, repeated or cut to so many frames."""
-    heard = sound if sound.recording else _read_guide(sound.name)
+def _analyse_guide(
+    heard: GuideSound, front_end: FrontEnd, frames: int, from_loudest: bool
+) -> np.ndarray:
+    """Returns its standardised spectrogram, repeated or cut to so many frames.
+
+    A longer guide is cut from its beginning, or to its loudest part.
+    """
     assert heard.recording is not None
     samples = normalise_recording(heard.name, heard.recording, sample_rate=front_end.sample_rate)
     spectrogram = np.asarray(front_end.standardise(front_end.analyse(jnp.asarray(samples))))
-    return spectrogram[:, np.arange(frames) % spectrogram.shape[1]]
+    first = _find_loudest(spectrogram, frames) if from_loudest else 0
+    return spectrogram[:, (first + np.arange(frames)) % spectrogram.shape[1]]
+
+
+def _find_loudest(spectrogram, frames):
+    """Returns where so many frames begin whose mean level is the highest; 0 if there are fewer."""
+    levels = np.cumsum(np.concatenate([[0], spectrogram.mean(axis=0)]))
+    sums = levels[frames:] - levels[:-frames]
+    return int(sums.argmax()) if sums.size else 0
 
 
 @dataclass(frozen=True)
@@ -166,7 +188,8 @@ class GuideTerm(Term):
 
     def data(self, card: Card, frames: int | None = None) -> Guided:
         """Returns the guide as the network hears it; UserError if it cannot be read."""
-        return _guide(self.sound, card, frames, self.power)
+        by_means = self.match == "statistics"
+        return _guide(self.sound, card, frames, self.power, from_loudest=by_means)
 
     def label(self, card: Card) -> str:
         """Returns the measure in words."""
@@ -186,16 +209,18 @@ class FeaturesTerm(Term):
 
     def data(self, card: Card, frames: int | None = None) -> Guided:
         """Returns the guide as the network hears it; UserError if it cannot be read."""
-        return _guide(self.sound, card, frames, 0.0)
+        return _guide(self.sound, card, frames, 0.0, from_loudest=True)
 
     def label(self, card: Card) -> str:
         """Returns the measure in words."""
         return f"texture of {self.sound.name} in {self.layer}"
 
 
-def _guide(sound, card, frames, power):
-    own = card.front_end.frame_count(card.front_end.sample_rate)
-    return Guided(_analyse_guide(sound, card.front_end, frames or own), np.float32(power))
+def _guide(sound, card, frames, power, *, from_loudest):
+    front_end = card.front_end
+    heard = sound if sound.recording else _read_guide(sound.name)
+    wanted = frames or front_end.frame_count(front_end.sample_rate)
+    return Guided(_analyse_guide(heard, front_end, wanted, from_loudest), np.float32(power))
 
 
 def guide(
@@ -218,7 +243,7 @@ def guide(
       power: of the cosine, at least 0. With larger ones, features must be more alike, not larger.
       match: "time": the guide is repeated or cut to the length of the clip, and each cell has its
         guide; "statistics": the means over time are compared, so that the guide colours the clip
-        and leaves its rhythm.
+        and leaves its rhythm; of a longer guide, the loudest part counts.
 
     Raises:
       UserError: an argument is not possible. A guide that is silent or cannot be read, or a layer
@@ -256,8 +281,8 @@ def features(layer: str, sound: str | np.ndarray, sample_rate: int | None = None
 
 
 def _make_sound(sound, sample_rate):
-    if isinstance(sound, str):
-        return GuideSound(sound)
+    if isinstance(sound, str | os.PathLike):
+        return GuideSound(os.fspath(sound))
     if sample_rate is None:
         raise UserError("a guide that is given by its samples must have a sample_rate in Hz")
     channels = np.atleast_2d(np.asarray(sound, np.float32)).T

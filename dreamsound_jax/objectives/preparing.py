@@ -20,12 +20,14 @@ class Level(NamedTuple):
       original: the standardised input at the level, (mel bands, frames).
       roll: how far the clip is rolled in time, in frames.
       heard_frames: a clip too short for a layer is repeated to so many frames.
+      layers: those that the objective reads, on which it may depend how a network hears.
     """
 
     network: Network
     original: jax.Array
     roll: jax.Array | int
     heard_frames: int
+    layers: tuple[str, ...]
 
     def show(self, spectrogram: ArrayLike) -> jax.Array:
         """Brings a spectrogram to what the network hears of the clip: resized, rolled, repeated."""
@@ -35,13 +37,13 @@ class Level(NamedTuple):
     def activation(self, layer: str, spectrogram: ArrayLike) -> jax.Array:
         """Returns the activation of a layer for a spectrogram, shown as the clip is."""
         (found,) = measure_response(
-            self.network, self.show(spectrogram), (_Activation((layer,)),), ((),)
+            self.network, self.show(spectrogram), (_Activation((layer, *self.layers)),), ((),)
         )
         return jax.lax.stop_gradient(found)
 
 
 class _Activation(NamedTuple):
-    """The activation of a layer; its data are ()."""
+    """The activation of the first of some layers; its data are ()."""
 
     layers: tuple[str, ...]
     sums_over_windows: bool = False

@@ -186,10 +186,10 @@ class DirectionTerm(Term):
 
 def _check_channel(card: Card, name: str, number: int) -> np.int32:
     layer = find_layer(card, name)
-    if not 0 <= number < layer.channels:
+    if not isinstance(number, int | np.integer) or not 0 <= number < layer.channels:
         raise UserError(
             f"a channel of {layer.name} must be a whole number from 0 to {layer.channels - 1}, "
-            f"and is {number}"
+            f"and is {number!r}"
         )
     return np.int32(number)
 

@@ -41,6 +41,11 @@ def _check_one(options):
             f"{options.target_class_index} both name a class: give only one of them"
         )
     _check_objective(options)
+    if options.until is not None and options.strength is not None:
+        raise UserError(
+            f"--until={options.until:g} and --strength={options.strength:g} both say how far the "
+            "dream goes: give only one of them"
+        )
     parse_loudness(options.loudness)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)

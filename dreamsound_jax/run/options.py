@@ -128,8 +128,9 @@ class Options:
     )
     until: float | None = option(
         None,
-        "Stops a clip in each pass as soon as it is this many dB away from its input; it goes less "
-        "than a step further. Unlike --strength, it never makes a dream larger.",
+        "Stops a clip in each pass as soon as it is this many dB away from its input, as that pass "
+        "measures it; the finished dream can be a dB or two farther. Unlike --strength, it never "
+        "makes a dream larger.",
         role="program",
         at_least=0.0,
     )
@@ -498,6 +499,8 @@ class Options:
     def _sweep_ranges(self):
         """Sweeps over the objectives that ranges in an objective stand for."""
         swept = self.sweep.get("objective", ())
+        if self.objective and swept:
+            return  # This is one clip of a sweep, whose ranges are swept already.
         asked = [self.objective] if self.objective and not swept else list(swept)
         if not all(isinstance(text, str) for text in asked):
             return

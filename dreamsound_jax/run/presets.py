@@ -113,7 +113,8 @@ def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:
     """Returns options with the changes of one clip of a sweep, over those of a preset in them."""
     preset = changes.get("preset")
     of_preset = {} if preset is None else find_preset(preset).of_clip()
-    return Options(**{**vars(options), **_replace_aim(of_preset, changes), **changes})
+    asked = changes if options.objective is None else {"objective": options.objective, **changes}
+    return Options(**{**vars(options), **_replace_aim(of_preset, asked), **changes})
 
 
 def _replace_aim(of_preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _clip_plan(asked, changes, card, objective=None):
         sine_freq=asked.sine_freq,
         seed=asked.seed,
         loudness=asked.loudness,
-        mix=asked.mix if DOMAINS[asked.domain].keeps_original else asked.mix * asked.amount,
+        mix=asked.mix * _amount_of_mix(asked),
         preset=asked.preset,
         strength=asked.strength,
         dtype=_dtype(asked),
@@ -131,6 +131,12 @@ def _clip_plan(asked, changes, card, objective=None):
         given_objective=objective,
         where=where,
     )
+
+
+def _amount_of_mix(asked):
+    """Returns the amount of a dream whose domain mixes it with the input; 1 for others."""
+    is_mixed = not DOMAINS[asked.domain].keeps_original and not asked.create_ouroboros
+    return asked.amount if is_mixed else 1.0
 
 
 def _jitter(asked):

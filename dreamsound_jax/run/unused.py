@@ -85,7 +85,11 @@ def list_unused(options: Options) -> list[str]:
             if _is_given(options, name):
                 # The first need that is not met is the one to name.
                 found.setdefault(name, f"{_typed(options, name)} has no effect {need.words}")
-    return list(found.values())
+    alone = options.batch_size == 1 and any(
+        "diversity(" in (point.objective or "") for point in points
+    )
+    without_others = "diversity has no effect with --batch_size=1: it is among clips of a batch"
+    return [*found.values(), *([without_others] if alone else [])]
 
 
 def _is_given(options, name):

@@ -9,8 +9,10 @@ import pytest
 
 from dreamsound_jax.dreaming.batch import classify
 from dreamsound_jax.networks import musicnn, windows
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.musicnn import BANDS, LAYERS, PATCH, POOLS
 from dreamsound_jax.objectives.measures import Logits, LogProbability, MeanSquare
+from dreamsound_jax.system.shipped import shipped
 
 CLASSES, CHANNELS = 5, 3
 WHOLE = 10**6
@@ -135,3 +137,16 @@ def test_fewer_bands_are_enlarged_for_the_layers_from_pool5_on():
         np.testing.assert_allclose(deep[name], enlarged[name], rtol=1e-5, atol=1e-6)
     shallow = network.activations(image, ("norm5",))["norm5"]
     assert shallow.shape[0] == enlarged["norm5"].shape[0] // 2 > 0
+
+
+def test_a_layer_with_wide_pools_is_reached_by_as_many_frames_as_its_pools_need():
+    """The poolings of mtt overlap, so a column needs more frames than it advances."""
+    for name in ("mtt", "msd"):
+        architecture = read_card(shipped("checkpoints") / name).architecture
+        for layer in (each for stage in architecture.stages for each in stage):
+            if layer.reach is None:
+                continue
+            assert layer.columns(layer.least_frames) == 1
+            assert layer.columns(layer.least_frames - 1) == 0
+            heard = architecture.count_heard_frames(1, [layer.name])
+            assert layer.columns(heard) >= 1

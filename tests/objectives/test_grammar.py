@@ -84,7 +84,7 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.savez(tmp_path / "several.npz", np.zeros(3))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
     for name in ("v.npy", "several.npz", "words.npy"):
-        with pytest.raises(UserError, match="must be a file of NumPy"):
+        with pytest.raises(UserError, match="must be a file of NumPy, .npy, with one row"):
             parse_objective(f"direction(relu2_2, {tmp_path}/{name})")
 
 

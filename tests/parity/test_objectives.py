@@ -85,7 +85,7 @@ def our_gradient(network, objective, monkeypatch):
     """The gradient of an objective, whose guide is heard as `GUIDE`."""
     monkeypatch.setattr(
         "dreamsound_jax.objectives.guides._guide",
-        lambda sound, card, frames, power: Guided(GUIDE, np.float64(power)),
+        lambda sound, card, frames, power, from_loudest: Guided(GUIDE, np.float64(power)),
     )
     program = tiny.program(objective=objective)
     _, data = compile_objective(objective, CARD, dtype=np.float64, frames=SHAPE[1])

@@ -95,13 +95,15 @@ def test_the_page_shows_each_channel_and_a_stopped_run_is_resumed(tmp_path):
     assert page.count("<tr data-kind") == 3 and page.count("<audio") == 9
     assert all((out / name.split('"')[0]).exists() for name in page.split('src="')[1:])
     assert set(json.loads((out / "channels.json").read_text())) == {"1", "2", "3"}
-    dreams = {path: path.stat().st_mtime_ns for path in (out / "dreams").glob("*.wav")}
+    dreams = {path: path.stat().st_mtime_ns for path in (out / "dreams").glob("*/*.wav")}
     assert len(dreams) == 6
-    gone = out / "dreams" / "0002-1.wav"
+    (gone,) = (path for path in dreams if path.name == "0002-1.wav")
     again = gone.read_bytes()
     gone.unlink()
     assert run().returncode == 0 and gone.read_bytes() == again
     kept = {path for path in dreams if path.stat().st_mtime_ns == dreams[path]}
     assert {path.name for path in kept} == {"0003-0.wav", "0003-1.wav"}
+    other = run("--num_iterations=3")
+    assert other.returncode == 0 and len([*(out / "dreams").glob("*/*.wav")]) == 12
     wrong = run("--channels=5:99")
     assert wrong.returncode == 2 and "must be a range within 0:8" in wrong.stderr
