@@ -1,15 +1,22 @@
 """Objectives as text: `--objective` on the command line."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dreamsound_jax import objectives
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.objectives.grammar import TERMS, parse_objective
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.ranges import expand_ranges, split_objectives
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
 from tests.helpers import tiny
+
+GM = read_card(shipped("checkpoints") / "gm")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +117,20 @@ def test_clips_of_a_range_share_a_program():
     assert len({clip.static for clip in plan.clips}) == 1
     numbers = [int(clip.objective_data(None).data[1]) for clip in plan.clips]
     assert numbers == [0, 1, 2, 3]
+
+
+def test_an_objective_takes_the_place_of_what_swept_presets_raise():
+    options = make_options({"sweep": {"preset": ("hits", "storm")}, "objective": "layer(relu1_1)"})
+    clips = resolve(dataclasses.replace(options, seed=0), GM).clips
+    assert [clip.layers for clip in clips] == [("relu1_1",)] * 2
+    assert clips[0].num_iterations != clips[1].num_iterations or clips[0].steps != clips[1].steps
+
+
+def test_signs_and_parentheses_may_be_nested_but_not_without_end():
+    minus = parse_objective("layer(a) + -2*-(layer(b) - -layer(c))")
+    assert [weight for weight, _ in minus.terms] == [1, 2, 2]
+    with pytest.raises(UserError, match="at most 50 parentheses"):
+        parse_objective(400 * "(" + "layer(a)" + 400 * ")")
 
 
 def test_an_objective_takes_the_place_of_what_a_preset_raises_and_the_other_way_round():

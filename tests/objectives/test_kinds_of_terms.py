@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import soundfile
 
 import dreamsound_jax as ds
 from dreamsound_jax import objectives
@@ -274,3 +275,27 @@ def test_diversity_drives_clips_apart():
     assert np.isfinite(alone.sound).all()
     made = ds.dream(noises, RATE, tiny.tiny_model(), objective="diversity(relu2_1)", **options)
     assert all(each.objective_after > each.objective_before for each in made)
+
+
+@pytest.mark.parametrize("text", ["guide(relu3, {}) + margin(sitar)", "layer(pool5)"])
+def test_networks_that_enlarge_or_need_wide_poolings_dream_by_any_terms(text, tmp_path):
+    """mtt hears small levels enlarged for its head, and pool5 needs more than its stride."""
+    soundfile.write(tmp_path / "guide.wav", white_noise(16000), 16000)
+    options = {
+        "num_iterations": 1,
+        "domain": "mel",
+        "objective": text.format(tmp_path / "guide.wav"),
+    }
+    made = ds.dream(white_noise(32000), 16000, ds.load_model("mtt"), **options)
+    assert np.isfinite(made.sound).all() and np.isfinite(made.climb).all()
+
+
+def test_a_longer_guide_counts_by_its_loudest_part_where_its_means_count():
+    quiet = np.concatenate([np.zeros(3 * RATE), white_noise(RATE)])
+    for objective, loud in (
+        (objectives.guide("relu1_1", quiet, RATE), False),
+        (objectives.guide("relu1_1", quiet, RATE, match="statistics"), True),
+        (objectives.features("relu1_1", quiet, RATE), True),
+    ):
+        _, data = compile_objective(objective, CARD, frames=50)
+        assert (np.std(data.data[0].features) > 0.1) == loud
