@@ -10,22 +10,16 @@ import numpy as np
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Part
-from dreamsound_jax.objectives.preparing import at_least_float32
+from dreamsound_jax.objectives.measures import OfLayer, at_least_float32
 from dreamsound_jax.objectives.terms import Objective, Term
 from dreamsound_jax.objectives.units import MeanOfChannel
 
 
 @dataclass(frozen=True)
-class Margin:
+class Margin(OfLayer):
     """The logit of a class minus the largest other one; its data are the index of the class."""
 
-    layer: str
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that gives a number for each class."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: jax.Array, part: Part | None = None

@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 from dreamsound_jax.audio.files import Recording, normalise_recording, read_recording
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Part
-from dreamsound_jax.objectives.preparing import Level, at_least_float32
+from dreamsound_jax.objectives.measures import OfLayer, at_least_float32
+from dreamsound_jax.objectives.preparing import Level
 from dreamsound_jax.objectives.terms import Objective, Term, find_layer
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -41,7 +42,7 @@ class Guided(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Likeness(OfLayer):
     """The mean over cells of dot product times a power of the cosine; its data are `Guided`.
 
     Attributes:
@@ -50,14 +51,8 @@ class Likeness:
         over time of each row of cells with that of the guide.
     """
 
-    layer: str
     match: Match
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def prepare(self, data: Guided, level: Level) -> Guided:
         """Lets the network hear the guide at a level."""
@@ -88,20 +83,14 @@ def _length(features):
 
 
 @dataclass(frozen=True)
-class SameDistribution:
+class SameDistribution(OfLayer):
     """Minus the squared distance of the sorted features of each channel from those of a guide.
 
     It is divided by the mean square of the guide's features: 0 is the same distribution, and a
     silent layer has -1. Its data are `Guided`.
     """
 
-    layer: str
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def prepare(self, data: Guided, level: Level) -> Guided:
         """Lets the network hear the guide at a level, and sorts its features."""

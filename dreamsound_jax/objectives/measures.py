@@ -15,23 +15,33 @@ from dreamsound_jax.system.errors import UserError
 
 
 @dataclass(frozen=True)
-class MeanSquare:
-    """The mean squared activation of a layer; its data are ()."""
+class OfLayer:
+    """What measures of one layer share.
+
+    Attributes:
+      layer: the layer that is read.
+    """
 
     layer: str
-    sums_over_windows: ClassVar[bool] = True
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layer that is read."""
         return (self.layer,)
 
+
+@dataclass(frozen=True)
+class MeanSquare(OfLayer):
+    """The mean squared activation of a layer; its data are ()."""
+
+    sums_over_windows: ClassVar[bool] = True
+
     def __call__(
         self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
     ) -> jax.Array:
         """Measures a whole clip, or the share of it that a part contributes."""
         values = activations[self.layer]
-        squares = jnp.square(_at_least_float32(values))
+        squares = jnp.square(at_least_float32(values))
         if part is None:
             return jnp.mean(squares)
         rows, _, channels = values.shape
@@ -39,7 +49,7 @@ class MeanSquare:
 
 
 @dataclass(frozen=True)
-class LogProbability:
+class LogProbability(OfLayer):
     """The log probability of a class; its data are the index of the class.
 
     Where classes do not exclude each other, it is the logit of the class: the logarithm of a
@@ -50,34 +60,22 @@ class LogProbability:
       multi_label: whether classes exclude each other (softmax) or not (sigmoid).
     """
 
-    layer: str
     multi_label: bool = False
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that gives a number for each class."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: Any, part: Part | None = None
     ) -> jax.Array:
         """Measures a clip."""
-        logits = _at_least_float32(activations[self.layer])
+        logits = at_least_float32(activations[self.layer])
         return (logits if self.multi_label else jax.nn.log_softmax(logits))[data]
 
 
 @dataclass(frozen=True)
-class Logits:
+class Logits(OfLayer):
     """The numbers of the class layer, (classes,); its data are ()."""
 
-    layer: str
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that gives a number for each class."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
@@ -99,7 +97,7 @@ class Function:
     ) -> jax.Array:
         """Measures a clip; UserError if the function does not return a real number."""
         given = {name: activations[name] for name in self.layers}
-        return _at_least_float32(_check_scalar(self.function(given), name_of(self.function)))
+        return at_least_float32(_check_scalar(self.function(given), name_of(self.function)))
 
 
 def name_of(function: Callable) -> str:
@@ -119,6 +117,7 @@ def _check_scalar(value, name):
     return value
 
 
-def _at_least_float32(values):
+def at_least_float32(values: Any) -> jax.Array:
+    """Returns an array in float32, or in its own dtype if that is wider."""
     values = jnp.asarray(values)
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))

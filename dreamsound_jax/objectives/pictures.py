@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import SPECTROGRAM, Part
-from dreamsound_jax.objectives.preparing import Level, at_least_float32
+from dreamsound_jax.objectives.measures import at_least_float32
+from dreamsound_jax.objectives.preparing import Level
 from dreamsound_jax.objectives.terms import Objective, Term
 
 

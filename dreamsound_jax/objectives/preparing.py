@@ -58,9 +58,3 @@ def prepare_all(measures: Sequence[Measure], data: Sequence[Any], level: Level) 
         measure.prepare(each, level) if hasattr(measure, "prepare") else each
         for measure, each in zip(measures, data)
     )
-
-
-def at_least_float32(values: Any) -> jax.Array:
-    """Returns an array in float32, or in its own dtype if that is wider."""
-    values = jnp.asarray(values)
-    return values.astype(jnp.promote_types(values.dtype, jnp.float32))

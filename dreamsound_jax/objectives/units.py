@@ -11,22 +11,17 @@ from jax.typing import ArrayLike
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Part
-from dreamsound_jax.objectives.preparing import Level, at_least_float32
+from dreamsound_jax.objectives.measures import OfLayer, at_least_float32
+from dreamsound_jax.objectives.preparing import Level
 from dreamsound_jax.objectives.terms import Objective, Term, find_layer
 from dreamsound_jax.system.errors import UserError
 
 
 @dataclass(frozen=True)
-class MeanAlong:
+class MeanAlong(OfLayer):
     """The mean over a layer's cells of their dot product with a vector, its data, (channels,)."""
 
-    layer: str
     sums_over_windows: ClassVar[bool] = True
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: jax.Array, part: Part | None = None
@@ -39,16 +34,10 @@ class MeanAlong:
 
 
 @dataclass(frozen=True)
-class MeanOfChannel:
+class MeanOfChannel(OfLayer):
     """The mean over a layer's cells of one channel, whose number is its data."""
 
-    layer: str
     sums_over_windows: ClassVar[bool] = True
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: jax.Array, part: Part | None = None
@@ -75,16 +64,10 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OneNeuron:
+class OneNeuron(OfLayer):
     """One cell of one channel of a layer; its data are a `Place`."""
 
-    layer: str
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def prepare(self, data: Place, level: Level) -> Place:
         """Returns where the neuron is in what the network hears of the clip."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Part
-from dreamsound_jax.objectives.preparing import at_least_float32
+from dreamsound_jax.objectives.measures import OfLayer, at_least_float32
 from dreamsound_jax.objectives.terms import Objective, Term, find_layer
 from dreamsound_jax.system.devices import gather_clips
 
@@ -19,20 +19,14 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Unlikeness:
+class Unlikeness(OfLayer):
     """Minus the mean cosine between a clip's style and those of the other clips of its batch.
 
     The style is the matrix of products of a layer's channels, averaged over its cells. The data
     are ().
     """
 
-    layer: str
     sums_over_windows: ClassVar[bool] = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layer that is read."""
-        return (self.layer,)
 
     def __call__(
         self, activations: Mapping[str, jax.Array], data: Any = (), part: Part | None = None
