@@ -8,13 +8,11 @@ Nothing is evaluated: only the terms in `TERMS` can be named.
 """
 
 import inspect
-import io
 import math
 import re
 import types
 import typing
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,6 +24,7 @@ from dreamsound_jax.objectives.terms import Objective, layer, probability
 from dreamsound_jax.objectives.units import channel, direction, neuron
 from dreamsound_jax.objectives.variety import diversity
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.npy_file import read_npy
 
 TERMS: dict[str, Callable[..., Objective]] = {
     term.__name__: term
@@ -250,13 +249,8 @@ def _convert(name: str, kind: Any, word: str) -> Any:
 
 
 def _read_vector(path: str) -> np.ndarray:
-    """Reads the numbers of a direction from a file of NumPy; nothing in it is unpickled."""
-    try:
-        vector = np.lib.format.read_array(io.BytesIO(Path(path).read_bytes()))
-        if vector.ndim == 1 and vector.dtype.kind in "fiu":
-            return vector
-    except (OSError, ValueError, TypeError, EOFError):
-        pass
-    raise UserError(
-        f"a direction must be a file of NumPy, .npy, with one row of numbers, and is {path!r}"
-    )
+    """Reads the numbers of a direction."""
+    vector = read_npy(path, "a direction")
+    if vector.ndim != 1:
+        raise UserError(f"a direction must be one row of numbers, and {path!r} has {vector.ndim}")
+    return vector

@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from dreamsound_jax.audio.files import Recording, normalise_recording, read_recording
+from dreamsound_jax.audio.find import RECORDINGS
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.windows import Part
 from dreamsound_jax.objectives.measures import OfLayer, at_least_float32
@@ -19,6 +20,7 @@ from dreamsound_jax.objectives.preparing import Level
 from dreamsound_jax.objectives.terms import Objective, Term, find_layer
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.storage import when_changed
 
 Match = Literal["time", "statistics"]
 MATCHES = ("time", "statistics")
@@ -124,18 +126,14 @@ class GuideSound:
 
 
 def _read_guide(path: str) -> GuideSound:
-    """Reads a file, which is kept while it is not changed."""
-    try:
-        changed = os.stat(path).st_mtime_ns
-    except OSError:
-        changed = 0  # It lies in cloud storage, or nowhere.
-    return _read_guide_once(path, changed)
+    """Reads a file, or a recording that is included; it is kept until the file changes."""
+    return _read_guide_once(path, when_changed(path))
 
 
 @functools.lru_cache(maxsize=32)
 def _read_guide_once(path: str, changed: int) -> GuideSound:
     try:
-        return GuideSound(path, read_recording(path))
+        return GuideSound(path, read_recording(str(RECORDINGS.get(path, path))))
     except UserError as error:
         raise UserError(f"the guide cannot be read: {error}") from None
 

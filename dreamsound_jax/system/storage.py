@@ -42,6 +42,17 @@ def path_of(name: os.PathLike | str) -> epath.Path:
     raise UserError(f"{text!r} must be a local path, or begin with gs:// or s3://")
 
 
+def when_changed(path: str) -> int:
+    """Returns when a local file was last changed; 0 if it lies in a store, or nowhere.
+
+    It tells whether what was read from the file before still holds.
+    """
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
 def printable_name(name: str | bytes) -> str:
     r"""Returns the name of a file as text that can be printed and be the name of a file.
 

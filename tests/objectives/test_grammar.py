@@ -73,7 +73,7 @@ def test_a_guide_is_a_file_and_a_direction_a_file_of_numpy(tmp_path):
         ("guide(a, b.wav, powr=2)", "did you mean power?", ">>> guide"),
         ("guide(a, b.wav, sample_rate=2)", "no argument of guide 'sample_rate'", ">>> guide"),
         ("guide(a, b.wav, match=x)", "no match 'x'", ">>> guide"),
-        ("direction(a, nowhere.npy)", "must be a file of NumPy", ">>> direction"),
+        ("direction(a, nowhere.npy)", "must be a .npy file", ">>> direction"),
         ("(layer(a)", "expected ) here", "(layer(a) >>>"),
         ("__import__('os')", "no term of an objective '__import__'", ">>> __import__"),
     ],
@@ -90,9 +90,16 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.save(tmp_path / "v.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "several.npz", np.zeros(3))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
-    for name in ("v.npy", "several.npz", "words.npy"):
-        with pytest.raises(UserError, match="must be a file of NumPy, .npy, with one row"):
+    np.save(tmp_path / "table.npy", np.ones((2, 2)))
+    for name in ("v.npy", "several.npz", "words.npy", "table.npy"):
+        with pytest.raises(UserError, match="a direction.* must (be|hold) "):
             parse_objective(f"direction(relu2_2, {tmp_path}/{name})")
+
+
+def test_a_guide_may_be_a_recording_that_is_included():
+    ((_, term),) = parse_objective("guide(relu2_2, drums)").terms
+    shape = term.data(GM, 100)[0].shape
+    assert shape == (128, 100)
 
 
 def test_the_help_names_every_term():

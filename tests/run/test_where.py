@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -112,6 +113,14 @@ def test_a_mask_in_a_file_says_how_much_of_the_dream_each_cell_takes(model, drum
     untouched = ~find_inside(drums, (0.3, 0.48))
     np.testing.assert_array_equal(both.sound[:, untouched], drums[:, untouched])
     assert both.change_db.any()
+
+
+def test_a_mask_is_read_again_when_its_file_has_changed(tmp_path):
+    path = str(tmp_path / "mask.npy")
+    for share in (0.25, 0.5):
+        np.save(path, np.full((2, 2), share))
+        os.utime(path, (share, share))
+        assert (read_mask(path) == share).all()
 
 
 def test_the_command_writes_what_is_outside_bit_for_bit(tiny_checkpoint, tmp_path, monkeypatch):
@@ -238,7 +247,6 @@ def save(array, **keywords) -> bytes:
 )
 def test_a_mask_that_cannot_be_used_is_named(model, drums, content, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    read_mask.cache_clear()
     (tmp_path / "mask.npy").write_bytes(content)
     with pytest.raises(ds.UserError) as error:
         ds.dream(drums, RATE, model, mask="mask.npy", **SHORT)
