@@ -75,7 +75,7 @@ def _find_input(name):
     if name in BUILT_IN:
         return [name]
     # The name stays a string: a path would turn './noise', which is a file, into 'noise'.
-    name = os.path.expanduser(name)
+    name = os.path.expanduser(name)  # A pattern, too.
     path = path_of(name)
     try:
         if name and path.is_dir():

@@ -1,7 +1,11 @@
 """The folders of caches, and how much is kept in the one of compiled programs."""
 
+import atexit
 import contextlib
+import functools
+import logging
 import os
+import tempfile
 from pathlib import Path
 
 import jax
@@ -10,11 +14,27 @@ COMPILATION_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 # Bytes of compiled programs that are kept in our own folder; those used least recently are dropped.
 LARGEST_CACHE = 2**30
 
+log = logging.getLogger(__name__)
+
 
 def user_cache_folder() -> Path:
-    """Returns this user's cache folder: $XDG_CACHE_HOME/dreamsound_jax, or in ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "dreamsound_jax"
+    """Returns this user's cache folder: $XDG_CACHE_HOME/dreamsound_jax, or in ~/.cache.
+
+    A user without a home folder, as in some containers, has a new one for each process.
+    """
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(chosen or Path.home() / ".cache") / "dreamsound_jax"
+    except RuntimeError:
+        return _make_cache_of_process()
+
+
+@functools.cache
+def _make_cache_of_process():
+    folder = tempfile.TemporaryDirectory(prefix="dreamsound_jax_")
+    atexit.register(folder.cleanup)
+    log.warning("no home folder: nothing is cached for later runs; set HOME or XDG_CACHE_HOME")
+    return Path(folder.name)
 
 
 def compilation_cache_folder() -> str:

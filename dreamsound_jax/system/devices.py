@@ -1,11 +1,14 @@
 """The devices of a process, which share the clips of a batch."""
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from dreamsound_jax.system.errors import UserError, reason_of
 
 CLIPS = PartitionSpec("clips")
 
@@ -16,6 +19,20 @@ _OF_DEVICE = "clips_of_device"
 def count() -> int:
     """Returns the number of devices of this process, which share a batch."""
     return jax.local_device_count()
+
+
+def require_devices() -> None:
+    """Makes JAX find its devices.
+
+    Raises:
+      UserError: it finds none, such as with JAX_PLATFORMS=cuda where there is no GPU.
+    """
+    try:
+        jax.devices()
+    except Exception as error:  # JAX raises RuntimeError, or fails at an assertion of its own.
+        asked = os.environ.get("JAX_PLATFORMS")
+        hint = f": JAX_PLATFORMS={asked} names none that there is; unset it" if asked else ""
+        raise UserError(f"JAX finds no device{hint or f': {reason_of(error)}'}") from None
 
 
 def describe() -> str:

@@ -18,6 +18,7 @@ from absl import logging as absl_logging
 from tqdm import tqdm
 
 from dreamsound_jax.system.cache import cache_compiled_programs
+from dreamsound_jax.system.devices import require_devices
 
 # The names under which fsspec knows cloud stores.
 STORES = ("s3", "gs", "gcs")
@@ -31,12 +32,16 @@ def prepare(*, precision: str) -> None:
 
     Args:
       precision: "float32", "bfloat16" or "float64".
+
+    Raises:
+      UserError: JAX finds no device.
     """
     log_plainly()
     collect_garbage_rarely()
     list_stores_anew()
     cache_compiled_programs()
     repeat_bit_for_bit()
+    require_devices()
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     elif precision == "float32":

@@ -31,14 +31,16 @@ def is_cloud(path: os.PathLike | str) -> bool:
 
 
 def path_of(name: os.PathLike | str) -> epath.Path:
-    """Returns the path of a local file or folder, or of one in a store.
+    """Returns the path of a local file or folder, or of one in a store; `~` is the home folder.
 
     Raises:
       UserError: the name begins like an address of another kind, such as https://.
     """
     text = os.fspath(name)
-    if not is_cloud(text) or text.split(_SCHEME_END)[0] in _SCHEMES:
-        return epath.Path(name)
+    if not is_cloud(text):
+        return epath.Path(os.path.expanduser(text))
+    if text.split(_SCHEME_END)[0] in _SCHEMES:
+        return epath.Path(text)
     raise UserError(f"{text!r} must be a local path, or begin with gs:// or s3://")
 
 

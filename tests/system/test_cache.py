@@ -23,6 +23,19 @@ def test_programs_and_traces_go_where_the_user_says(monkeypatch):
         assert folders() == (shared, f"{own}/traces")
 
 
+def test_a_user_without_a_home_has_a_cache_for_the_process(monkeypatch, caplog):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    cache._make_cache_of_process.cache_clear()
+    folder = cache.user_cache_folder()
+    assert folder.is_dir() and folder.stat().st_mode & 0o077 == 0
+    assert cache.user_cache_folder() == folder
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["no home folder"]
+
+
 def test_a_folder_is_bounded_by_what_was_used_least_recently(tmp_path):
     for age in range(6):
         (tmp_path / f"{age}-cache").write_bytes(b"x" * 100)

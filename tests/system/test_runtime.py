@@ -37,6 +37,17 @@ def test_only_a_command_changes_the_process(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("platform", ["rocm", "nonsense"])
+def test_a_device_that_is_not_there_is_named_in_one_line(platform):
+    """JAX fails at an assertion of its own for one, and raises RuntimeError for the other."""
+    command = [sys.executable, "-m", "dreamsound_jax", "--noplots"]
+    environment = {**os.environ, "JAX_PLATFORMS": platform}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("dreamsound: JAX finds no device: ")
+    assert f"JAX_PLATFORMS={platform}" in done.stderr and "Traceback" not in done.stderr
+
+
 FLAGS = """
 import os
 from dreamsound_jax.system import runtime
