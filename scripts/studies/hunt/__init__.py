@@ -1,0 +1,1 @@
+"""Feeds mutated files to everything that reads files, and counts what happens."""

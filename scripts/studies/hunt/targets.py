@@ -1,0 +1,293 @@
+"""What the hunt mutates: real files of each kind, and what reads them."""
+
+import csv
+import io
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import soundfile
+from absl import flags
+from etils import epath
+
+from dreamsound_jax.audio.files import read_recording, read_sound
+from dreamsound_jax.cli import flags as own_flags
+from dreamsound_jax.cli import parsing
+from dreamsound_jax.networks.card import read_card
+from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.outputs.folder import find_earlier_run
+from dreamsound_jax.outputs.manifest import Manifest
+from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
+from dreamsound_jax.system import programs
+from dreamsound_jax.system.npy_file import read_npy
+from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.training.datasets.public_datasets import find_fma_small, find_urbansound8k
+from dreamsound_jax.training.mel_cache import _find_pieces
+from dreamsound_jax.weights.safetensors_file import read_safetensors
+from dreamsound_jax.weights.torch_file import open_state_dict
+
+RATE = 22050
+SOUNDS = {
+    "wav": ("WAV", "PCM_16"),
+    "float.wav": ("WAV", "FLOAT"),
+    "flac": ("FLAC", "PCM_24"),
+    "ogg": ("OGG", "VORBIS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "aiff": ("AIFF", "PCM_16"),
+    "au": ("AU", "PCM_16"),
+    "caf": ("CAF", "PCM_24"),
+}
+
+# Files of a checkpoint: what Orbax and TensorStore write.
+WEIGHTS = {"list": "orbax.checkpoint", "metadata": "state/_METADATA", "data": "state/d/*"}
+
+
+class Target(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+      make: Makes a folder with a real file in it; returns the path of the file to mutate.
+      read: Reads the file at that path; raises UserError if it cannot be used.
+    """
+
+    make: Callable[[Path], Path]
+    read: Callable[[Path], object]
+
+
+def find_targets() -> dict[str, Target]:
+    """Returns {kind: target} of all kinds; PyTorch's files only where PyTorch is installed."""
+    sounds = {kind: Target(_make_sound(kind, *how), _read_sound) for kind, how in SOUNDS.items()}
+    weights = {
+        f"checkpoint {name}": Target(_copy_checkpoint(file), _load_checkpoint)
+        for name, file in WEIGHTS.items()
+    }
+    others = {
+        "card": Target(_copy_card, lambda path: read_card(path.parent)),
+        "flags": Target(_copy_flags, _read_flags),
+        "objective": Target(_write_objective, lambda path: parse_objective(_read_text(path))),
+        "manifest": Target(_write_manifest, _read_manifest),
+        "params": Target(_write_params, _read_params),
+        "rounds": Target(_save_rounds, _read_rounds),
+        "rounds state": Target(_save_rounds_state, _read_rounds),
+        "npy": Target(_write_npy, lambda path: read_npy(str(path), "--mask")),
+        "trace": Target(_keep_trace, _use_trace),
+        "spectrogram cache": Target(_write_npy, _find_pieces),
+        "urbansound8k": Target(_write_urbansound8k, _read_urbansound8k),
+        "fma-small": Target(_write_fma_small, _read_fma_small),
+        "safetensors": Target(_write_safetensors, read_safetensors),
+    }
+    return {**sounds, **weights, **others, **_find_torch_targets()}
+
+
+def _make_sound(kind, container, subtype):
+    def make(folder):
+        samples = 0.3 * np.random.default_rng(0).standard_normal((RATE // 8, 2)).clip(-3, 3)
+        soundfile.write(folder / f"sound.{kind}", samples, RATE, format=container, subtype=subtype)
+        return folder / f"sound.{kind}"
+
+    return make
+
+
+def _read_sound(path):
+    read_sound(str(path), sample_rate=RATE)
+    return read_recording(str(path))
+
+
+def _copy_card(folder):
+    return Path(shutil.copy(shipped("checkpoints") / "gm" / "card.json", folder))
+
+
+def _copy_checkpoint(file):
+    def copy(folder):
+        shutil.copytree(shipped("checkpoints") / "mtt", folder / "mtt")
+        return next((folder / "mtt" / "weights").glob(file))
+
+    return copy
+
+
+def _load_checkpoint(path):
+    folder = next(parent for parent in path.parents if parent.name == "mtt")
+    return load_model(checkpoint=str(folder))
+
+
+def _copy_flags(folder):
+    return Path(shutil.copy(shipped("configs") / "hits.flags", folder))
+
+
+def _read_flags(path):
+    flags.FLAGS.unparse_flags()
+    try:
+        parsing.parse(["dreamsound", f"--flagfile={path}"], module=own_flags.__name__, usage="")
+        own_flags.read_options()
+    finally:
+        for name in flags.FLAGS:
+            flags.FLAGS[name].unparse()
+
+
+def _write_objective(folder):
+    text = "layer(relu3_4) + 0.5*(channel(relu2_2, 17) - 2*total_variation(time=1)) + margin('a')"
+    return _write(folder / "objective.txt", text.encode())
+
+
+def _read_text(path):
+    return path.read_bytes().decode(errors="replace")
+
+
+def _write_manifest(folder):
+    manifest = Manifest(epath.Path(folder))
+    for number in range(4):
+        manifest.add({"number": number, "name": f"{number:05d}-noïse", "input": "noise", "seed": 1})
+    return folder / "manifest-000.jsonl"
+
+
+def _read_manifest(path):
+    manifest = Manifest(epath.Path(path.parent))
+    return manifest.records(), manifest.done()
+
+
+def _write_params(folder):
+    params = {"flags": {"lr": 0.1, "input": ["noise"]}, "seed": 3, "inputs": ["noise"]}
+    return _write(folder / "params.json", json.dumps(params).encode())
+
+
+def _read_params(path):
+    flags_given = {"lr": 0.1, "input": ["noise"], "seed": None}
+    return find_earlier_run(str(path.parent), flags_given, may_differ=())
+
+
+def _state():
+    return {"sound": jnp.arange(6.0), "key": jax.random.key(1)}
+
+
+def _save_rounds(folder, suffix="000000"):
+    saved = SavedRounds(epath.Path(folder), [0, 1])
+    fields = (np.ones((2, 4, 5)), np.ones((2, 1, 90)), *[np.ones(2)] * 2, *[np.ones((2, 1, 3))] * 2)
+    saved.save(0, [Rounds(*fields)] * 2, _state())
+    return folder / "unfinished" / f"00000-{suffix}.npz"
+
+
+def _save_rounds_state(folder):
+    return _save_rounds(folder, "state")
+
+
+def _read_rounds(path):
+    folder = epath.Path(path.parents[1])
+    list_unfinished_batches(folder)
+    saved = SavedRounds(folder, [0, 1])
+    saved.restore(_state())
+    return saved.read_rounds(0) if saved._digests else None
+
+
+def _write_npy(folder):
+    file = io.BytesIO()
+    np.save(file, np.zeros((1, 8, 4), np.float16))
+    return _write(folder / "array.npy", file.getvalue())
+
+
+@programs.keep_traces
+@jax.jit
+def _twice(x):
+    return {"twice": 2 * x}
+
+
+def _keep_trace(folder):
+    with programs.keep_in(str(folder / "traces")):
+        _twice(jnp.ones(3))
+    return next((folder / "traces").glob("*.trace"))
+
+
+def _use_trace(path):
+    with programs.keep_in(str(path.parent)):
+        found = _twice(jnp.ones(3))
+    if not (found["twice"] == 2).all():
+        raise RuntimeError(f"a damaged program gives {found}")
+
+
+def _write_urbansound8k(folder):
+    (folder / "metadata").mkdir()
+    rows = [[f"{n}.wav", n, 0.5, 4.5, 1, n % 10 + 1, 3, "dog_bark"] for n in range(20)]
+    header = ["slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"]
+    return _write(folder / "metadata" / "UrbanSound8K.csv", _format_csv([header, *rows]))
+
+
+def _read_urbansound8k(path):
+    return find_urbansound8k(path.parents[1], fold=1)
+
+
+def _write_fma_small(folder):
+    (folder / "fma_metadata").mkdir()
+    header = [["", "set", "set", "track"], ["", "split", "subset", "genre_top"], ["track_id"]]
+    rows = [[n, "training", "small", "Hip-Hop"] for n in range(2, 22)]
+    return _write(folder / "fma_metadata" / "tracks.csv", _format_csv([*header, *rows]))
+
+
+def _read_fma_small(path):
+    return find_fma_small(path.parents[1])
+
+
+def _format_csv(rows):
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _write_safetensors(folder):
+    entries = {"a.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+    header = json.dumps(entries).encode()
+    content = len(header).to_bytes(8, "little") + header + bytes(24)
+    return _write(folder / "weights.safetensors", content)
+
+
+def _find_torch_targets():
+    try:
+        import torch
+    except ImportError:
+        return {}
+
+    def save(folder, **options):
+        weights = {"features.0.weight": torch.ones(4, 1, 3, 3), "features.0.bias": torch.zeros(4)}
+        torch.save({"state_dict": weights, "epoch": 3}, folder / "weights.pth", **options)
+        return folder / "weights.pth"
+
+    def save_legacy(folder):
+        return save(folder, _use_new_zipfile_serialization=False)
+
+    return {"pth": Target(save, _read_pth), "legacy pth": Target(save_legacy, _read_pth)}
+
+
+def _read_pth(path):
+    with open_state_dict(path) as tensors:
+        return [tensor.read() for tensor in tensors.values()]
+
+
+def _write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+class Planted:
+    """An object that makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        """Remembers the file to make."""
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def plant(marker: Path) -> list[bytes]:
+    """Returns files that make the file `marker` where they are unpickled."""
+    pickled = pickle.dumps(Planted(marker))
+    array = io.BytesIO()
+    np.save(array, np.array([Planted(marker)], dtype=object), allow_pickle=True)
+    arrays = io.BytesIO()
+    np.savez(arrays, numbers=np.array([Planted(marker)], dtype=object))
+    return [pickled, array.getvalue(), arrays.getvalue()]

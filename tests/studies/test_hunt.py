@@ -1,0 +1,30 @@
+"""Mutated and planted files are read or refused, and nothing in them runs."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from studies.hunt.bounded import Case, Outcome, run_cases
+from studies.hunt.targets import find_targets
+
+
+@pytest.mark.slow
+def test_a_fixed_corpus_of_damaged_files_is_read_or_refused():
+    kinds = [*find_targets()]
+    planted = [Case(kind, seed) for kind in kinds for seed in (-1, -2, -3)]
+    cases = planted + [Case(kinds[seed % len(kinds)], seed) for seed in range(300)]
+    shares = [cases[start :: os.cpu_count()] for start in range(os.cpu_count())]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        outcomes = [each for share in pool.map(lambda s: [*run_cases(s)], shares) for each in share]
+    assert len(outcomes) == len(cases)
+    assert [outcome for outcome in outcomes if outcome.is_fault] == []
+    # What is mutated little is often read all the same, and what is mutated much is refused.
+    assert {outcome.found for outcome in outcomes} == {"read", "refused"}
+
+
+def test_whatever_is_neither_read_nor_refused_is_a_fault():
+    case = Case("wav", 0)
+    faults = ("died", "slow", "raised KeyError", "ran what was planted", "refused in several lines")
+    assert all(Outcome(case, found).is_fault for found in faults)
+    assert not any(Outcome(case, found).is_fault for found in ("read", "refused"))
