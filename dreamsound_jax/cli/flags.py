@@ -9,6 +9,7 @@ from typing import Any
 
 from absl import flags
 
+from dreamsound_jax.cli.names import find_name
 from dreamsound_jax.cli.parsing import value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.presets import make_options
@@ -23,10 +24,65 @@ DEFINE = {
     tuple: flags.DEFINE_list,
 }
 
+SECTIONS = {
+    "Inputs and outputs": (
+        *("input", "output", "output_dir", "overwrite", "name", "write_input", "plots"),
+        *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
+    ),
+    "What to dream of": (
+        *("preset", "model", "checkpoint", "layers_to_use", "target_class"),
+        *("target_class_index", "class_objective", "objective"),
+    ),
+    "How far, and where": (
+        *("strength", "amount", "until", "mix", "gain_range", "time", "frequency", "mask"),
+    ),
+    "How to dream": (
+        *("domain", "pyramid_size", "pyramid_ratio", "pyramid_roll", "replace_detail"),
+        *("detail_factor", "num_iterations", "lr", "smooth_gradient", "smoothing_coefficient"),
+        *("standardise_gradient", "views", "jitter_time", "jitter_pitch", "jitter_gain"),
+        *("jitter_noise", "optimizer", "momentum", "b1", "b2", "eps", "weight_decay"),
+        *("optimizer_state", "precision", "seed"),
+    ),
+    "The ouroboros": (
+        *("create_ouroboros", "ouroboros_length", "ouroboros_transform", "ouroboros_stretch"),
+        *("ouroboros_sr_offset", "ouroboros_semitones", "ouroboros_roll", "ouroboros_bands"),
+        *("crossfade", "stabilise", "stop_overcooked", "save_every"),
+    ),
+    "Many clips": (
+        *("num_clips", "sweep", "batch_size", "lengths", "clip_length", "sine_freq"),
+        "sample_rate",
+    ),
+    "Several processes": (
+        *("distributed", "num_processes", "process_id", "join_timeout", "coordinator_address"),
+    ),
+}
+"""{title: the flags under it} of the help."""
+
 
 def _define_all() -> None:
     for field in dataclasses.fields(Options):
         _define(field)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Where the results go: a folder, as for --output_dir, or a file whose name ends in .wav. A "
+        "file gets the dream of one clip, and nothing else is written.",
+        short_name="o",
+    )
+    flags.DEFINE_boolean(
+        "overwrite", False, "Replace the file that --output names, if it exists.", short_name="y"
+    )
+    flags.DEFINE_boolean(
+        "json",
+        False,
+        "Print a line of JSON for each clip on standard output, in place of the path of its sound: "
+        "path, input, seed, model, layers, distance, loudness, classes heard, and error, which is "
+        "null unless the clip failed.",
+    )
+    flags.DEFINE_boolean(
+        "quiet", False, "Print only warnings and errors on standard error.", short_name="q"
+    )
+    flags.DEFINE_boolean("version", False, "Print the version of dreamsound and of JAX.")
     flags.DEFINE_boolean(
         "list_models", False, "Show the networks, their classes and layers, and where they are."
     )
@@ -91,7 +147,8 @@ def is_given(flag: flags.Flag) -> bool:
 
 def _parse_sweep(words: str) -> tuple[str, tuple]:
     """Returns the flag and its values of the words of one --sweep, such as "lr=0.01,0.02"."""
-    name, _, values = words.partition("=")
+    typed, _, values = words.partition("=")
+    name = find_name(typed) or typed
     nearest_or_fail("flag to --sweep", name, SWEEPABLE)
     split = split_objectives(values) if name == "objective" else values.split(",")
     return name, tuple(_parse_value(name, word) for word in split if word)

@@ -1,13 +1,18 @@
 """The command `dreamsound`."""
 
+import dataclasses
+import importlib.metadata
 import itertools
 import shlex
+import sys
 
 from absl import flags
 
 from dreamsound_jax.cli import flags as own_flags
 from dreamsound_jax.cli import parsing
+from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import describe_presets
+from dreamsound_jax.system.errors import UserError
 
 USAGE = """
 DreamSound: DeepDream for sound. It changes a sound by gradient ascent, so that chosen layers or a
@@ -15,16 +20,28 @@ chosen class of a network that listens respond more strongly.
 
   dreamsound                              dream on drums, a recording that is included
   dreamsound my.wav                       dream on your own sound
-  dreamsound my.wav --strength=90         ... further
-  dreamsound my.wav --preset=hits         ... as a preset says; --list_presets shows all of them
-  dreamsound my.wav --target_class=organ  ... towards an organ
+  dreamsound my.wav sounds/ -o dreams     dream on a sound and on all of a folder, into a folder
+  dreamsound my.wav -o dream.wav          write nothing but the dream, to one file
+  dreamsound my.wav --strength=90         dream further
+  dreamsound my.wav --preset=hits         dream as a preset says; --list_presets shows all of them
+  dreamsound my.wav --class=organ         dream towards an organ
   dreamsound my.wav --create_ouroboros    feed the dream back into itself, ten times
+
+The paths of the sounds that are written are on standard output, one a line, and all else is on
+standard error. The exit code is 0, or 2 if anything failed.
+
+The value of a flag follows it after a space or =. Names may be written with dashes, as in
+--num-clips=3, and by other usual names, such as --layer, --class, --steps and --learning-rate.
 """
 
 # Flags that say where and how this run happens, and are left out of the command that repeats it.
 OF_THIS_RUN = (
     "seed",
     "output_dir",
+    "output",
+    "overwrite",
+    "json",
+    "quiet",
     "distributed",
     "coordinator_address",
     "num_processes",
@@ -35,18 +52,23 @@ OF_THIS_RUN = (
 
 def main() -> int:
     """Dreams; returns the exit code."""
+    if flags.FLAGS.version:
+        print(describe_version())
+        return 0
     if flags.FLAGS.list_models:
         return _list_models()
     if flags.FLAGS.list_presets:
         print(describe_presets())
         return 0
     # Imported only now: --help must not wait for JAX's devices.
+    from dreamsound_jax.run.report import Report
     from dreamsound_jax.run.run import run
     from dreamsound_jax.system import programs, runtime
     from dreamsound_jax.system.cache import traces_folder
     from dreamsound_jax.system.processes import find_share
 
-    runtime.prepare(precision=flags.FLAGS.precision)
+    runtime.prepare(precision=flags.FLAGS.precision, quiet=flags.FLAGS.quiet)
+    options, output_file = _find_output(own_flags.read_options())
     share = find_share(
         distributed=flags.FLAGS.distributed,
         num_processes=flags.FLAGS.num_processes,
@@ -54,12 +76,54 @@ def main() -> int:
     )
     with programs.keep_in(traces_folder()):
         failed = run(
-            own_flags.read_options(),
+            options,
             command=_repeating_command(),
             share=share,
             join_timeout=flags.FLAGS.join_timeout,
+            output_file=output_file,
+            report=Report(as_json=flags.FLAGS.json),
         )
     return 2 if failed else 0
+
+
+def describe_version() -> str:
+    """Returns what `--version` prints; no device is started for it."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    own, jax = map(_find_version, ("dreamsound-jax", "jax"))
+    return f"dreamsound {own} (JAX {jax}, Python {python})"
+
+
+def _find_version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # It runs from a clone that is not installed.
+        return "of a clone"
+
+
+def _find_output(options: Options) -> tuple[Options, str | None]:
+    """Returns the options with the folder that --output names, and the file that it names.
+
+    Raises:
+      UserError: it names a file that cannot be written, or --output_dir is given, too.
+    """
+    from dreamsound_jax.outputs.one_file import check_file, names_file
+
+    output = flags.FLAGS.output
+    if output is None:
+        return options, None
+    if options.output_dir is not None:
+        raise UserError(
+            f"--output={output} and --output_dir={options.output_dir} both say where the results "
+            "go: give only one of them"
+        )
+    if output in ("", "-"):
+        raise UserError(
+            f"--output must name a folder or a file, such as dream.wav, and is {output!r}"
+        )
+    if not names_file(output):
+        return dataclasses.replace(options, output_dir=output), None
+    check_file(output, overwrite=flags.FLAGS.overwrite)
+    return options, output
 
 
 def _list_models():
@@ -86,4 +150,5 @@ def run_command() -> None:
         usage=USAGE,
         stopped="what was finished is kept",
         module=own_flags.__name__,
+        sections=own_flags.SECTIONS,
     )

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from dreamsound_jax.networks.card import Card
 from dreamsound_jax.objectives.classes import logit, margin
 from dreamsound_jax.objectives.guides import features, guide
 from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
@@ -60,27 +61,29 @@ _MOST_PARENTHESES = 50
 _KEYWORD = re.compile(r"\s*([a-z_]+)\s*=")
 
 
-def parse_objective(text: str) -> Objective:
+def parse_objective(text: str, *, card: Card | None = None) -> Objective:
     """Reads an objective.
 
     Args:
       text: such as "channel(relu3_4, 17) - 0.1*total_variation()".
+      card: of the network that is to have all that the terms name, if it is known.
 
     Raises:
-      UserError: the text cannot be read; the message shows where.
+      UserError: the text cannot be read, or the network of the card has no such layer, channel or
+        class; the message shows where.
 
     Example:
       >>> [weight for weight, _ in parse_objective("2*(layer(relu3_4) - stay_near(0.5))").terms]
       [2.0, -1.0]
     """
-    return _Reader(text).read_all()
+    return _Reader(text, card).read_all()
 
 
 class _Reader:
     """Reads a text from left to right."""
 
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, text: str, card: Card | None):
+        self.text, self.card = text, card
         self.place = 0
         self.depth = 0
 
@@ -143,10 +146,19 @@ class _Reader:
         self._expect("(")
         given = self._read_arguments()
         try:
-            return _call(name, *given)
+            objective = _call(name, *given)
+            self._check(objective)
+            return objective
         except UserError as error:
             self.place = start
             self._fail(str(error))
+
+    def _check(self, objective: Objective) -> None:
+        """Raises UserError if the network of the card does not have what the terms name."""
+        if self.card is not None:
+            for _, term in objective.terms:
+                term.measure(self.card)
+                term.data(self.card)
 
     def _read_arguments(self) -> tuple[list[str], dict[str, str]]:
         """Reads what stands in parentheses, as texts."""

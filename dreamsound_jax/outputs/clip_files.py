@@ -17,6 +17,9 @@ from dreamsound_jax.system.storage import encode_json, printable_name, write_who
 
 log = logging.getLogger(__name__)
 
+# The suffix of the sound that was dreamed.
+SOUND = ".wav"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRequest:
@@ -106,13 +109,13 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
       StorageError: the folder cannot be written to, or the disk is full.
     """
     path = folder / clip.request.name
-    contents = {".wav": clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
+    contents = {SOUND: clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
     if clip.picture is not None:
         contents[".png"] = clip.picture
     contents[".json"] = encode_json(describe_clip(clip))
     for suffix, content in contents.items():
         write_whole(f"{path}{suffix}", content)
-    log.info("%s.wav: %s", path, _summarise(clip))
+    log.info("%s: %s", clip.request.name, summarise(clip))
     return make_record(clip) | {"files": {suffix: len(each) for suffix, each in contents.items()}}
 
 
@@ -188,7 +191,7 @@ def describe_mix(mix: float) -> str:
     return "" if mix == 1 else f"; the sound is {mix:.0%} dream and {1 - mix:.0%} input"
 
 
-def _summarise(clip):
+def summarise(clip: ClipFiles) -> str:
     """Returns one line about a clip, for the log."""
     before, written = _name_heard(clip.probabilities)
     done = clip.result.summarise("+".join(clip.request.layers))

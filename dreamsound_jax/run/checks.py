@@ -11,6 +11,7 @@ from dreamsound_jax.dreaming.optimizers import (
     check_hyperparameters,
 )
 from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.run.names import read_template
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
@@ -50,6 +51,8 @@ def _check_one(options):
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)
     read_where(options)
+    if options.name is not None:
+        read_template(options.name)
     if options.create_ouroboros:
         _check_ouroboros(options)
 

@@ -1,19 +1,18 @@
 """The clips of a run as one numbered list: every input, with every value of what is swept."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
+from dreamsound_jax.dreaming.keys import draw_class, draw_keys
+from dreamsound_jax.run.names import fill_template, make_unique, name_input
 from dreamsound_jax.run.plan import ClipPlan, Plan
-from dreamsound_jax.system.storage import printable_name
 
 log = logging.getLogger(__name__)
-
-# Most file systems allow 255 bytes in a name; so much of an input's name is in those of its files.
-_LONGEST_STEM = 200
 
 
 class Job(NamedTuple):
@@ -25,18 +24,19 @@ class Job(NamedTuple):
       draw: what its random keys are drawn by, together with the seed. Clips that differ only in
         swept values have the same, so that they can be compared.
       plan: how it is dreamed.
+      given_name: the name of its files by --name; None for the usual one.
     """
 
     number: int
     path: str
     draw: int
     plan: ClipPlan
+    given_name: str | None = None
 
     @property
     def name(self) -> str:
         """The name of the clip's files, without a suffix, such as 00000-noise."""
-        stem = os.fsencode(printable_name(Path(self.path).stem))[:_LONGEST_STEM]
-        return f"{self.number:05d}-{stem.decode(errors='ignore')}"
+        return self.given_name or f"{self.number:05d}-{name_input(self.path)}"
 
 
 def merge_inputs(
@@ -83,7 +83,35 @@ def list_jobs(paths: list[str], plan: Plan) -> list[Job]:
     second, and so on. `--num_clips` ends the list, or goes through it again with new draws.
     """
     count = len(paths) * len(plan.clips) if plan.num_clips is None else plan.num_clips
-    return [_job(number, paths, plan.clips) for number in range(count)] if paths else []
+    jobs = [_job(number, paths, plan.clips) for number in range(count)] if paths else []
+    return jobs if plan.name is None else _name_jobs(jobs, plan.name)
+
+
+def _name_jobs(jobs, template):
+    """Names the jobs by a template; each name depends on this job and those before it."""
+    classes = draw_classes(jobs)
+    names = [fill_template(template, _values_of(job, classes.get(job.number))) for job in jobs]
+    return [job._replace(given_name=name) for job, name in zip(jobs, make_unique(names))]
+
+
+def _values_of(job, target_class):
+    of_clip = {"number": job.number, "input": name_input(job.path), "class": target_class}
+    return {**job.plan.name_values, **of_clip}
+
+
+def draw_classes(jobs: Sequence[Job]) -> dict[int, str]:
+    """Returns {number of a job: the class to dream of} of those that dream of a class."""
+    asked = [job for job in jobs if job.plan.dreams_of_class]
+    if not asked:
+        return {}
+
+    def draw(seed, draw, count):
+        return draw_class(draw_keys(seed, draw).target, count)
+
+    numbers = zip(*[(job.plan.seed, job.draw, len(job.plan.card.classes)) for job in asked])
+    drawn = jax.vmap(draw)(*(np.array(each) for each in numbers)).tolist()
+    indices = [d if job.plan.target is None else job.plan.target for job, d in zip(asked, drawn)]
+    return {job.number: job.plan.card.classes[index] for job, index in zip(asked, indices)}
 
 
 def _job(number, paths, clips):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from etils import epath
 
-from dreamsound_jax.run.plan import OuroborosPlan, Plan
+from dreamsound_jax.run.plan import ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.strength import strength_of
 
 log = logging.getLogger(__name__)
@@ -76,11 +76,11 @@ def suggest_next(records: Sequence[Mapping], plan: Plan, *, page: epath.Path) ->
     """
     if len(plan.clips) > 1:
         return [f"to compare the dreams by eye and ear, open {page} in a browser"]
-    hint = _suggest_change(records, plan.clips[0])
+    hint = suggest_change(records, plan.clips[0])
     return [f"to see and hear what was dreamed, open {page} in a browser", *filter(None, [hint])]
 
 
-def _suggest_change(records, clip):
+def suggest_change(records: Sequence[Mapping], clip: ClipPlan) -> str:
     """Suggests how the clips of one plan come out differently; "" if nothing makes sense."""
     if clip.ouroboros is not None:
         rounds = max(record.get("rounds", 0) for record in records)

@@ -173,6 +173,15 @@ class Options:
         role="run",
     )
 
+    name: str | None = option(
+        None,
+        "Names of the clips' files, such as '{input}-{layer}-{seed}', in place of 00000-noise. "
+        "Fields: number, input, layer, class, model, preset, strength, seed, domain, and all flags "
+        "that can be swept. {number:03} has at least three digits. A number is added to a name "
+        "that an earlier clip has.",
+        role="run",
+    )
+
     # What to dream of.
     model: str = option(
         "gm", "Name of the network; --list_models shows all of them.", role="program"

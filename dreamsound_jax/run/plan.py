@@ -73,6 +73,7 @@ class ClipPlan:
       ouroboros: how the dream is fed back; None for a single dream.
       given_objective: an objective in place of the one of `layers`.
       where: where it is dreamed; None for everywhere.
+      name_values: {field: value} of the options in the template of --name.
     """
 
     model: str
@@ -108,6 +109,7 @@ class ClipPlan:
     ouroboros: OuroborosPlan | None = None
     given_objective: Objective | None = None
     where: Where | None = None
+    name_values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def keeps_original(self) -> bool:
@@ -221,6 +223,7 @@ class Plan:
       writes_inputs: whether the input is written beside each dream.
       save_every: seconds between two saves of an unfinished ouroboros.
       dtype: of spectrograms and sounds; that of the network may be narrower.
+      name: the template of the names of the clips' files; None for the usual names.
     """
 
     inputs: tuple[str, ...]
@@ -233,6 +236,7 @@ class Plan:
     writes_inputs: bool
     save_every: float
     dtype: Any = field(default=jnp.float32)
+    name: str | None = None
 
     @property
     def creates_ouroboros(self) -> bool:

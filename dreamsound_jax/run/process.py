@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.outputs.clip_files import write_clip
+from dreamsound_jax.outputs.clip_files import SOUND, write_clip
 from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
@@ -19,11 +19,12 @@ from dreamsound_jax.run.jobs import Job, list_jobs
 from dreamsound_jax.run.last_words import describe_stop, log_failures, log_speed, suggest_next
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.progress import Progress
-from dreamsound_jax.run.sources import Source, draw_targets, read_source
+from dreamsound_jax.run.report import Reporter
+from dreamsound_jax.run.sources import Source, describe_unread, draw_targets, read_source
 from dreamsound_jax.run.warm_up import WarmUp
-from dreamsound_jax.run.writers import THREADS, Writers
+from dreamsound_jax.run.writers import THREADS, Writers, describe_failure
 from dreamsound_jax.system import devices
-from dreamsound_jax.system.errors import UserError, describe_error
+from dreamsound_jax.system.errors import describe_error
 from dreamsound_jax.system.processes import Share
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class ProcessRun:
         share: Share,
         resumes: bool,
         warm_up: WarmUp,
+        report: Reporter,
     ):
         """Prepares the run; nothing is written yet.
 
@@ -58,10 +60,12 @@ class ProcessRun:
           share: the clips that this process dreams.
           resumes: whether the folder holds a run that is resumed.
           warm_up: compiles programs before they are needed.
+          report: called with the record of each clip that is done or failed, and its path.
         """
         self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
         self._folder = make_folder(output_dir) if resumes else None
+        self._report_clip = report
         self._unread: list[tuple[Job, Exception]] = []
         self._batches = BatchRunner(models, plan, warm_up)
         self._next_page = time.monotonic() + SECONDS_BETWEEN_PAGES
@@ -78,7 +82,7 @@ class ProcessRun:
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
         if jobs and len(done) == len(jobs) and not has_new_inputs:
             log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
-            self._end(Manifest(self._folder), len(jobs))
+            self._report_done(done, self._end(Manifest(self._folder), len(jobs)))
             return 0
         batches, first = self._read_batches(jobs, done), []
         if not self._resumes:
@@ -86,7 +90,9 @@ class ProcessRun:
             if not first:
                 # Nothing can be dreamed, and no folder is made.
                 for job, error in self._unread:
-                    log.error("%s", _describe_unread(job, error))
+                    reason = describe_unread(job, error)
+                    log.error("%s", reason)
+                    self._report(describe_failure(job, reason))
                 return len(self._unread)
         if has_new_inputs or not self._resumes:
             self._write_params(inputs, jobs)
@@ -119,12 +125,15 @@ class ProcessRun:
             names = [model.card.name for model in self._models.values()]
             kind = "network" if len(names) == 1 else "networks"
             log.info("dreaming by the %s %s on %s", kind, ", ".join(names), devices.describe())
+        if done:
+            self._report_done(done, manifest.records())
         # Of several processes only the first shows how far it is.
         with Progress(own, done_before, shown=not self._share.index) as progress:
             writers = Writers(
                 functools.partial(write_clip, self._folder),
                 manifest,
                 most_waiting=2 * self._batches.size + THREADS,
+                report=self._report,
             )
             try:
                 with writers:
@@ -145,6 +154,17 @@ class ProcessRun:
         if not self._share.index:
             self._say_what_next(list(records.values()))
         return len(writers.failed)
+
+    def _report(self, record):
+        """Reports a clip that is done or failed, with the path of its sound."""
+        path = None if "error" in record else f"{self._folder / record['name']}{SOUND}"
+        self._report_clip(record, path)
+
+    def _report_done(self, numbers, records):
+        """Reports those clips of this process that an earlier run has done."""
+        for number in sorted(numbers):
+            if number in records and self._share.includes(number):
+                self._report(records[number])
 
     def _rewrite_page(self, manifest):
         """Writes the page with the clips that are done so far, if that was not done lately."""
@@ -218,15 +238,10 @@ class ProcessRun:
         while self._unread:
             job, error = self._unread.pop(0)
             log.debug("%s", job.path, exc_info=error)
-            writers.fail(job, _describe_unread(job, error))
+            writers.fail(job, describe_unread(job, error))
             progress.end(1)
 
 
 def _batch_key(source: Source):
     """Returns what the clips of one batch have in common."""
     return source.shape, source.plan.static
-
-
-def _describe_unread(job, error):
-    # Messages that were foreseen name the file.
-    return str(error) if isinstance(error, UserError) else f"{job.path}: {describe_error(error)}"

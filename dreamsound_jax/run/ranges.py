@@ -6,8 +6,9 @@ import re
 
 from dreamsound_jax.system.errors import UserError
 
-# An argument that is a range, with what is before and behind it.
+# An argument that is a range, with what is before and behind it; and what stands in quotes.
 _RANGE = re.compile(r"""(?<=[(,=])(\s*)(\d+):(\d+)(\s*)(?=[,)])""")
+_QUOTED = re.compile(r"""\"[^\"]*\"|'[^']*'""")
 
 MOST = 10_000  # More clips than this are a slip of the pen.
 
@@ -24,26 +25,30 @@ def expand_ranges(text: str) -> tuple[str, ...]:
       >>> expand_ranges("channel(relu3_4, 3:5)")
       ('channel(relu3_4, 3)', 'channel(relu3_4, 4)')
     """
-    pieces = _RANGE.split(text)
-    ranges = []
-    for first, last in zip(pieces[2::5], pieces[3::5]):
-        ranges.append(range(int(first), int(last)))
-        if int(last) <= int(first):
-            raise UserError(f"--objective: the range {first}:{last} must end after it begins")
+    masked = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text)
+    found = list(_RANGE.finditer(masked))
+    ranges = [range(int(match[2]), int(match[3])) for match in found]
+    for each in ranges:
+        if not each:
+            raise UserError(
+                f"--objective: the range {each.start}:{each.stop} must end after it begins"
+            )
     count = math.prod(each.stop - each.start for each in ranges)
     if count > MOST:
         raise UserError(
             f"--objective: the ranges stand for {count} objectives, and at most {MOST} are possible"
         )
-    return tuple(_fill(pieces, numbers) for numbers in itertools.product(*ranges))
+    places = [(match.start(2), match.end(3)) for match in found]
+    return tuple(_fill(text, places, numbers) for numbers in itertools.product(*ranges))
 
 
-def _fill(pieces, numbers):
-    parts = [pieces[0]]
-    for number, place in zip(numbers, range(1, len(pieces), 5)):
-        before, _, _, behind, text = pieces[place : place + 5]
-        parts += [before, str(number), behind, text]
-    return "".join(parts)
+def _fill(text, places, numbers):
+    """Returns a text with a number in each of these places."""
+    parts, end = [], 0
+    for (start, stop), number in zip(places, numbers):
+        parts += [text[end:start], str(number)]
+        end = stop
+    return "".join([*parts, text[end:]])
 
 
 def split_objectives(text: str) -> list[str]:

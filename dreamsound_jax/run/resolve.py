@@ -4,6 +4,7 @@ Nothing that runs after `resolve` sees the options.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,10 +20,11 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.objectives.terms import Objective, compile_objective
 from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
+from dreamsound_jax.run.names import find_values
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
-from dreamsound_jax.run.strength import apply_strength, distance_of
+from dreamsound_jax.run.strength import apply_strength, distance_of, fill_lr
 from dreamsound_jax.run.where import check_heard, read_where
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
@@ -52,11 +54,15 @@ def resolve(
     check_options(options)
     clips = []
     for changes in combinations(options.sweep):
-        asked = apply_strength(apply_changes(options, changes))
+        given = fill_lr(apply_changes(options, changes))
+        asked = apply_strength(given)
         if swept_cards is None:
-            clips.append(_clip_plan(asked, changes, card, objective))
+            clip = _clip_plan(asked, changes, card, objective)
         else:
-            clips.append(_swept_clip_plan(asked, changes, swept_cards[asked.model]))
+            clip = _swept_clip_plan(asked, changes, swept_cards[asked.model])
+        of_clip = {"layers_to_use": clip.asked_layers, "model": clip.card.name}
+        name_values = find_values(options.name, {**vars(given), **of_clip})
+        clips.append(replace(clip, name_values=name_values))
     return Plan(
         inputs=tuple(options.input),
         clips=tuple(clips),
@@ -68,6 +74,7 @@ def resolve(
         writes_inputs=options.write_input,
         save_every=options.save_every,
         dtype=_dtype(options),
+        name=options.name,
     )
 
 
@@ -90,7 +97,7 @@ def _clip_plan(asked, changes, card, objective=None):
             f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
         )
     if asked.objective is not None:
-        objective = parse_objective(asked.objective)
+        objective = parse_objective(asked.objective, card=card)
     layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
     where = read_where(asked)
     if where:

@@ -11,12 +11,14 @@ from dreamsound_jax.outputs.folder import (
     wait_for_run,
     write_params,
 )
-from dreamsound_jax.run.checks import check_options
+from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
+from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
 from dreamsound_jax.run.options import MOST_LEVELS, RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.process import ProcessRun
+from dreamsound_jax.run.report import Reporter, report_nothing
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import draw_targets
 from dreamsound_jax.run.unused import list_unused
@@ -28,7 +30,13 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    options: Options, *, command: str, share: Share = ALONE, join_timeout: float = 300.0
+    options: Options,
+    *,
+    command: str,
+    share: Share = ALONE,
+    join_timeout: float = 300.0,
+    output_file: str | None = None,
+    report: Reporter = report_nothing,
 ) -> int:
     """Dreams all clips and writes them; what fails is logged, a line each.
 
@@ -40,6 +48,8 @@ def run(
       command: the command line that repeats this run, except for the seed.
       share: the clips that this process dreams.
       join_timeout: seconds to wait for the seed that the first process chooses.
+      output_file: the file for the dream of the only clip; nothing else is written then.
+      report: called with the record of each clip that is done or failed, and the path of its sound.
 
     Returns:
       How many clips failed.
@@ -50,10 +60,14 @@ def run(
     check_options(options)
     if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
-    earlier = _find_earlier(options)
     found, missing = find_inputs(options.input)
-    for _, message in missing:
+    if output_file is not None:
+        check_only_clip(output_file, _count_clips(options, len(found) + len(missing)))
+    earlier = _find_earlier(options)
+    for name, message in missing:
         log.error("%s", message)
+        if not share.index:
+            report({"input": name, "error": message}, None)
     if not found and not earlier:
         return len(missing)
     warm_up = WarmUp()
@@ -66,6 +80,8 @@ def run(
     plan = _resolve(options, models)
     _warn_of_unused(options, plan)
     models = place_on_devices(models)
+    if output_file is not None:
+        return dream_to_file(models, plan, found, path=output_file, report=report, warm_up=warm_up)
     if share.count > 1 and not earlier and found:
         _begin_together(options, plan, found, command)
         earlier = _find_earlier(options)
@@ -81,8 +97,14 @@ def run(
         share=share,
         resumes=bool(earlier),
         warm_up=warm_up,
+        report=report,
     )
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
+
+
+def _count_clips(options, inputs):
+    """Returns how many clips a run with so many inputs has."""
+    return options.num_clips or inputs * len(combinations(options.sweep))
 
 
 def _resolve(options, models):

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from dreamsound_jax.audio import files, generated
@@ -13,11 +12,11 @@ from dreamsound_jax.audio.find import GENERATED, RECORDINGS
 from dreamsound_jax.audio.loudness import match_loudness
 from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
-from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.jobs import Job, draw_classes
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.where import make_mask
 from dreamsound_jax.spectral import transforms
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, describe_error
 
 # With --lengths=buckets there are so many lengths in an octave, at most.
 BUCKETS_PER_OCTAVE = 8
@@ -105,6 +104,11 @@ class Source(NamedTuple):
         """What the sounds of one batch must have in common."""
         keeps = self.plan.keeps_original
         return (self.sound.size, self.sample_rate, keeps and self.recording.channels.shape)
+
+
+def describe_unread(job: Job, error: Exception) -> str:
+    """Says why the input of a job cannot be read; messages that were foreseen name the file."""
+    return str(error) if isinstance(error, UserError) else f"{job.path}: {describe_error(error)}"
 
 
 def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
@@ -211,17 +215,8 @@ def digest_sources(sources: Sequence[Source]) -> str:
 
 def draw_targets(jobs: list[Job]) -> dict[str, str]:
     """Returns {name of a clip: the class to dream of} of those clips that dream of a class."""
-    asked = [job for job in jobs if job.plan.dreams_of_class]
-    if not asked:
-        return {}
-
-    def draw(seed, draw, count):
-        return draw_class(draw_keys(seed, draw).target, count)
-
-    numbers = zip(*[(job.plan.seed, job.draw, len(job.plan.card.classes)) for job in asked])
-    drawn = jax.vmap(draw)(*(np.array(each) for each in numbers)).tolist()
-    indices = [d if job.plan.target is None else job.plan.target for job, d in zip(asked, drawn)]
-    return {job.name: job.plan.card.classes[index] for job, index in zip(asked, indices)}
+    classes = draw_classes(jobs)
+    return {job.name: classes[job.number] for job in jobs if job.number in classes}
 
 
 def _check_length(source):

@@ -4,11 +4,10 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.system.errors import StorageError, describe_error
@@ -32,6 +31,18 @@ class PendingClips(NamedTuple):
     seconds: float
 
 
+class Records(Protocol):
+    """Where clips are recorded, such as a `Manifest`."""
+
+    def add(self, record: Mapping) -> None:
+        """Adds the record of a clip."""
+
+
+def describe_failure(job: Job, reason: str) -> dict:
+    """Returns the record of a clip that failed."""
+    return {"number": job.number, "name": job.name, "input": job.path, "error": reason}
+
+
 class Writers:
     """Threads that finish clips, write them and record them; a context that waits for them.
 
@@ -44,9 +55,10 @@ class Writers:
     def __init__(
         self,
         write: Callable,
-        manifest: Manifest,
+        manifest: Records,
         *,
         most_waiting: int,
+        report: Callable[[Mapping], None] = lambda record: None,
     ):
         """Starts the threads.
 
@@ -54,8 +66,9 @@ class Writers:
           write: writes `ClipFiles`, and returns the record of the clip.
           manifest: where clips are recorded.
           most_waiting: how many clips may wait.
+          report: called with each record, after it is in the manifest.
         """
-        self._write, self._manifest = write, manifest
+        self._write, self._manifest, self._report = write, manifest, report
         self._most_waiting, self._lock = most_waiting, threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="write")
         self._waiting: set[Future] = set()
@@ -98,9 +111,7 @@ class Writers:
         """Records a clip that failed."""
         log.error("%s", reason)
         self.failed[job.name] = reason
-        self._manifest.add(
-            {"number": job.number, "name": job.name, "input": job.path, "error": reason}
-        )
+        self._add(describe_failure(job, reason))
 
     def _finish(self, job, make):
         try:
@@ -112,7 +123,11 @@ class Writers:
             return self.fail(job, f"{job.name}: {describe_error(error)}")
         if "ended" in record:
             self.failed[job.name] = record["ended"]
+        self._add(record)
+
+    def _add(self, record):
         self._manifest.add(record)
+        self._report(record)
 
     def _raise_errors(self, futures):
         for future in futures:

@@ -1,7 +1,8 @@
 """The one kind of error that the user can mend, and what its messages say."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
 
 class UserError(ValueError):
@@ -58,6 +59,20 @@ def nearest_or_fail(
     if wanted in choices:
         return wanted
     lowered = {choice.lower(): choice for choice in (*choices, *also)}
-    near = difflib.get_close_matches(str(wanted).lower(), lowered, n=1)
-    meant = f" (did you mean {lowered[near[0]]}?)" if near else ""
+    near = _find_nearest(str(wanted).lower(), lowered)
+    meant = f" (did you mean {lowered[near]}?)" if near else ""
     raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")
+
+
+def _find_nearest(wanted: str, choices: Collection[str]) -> str | None:
+    """Returns the choice that is most like a text; of several, that with the nearest numbers."""
+    near = difflib.get_close_matches(wanted, choices, n=max(1, len(choices)))
+    ratios = [difflib.SequenceMatcher(None, each, wanted).ratio() for each in near]
+    best = [each for each, ratio in zip(near, ratios) if ratio == max(ratios)]
+    return min(best, key=lambda each: _count_apart(wanted, each), default=None)
+
+
+def _count_apart(wanted: str, choice: str) -> int:
+    """Returns how far the numbers in two texts are apart, place by place."""
+    numbers = ([int(number) for number in re.findall(r"\d+", text)] for text in (wanted, choice))
+    return sum(abs(a - b) for a, b in zip(*numbers))

@@ -27,16 +27,17 @@ NVIDIA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 DETERMINISM = "xla_gpu_exclude_nondeterministic_ops"
 
 
-def prepare(*, precision: str) -> None:
+def prepare(*, precision: str, quiet: bool = False) -> None:
     """Prepares a command; called once, before anything is computed.
 
     Args:
       precision: "float32", "bfloat16" or "float64".
+      quiet: whether only warnings and errors are shown.
 
     Raises:
       UserError: JAX finds no device.
     """
-    log_plainly()
+    log_plainly(quiet=quiet)
     collect_garbage_rarely()
     list_stores_anew()
     cache_compiled_programs()
@@ -107,12 +108,16 @@ class _LinesAboveBar(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
-def log_plainly() -> None:
-    """Shows this package's log as plain lines, and silences what libraries log as well as raise."""
+def log_plainly(*, quiet: bool = False) -> None:
+    """Shows this package's log as plain lines, and silences what libraries log as well as raise.
+
+    Args:
+      quiet: whether only warnings and errors are shown.
+    """
     if not isinstance(sys.stderr, _Forgiving):
         sys.stderr = _Forgiving(sys.stderr)
     log = logging.getLogger("dreamsound_jax")
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.handlers, log.propagate = [_LinesAboveBar()], False
     absl_logging.set_verbosity(absl_logging.FATAL)
     for name in ("asyncio", "concurrent.futures", "gcsfs"):

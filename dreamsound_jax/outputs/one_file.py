@@ -1,0 +1,71 @@
+"""The dream of one clip as one file, where --output names a file and not a folder."""
+
+import logging
+import os
+
+from dreamsound_jax.audio.find import is_sound
+from dreamsound_jax.outputs.clip_files import ClipFiles, make_record, summarise
+from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import is_cloud, path_of, write_whole
+
+log = logging.getLogger(__name__)
+
+FORMATS = {".wav": "wav"}
+"""{suffix: the format of a sound that can be written}."""
+
+
+def format_of(path: str) -> str:
+    """Returns the format that the suffix of a file asks for.
+
+    Raises:
+      UserError: sounds cannot be written in this format.
+
+    Example:
+      >>> format_of("dreams/out.WAV")
+      'wav'
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in FORMATS:
+        raise UserError(
+            f"--output={path} must end in {' or '.join(FORMATS)}, or name a folder: sounds cannot "
+            f"be written as {suffix or 'that'}"
+        )
+    return FORMATS[suffix]
+
+
+def names_file(output: str) -> bool:
+    """Returns whether --output names a file: it has the suffix of a sound, and is no folder."""
+    return is_sound(output) and not output.endswith(("/", os.sep)) and not os.path.isdir(output)
+
+
+def check_file(path: str, *, overwrite: bool) -> None:
+    """Raises UserError if a file cannot be written as asked, before the long work."""
+    format_of(path)
+    try:
+        if path_of(path).exists() and not overwrite:
+            raise UserError(
+                f"--output={path} exists already: add --overwrite (-y) to replace it, or name "
+                "another file"
+            )
+        folder = path_of(path).parent
+        while not is_cloud(path) and not folder.exists():
+            folder = folder.parent
+    except UserError:
+        raise
+    except Exception as error:  # Each cloud client has its own family of errors.
+        raise UserError(f"--output={path} cannot be written: {reason_of(error)}") from error
+    if not is_cloud(path) and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UserError(f"--output={path} cannot be written: no file can be made in {folder}")
+
+
+def write_sound(path: str, clip: ClipFiles) -> dict:
+    """Writes the sound of a clip and nothing else; returns the record of the clip.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    if not is_cloud(path):
+        path_of(path).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, clip.sound.wav)
+    log.info("%s: %s", path, summarise(clip))
+    return make_record(clip)

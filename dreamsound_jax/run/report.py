@@ -1,0 +1,83 @@
+"""Says on standard output what a run has written: paths, or lines of JSON."""
+
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from dreamsound_jax.system.errors import reason_of
+
+log = logging.getLogger(__name__)
+
+Reporter = Callable[[Mapping[str, Any], str | None], None]
+"""Called for each clip that is done or failed: (its record, the path of its sound or None)."""
+
+# Facts in a record that only the page of clips needs.
+_OF_PAGE = ("files", "picture", "heard", "heard_as")
+
+
+def report_nothing(record: Mapping[str, Any], path: str | None) -> None:
+    """Says nothing of a clip."""
+
+
+class Report:
+    """Prints the path of each sound that is written, or a line of JSON for each clip.
+
+    Threads may call it at the same time. When nobody reads standard output any more, it says
+    nothing more, and the run goes on.
+    """
+
+    def __init__(self, *, as_json: bool = False):
+        """Prints lines of JSON or, by default, paths."""
+        self._as_json, self._lock, self._ended = as_json, threading.Lock(), False
+
+    def __call__(self, record: Mapping[str, Any], path: str | None) -> None:
+        """Says that a clip is done or failed.
+
+        Args:
+          record: of the clip, in the manifest.
+          path: of its sound; None if it failed.
+        """
+        if self._as_json:
+            self._print(json.dumps(describe_record(record, path)).encode())
+        elif path is not None:
+            self._print(os.fsencode(path))
+
+    def _print(self, line):
+        with self._lock:
+            if self._ended or sys.stdout is None:
+                return
+            try:
+                # Above the progress bar, if both are on a terminal.
+                with tqdm.external_write_mode(file=sys.stdout):
+                    sys.stdout.buffer.write(line + b"\n")
+                    sys.stdout.flush()
+            except OSError as error:
+                self._end(error)
+
+    def _end(self, error):
+        self._ended = True
+        if not isinstance(error, BrokenPipeError):
+            log.warning("standard output cannot be written to: %s", reason_of(error))
+        # Python would try again to write what is left when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def describe_record(record: Mapping[str, Any], path: str | None) -> dict[str, Any]:
+    """Returns what a line of JSON says of a clip: the path of its sound, its facts and its error.
+
+    Example:
+      >>> describe_record({"number": 3, "input": "a.wav", "error": "it is silent"}, None)
+      {'path': None, 'number': 3, 'input': 'a.wav', 'error': 'it is silent'}
+    """
+    facts = {name: value for name, value in record.items() if name not in _OF_PAGE}
+    if "heard" in record:
+        heard = [words.rpartition(" ")[0] for words in record["heard"]]
+        facts["heard_before"], facts["heard_after"] = heard
+    error = record.get("error", record.get("ended"))
+    return {"path": path, **facts, "error": error}
