@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,8 +78,8 @@ def parse_ranges(name: str, words: tuple[str, ...] | None) -> tuple[Range, ...]:
       UserError: a word is not a range; the message names it.
 
     Example:
-      >>> parse_ranges("time", ("0.5:1.2", "2:"))
-      ((0.5, 1.2), (2.0, inf))
+      >>> parse_ranges("time", ("0.5:1.2", "1.5-1.7", "2:"))
+      ((0.5, 1.2), (1.5, 1.7), (2.0, inf))
     """
     if words is None:
         return ()
@@ -88,7 +89,8 @@ def parse_ranges(name: str, words: tuple[str, ...] | None) -> tuple[Range, ...]:
 
 
 def _parse_range(name, word):
-    begin, colon, end = word.partition(":")
+    # A dash between two numbers is as good as a colon.
+    begin, colon, end = re.sub(r"(?<=[\d.])-(?=[\d.])", ":", word).partition(":")
     try:
         found = (float(begin or 0), float(end or math.inf))
     except ValueError:

@@ -12,6 +12,7 @@ from dreamsound_jax.cli import main, parsing
 from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.run.options import FIELDS
 from dreamsound_jax.system import runtime
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
 from tests.helpers.commands import parse, start
 
@@ -39,11 +40,14 @@ def test_the_command_that_is_written_down_repeats_the_run(arguments, tmp_path, m
 
 
 def test_the_exit_code_says_whether_clips_failed(monkeypatch):
-    monkeypatch.setattr(runtime, "prepare", lambda precision: None)
+    monkeypatch.setattr(runtime, "prepare", lambda precision, quiet: None)
     for failed, code in ((0, 0), (3, 2)):
         seen = []
 
-        def run(options, *, command, share, join_timeout, failed=failed, seen=seen):
+        def run(
+            options, *, command, share, join_timeout, output_file, report, failed=failed, seen=seen
+        ):
+            assert output_file is None
             seen.append((options.num_clips, command, share, join_timeout))
             return failed
 
@@ -90,6 +94,41 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.endswith("imported: []\n")
 
 
+@pytest.mark.parametrize(
+    ("typed", "folder", "file"),
+    [
+        ("", None, None),
+        ("-o dreams", "dreams", None),
+        ("--out=a/b.d", "a/b.d", None),
+        ("--output-dir=dream.wav", "dream.wav", None),
+        ("-o new/dream.wav", None, "new/dream.wav"),
+    ],
+)
+def test_an_output_is_a_folder_or_a_file(typed, folder, file):
+    assert find_output(typed) == (folder, file)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("-o -", "--output must name a folder or a file, such as dream.wav, and is '-'"),
+        ("-o dream.mp4", "--output=dream.mp4 must end in .wav, or name a folder"),
+        ("-o a --output_dir=b", "--output=a and --output_dir=b both say where"),
+        ("-o pyproject.toml/dream.wav", "--output=pyproject.toml/dream.wav cannot be written"),
+    ],
+)
+def test_an_output_that_is_not_possible_is_named(typed, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        find_output(typed)
+
+
+def find_output(typed):
+    with flagsaver.flagsaver():
+        parsing.parse(["dreamsound", *typed.split()], module=own_flags.__name__, usage="")
+        options, file = main._find_output(own_flags.read_options())
+    return options.output_dir, file
+
+
 @pytest.mark.timing
 def test_help_is_quick(tmp_path):
     done = subprocess.run(
@@ -104,6 +143,8 @@ BAD = {
     "some.wav": "there is no file 'some.wav'; an input must be a sound file",
     "--preset=hit": "dreamsound: no preset 'hit' (did you mean hits?)",
     "noise --pyramid_size=6": "noise (2.32 s): the pyramid is too deep for this clip",
+    "noise sine -o out.wav": "dreamsound: --output=out.wav is one file, and there are 2 clips: name",
+    "noise --objective=channel(relu3_4,999)": "dreamsound: --objective: a channel of relu3_4 must",
     "--num_processes=2": "dreamsound: --num_processes and --process_id must both be given",
 }
 

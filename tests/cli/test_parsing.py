@@ -4,6 +4,7 @@ import pytest
 
 import dreamsound_jax.cli.flags as own_flags
 from dreamsound_jax.cli import parsing
+from dreamsound_jax.cli.words import join_words
 from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 from dreamsound_jax.system.errors import UserError
@@ -23,17 +24,19 @@ from tests.helpers.commands import parse
         ("--lr 0.1 stray", "--lr=0.1 stray"),
         ("--unknown word", "--unknown word"),
         ("--flagfile clip_1 --seed 1", "--flagfile=clip_1 --seed=1"),
+        ("--layers_to_use relu1_1 output a.wav b", "--layers_to_use=relu1_1,output a.wav b"),
+        ("--layers_to_use relu1_1 noise", "--layers_to_use=relu1_1 noise"),
     ],
 )
 def test_words_after_a_flag_are_its_value(typed, joined):
-    assert parsing.join_words(typed.split()) == joined.split()
+    assert join_words(typed.split()) == joined.split()
 
 
 def test_a_file_name_with_a_comma_stays_one_input(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.wav").write_bytes(b"")
-    assert parsing.join_words(["--input", "a,b.wav"]) == ['--input="a,b.wav"']
-    assert parsing.join_words(["--input", "a,b.wav", "c.wav"]) == ['--input="a,b.wav",c.wav']
+    assert join_words(["--input", "a,b.wav"]) == ['--input="a,b.wav"']
+    assert join_words(["--input", "a,b.wav", "c.wav"]) == ['--input="a,b.wav",c.wav']
     assert parse("--input", "a,b.wav", "c.wav").input == ("a,b.wav", "c.wav")
 
 
@@ -63,8 +66,8 @@ def test_the_last_of_several_values_wins_also_over_a_flag_file():
             "'=0.1' belongs to no flag (--help lists the flags; there must be no spaces",
         ),
         ("hits", "'hits' belongs to no flag; did you mean --preset=hits?"),
-        ("--learning_rate=1", "Unknown command line flag 'learning_rate'"),
-        ("--lr=fast", "flag --lr=fast: could not convert string to float: 'fast'"),
+        ("--learnin_rate=1", "there is no flag --learnin_rate; did you mean --lr=1? (--help lists"),
+        ("--lr=fast", "--lr must be a number, and is 'fast'"),
         ("--domain=spectrum", "flag --domain=spectrum: value should be one of <sound|mel>"),
         ("--num_iterations=0", "flag --num_iterations=0: 0 is not a positive integer"),
         ("--num_clips=0", "flag --num_clips=0: 0 is not a positive integer"),
@@ -73,10 +76,10 @@ def test_the_last_of_several_values_wins_also_over_a_flag_file():
         ("--seed=-1", "flag --seed=-1: -1 is not an integer in the range [0, 2147483647]"),
         ("--ouroboros_length=0", "flag --ouroboros_length=0: 0 is not a positive integer"),
         ("--flagfile=clip_9", "no flag file 'clip_9'; the presets are: clip_1, clip_2, clip_3,"),
-        ("--sweep=lr=0.1,fast", "--lr=fast: could not convert string to float: 'fast'"),
+        ("--sweep=lr=0.1,fast", "--lr must be a number, and is 'fast'"),
         ("--sweep=num_iterations=5,0", "--num_iterations=0: 0 is not a positive integer"),
         ("--sweep=domain=mel,spectrum", "--domain=spectrum: value should be one of <sound|mel>"),
-        ("--sweep=learning_rate=1", "no flag to --sweep 'learning_rate'"),
+        ("--sweep=learning_pace=1", "no flag to --sweep 'learning_pace'"),
         ("--sweep=plots=True,False", "no flag to --sweep 'plots'"),
     ],
 )
@@ -118,7 +121,7 @@ def test_help_shows_every_flag_with_its_default_and_every_word_of_its_help():
         "--gain_range (default 24.0) In the domain sound: ",
         "--input (default drums) Sounds",
         "--[no]plots (default true) Draw",
-        "--[no]create_ouroboros (default false)",
+        "--create_ouroboros Feed",
         "--target_class_index (default -1)",
         "--stop_overcooked (default 0.0)",
         "--sweep A flag",

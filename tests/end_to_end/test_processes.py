@@ -61,7 +61,7 @@ def test_a_killed_process_stops_no_other_and_the_same_command_completes_the_run(
     (out / "params.json").write_text(text)
     shorter = [flag.replace("20000", "3") for flag in swept]
     printed = dream(*shorter, cwd=tmp_path)
-    assert printed.count(".wav: ") == COUNT // 2
+    assert printed.count(": the network hears") == COUNT // 2
     assert numbers_of(out) == list(range(COUNT))
     assert len(files_of(out)) == 4 * COUNT
 

@@ -86,6 +86,24 @@ def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):
     assert why in message and place in message
 
 
+@pytest.mark.parametrize(
+    ("text", "why", "place"),
+    [
+        ("layer(relu1_1) - channel(relu3_4, 99)", "from 0 to 63, and is 99", "- >>> channel("),
+        ("2*(layer(relu1_1) + layer(relu6_1))", "did you mean relu5_1?", "+ >>> layer(relu6_1))"),
+        ("layer(relu1_1) + margin(organn)", "did you mean organ?", "+ >>> margin(organn)"),
+        ("guide(relu1_1, no.wav) + layer(mp1)", "guide cannot be read", ">>> guide(relu1_1, no"),
+    ],
+)
+def test_what_a_network_does_not_have_is_shown_at_its_place(text, why, place):
+    assert parse_objective(text).terms
+    with pytest.raises(UserError) as caught:
+        parse_objective(text, card=GM)
+    message = str(caught.value)
+    assert message.startswith("--objective: ") and "\n" not in message
+    assert why in message and place in message
+
+
 def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.save(tmp_path / "v.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "several.npz", np.zeros(3))
@@ -112,6 +130,9 @@ def test_a_range_is_a_sweep_and_the_last_one_changes_fastest():
     assert [text[17] + text[-2] for text in swept] == ["25", "26", "35", "36"]
     assert Options(objective="layer(relu3_4)").sweep == {}
     assert expand_ranges("guide(a, '1:3')") == ("guide(a, '1:3')",)
+    in_quotes = "guide(a, \"b,0:3,c.wav\") + guide(a, '(1:3)')"
+    assert expand_ranges(in_quotes) == (in_quotes,)
+    assert expand_ranges(f"{in_quotes} + channel(a,  1:2 )") == (f"{in_quotes} + channel(a,  1 )",)
     assert split_objectives("channel(a, 1),layer('b,c)')") == ["channel(a, 1)", "layer('b,c)')"]
     for wrong in ("channel(a, 4:4)", "neuron(a, 0:1000, band=0:1000)"):
         with pytest.raises(UserError, match="--objective: the range"):

@@ -83,7 +83,7 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
     assert record["true_peak_dbtp"] == facts["true_peak_dbtp"]
     assert (record["objective_first"], record["objective_last"], record["picture"]) == (2, 3, True)
     assert json.loads(json.dumps(record)) == record
-    heard = "00003-a.wav: the network hears pipe 75% -> organ 70%"
+    heard = "00003-a: the network hears pipe 75% -> organ 70%"
     assert f"{heard}; the dream is 7.5 dB from the input (relu1_1+output: 2 -> 3)" in caplog.text
 
 

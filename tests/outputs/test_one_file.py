@@ -1,0 +1,33 @@
+"""Files that --output names."""
+
+import os
+
+import pytest
+
+from dreamsound_jax.outputs.one_file import check_file, names_file
+from dreamsound_jax.system.errors import UserError
+
+
+def test_a_name_with_the_suffix_of_a_sound_is_a_file_unless_it_is_a_folder(tmp_path):
+    (tmp_path / "folder.wav").mkdir()
+    files = ("out.wav", "a/out.WAV", "out.mp3", "gs://bucket/out.wav")
+    folders = ("out", "out.d", "out.wav/", str(tmp_path / "folder.wav"))
+    assert [names_file(name) for name in (*files, *folders)] == [True] * 4 + [False] * 4
+
+
+def test_a_file_that_exists_is_replaced_only_if_that_is_asked_for(tmp_path):
+    path = tmp_path / "out.wav"
+    path.touch()
+    with pytest.raises(UserError, match=r"exists already: add --overwrite \(-y\)"):
+        check_file(str(path), overwrite=False)
+    check_file(str(path), overwrite=True)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_and_no_folder_is_made(tmp_path):
+    check_file(str(tmp_path / "new/folder/out.wav"), overwrite=False)
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="no file can be made in"):
+        check_file(str(tmp_path / "file/out.wav"), overwrite=False)
+    with pytest.raises(UserError, match=r"must end in \.wav, or name a folder: .* as \.mp3"):
+        check_file("out.mp3", overwrite=True)
