@@ -143,7 +143,7 @@ BAD = {
     "some.wav": "there is no file 'some.wav'; an input must be a sound file",
     "--preset=hit": "dreamsound: no preset 'hit' (did you mean hits?)",
     "noise --pyramid_size=6": "noise (2.32 s): the pyramid is too deep for this clip",
-    "noise sine -o out.wav": "dreamsound: --output=out.wav is one file, and there are 2 clips: name",
+    "noise sine -o out.wav": "dreamsound: --output=out.wav is one file, and there are 2 clips",
     "noise --objective=channel(relu3_4,999)": "dreamsound: --objective: a channel of relu3_4 must",
     "--num_processes=2": "dreamsound: --num_processes and --process_id must both be given",
 }
