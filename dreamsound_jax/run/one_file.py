@@ -86,7 +86,8 @@ def _dream_job(models, plan, job, writers, warm_up):
     batches = BatchRunner(models, plan, warm_up)
     # An ouroboros saves its rounds in the folder of its run.
     unfinished = tempfile.TemporaryDirectory(prefix="dreamsound-")
-    with unfinished as folder, Progress(1, 0) as progress, writers:
+    shown = log.isEnabledFor(logging.INFO)
+    with unfinished as folder, Progress(1, 0, shown=shown) as progress, writers:
         try:
             source = read_source(job, pads_lengths=plan.pads_lengths)
         except Exception as error:  # whatever is wrong with the file

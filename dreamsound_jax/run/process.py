@@ -128,7 +128,8 @@ class ProcessRun:
         if done:
             self._report_done(done, manifest.records())
         # Of several processes only the first shows how far it is.
-        with Progress(own, done_before, shown=not self._share.index) as progress:
+        shown = not self._share.index and log.isEnabledFor(logging.INFO)
+        with Progress(own, done_before, shown=shown) as progress:
             writers = Writers(
                 functools.partial(write_clip, self._folder),
                 manifest,

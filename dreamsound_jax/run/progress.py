@@ -35,7 +35,6 @@ class Progress:
         # Clips and parts of clips that this run did not dream itself, or could not read.
         self._skipped = float(done)
         self._batch, self._share, self._until, self._words = 0, 0.0, 0.0, ""
-        shown = shown and log.isEnabledFor(logging.INFO)
         self._reported, self._seconds_per_clip = False, None
         self._started = self._piece_began = time.monotonic()
         self._lock, self._ended = threading.Lock(), threading.Event()

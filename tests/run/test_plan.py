@@ -280,7 +280,7 @@ def test_models_that_are_swept_have_their_own_layers_classes_and_rates():
     assert [clip.card.front_end.sample_rate for clip in clips] == [22050, 16000]
     assert clips[0].static != clips[1].static
     for changes, message in (
-        ({"layers_to_use": ("relu3_4",)}, "model mtt: no layer 'relu3_4' (did you mean relu4?)"),
+        ({"layers_to_use": ("relu3_4",)}, "model mtt: no layer 'relu3_4' (did you mean relu3?)"),
         ({"target_class": "organ"}, "model mtt: no class 'organ'"),
         ({"sample_rate": 22050}, "model mtt: --sample_rate must be 16000, the rate at which"),
     ):
