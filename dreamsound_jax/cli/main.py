@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import itertools
+import os
 import shlex
 import sys
 
@@ -108,9 +109,9 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
     """
     from dreamsound_jax.outputs.one_file import check_file, names_file
 
-    output = flags.FLAGS.output
-    if output is None:
+    if flags.FLAGS.output is None:
         return options, None
+    output = os.path.expanduser(flags.FLAGS.output)
     if options.output_dir is not None:
         raise UserError(
             f"--output={output} and --output_dir={options.output_dir} both say where the results "

@@ -35,7 +35,9 @@ def format_of(path: str) -> str:
 
 def names_file(output: str) -> bool:
     """Returns whether --output names a file: it has the suffix of a sound, and is no folder."""
-    return is_sound(output) and not output.endswith(("/", os.sep)) and not os.path.isdir(output)
+    if not is_sound(output) or output.endswith(("/", os.sep)):
+        return False
+    return is_cloud(output) or not path_of(output).is_dir()
 
 
 def check_file(path: str, *, overwrite: bool) -> None:
@@ -64,8 +66,9 @@ def write_sound(path: str, clip: ClipFiles) -> dict:
     Raises:
       UserError: the file cannot be written.
     """
+    place = path_of(path)
     if not is_cloud(path):
-        path_of(path).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, clip.sound.wav)
+        place.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(place, clip.sound.wav)
     log.info("%s: %s", path, summarise(clip))
     return make_record(clip)
