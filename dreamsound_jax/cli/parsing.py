@@ -103,7 +103,9 @@ def parse(
         words = use_own_names(flags.FLAGS.read_flags_from_files(words))
         _check_numbers(words)
         rest = flags.FLAGS([argv[0], *words])
-    except flags.Error as error:
+    except UserError:
+        raise
+    except (flags.Error, ValueError) as error:  # absl raises both.
         raise UserError(f"{error} (--help lists the flags)") from None
     if rest[1:]:
         _take_as_inputs(rest[1:])

@@ -60,6 +60,7 @@ def test_every_synonym_stands_for_a_flag_and_hides_none():
         ),
         ("--mix 50%", "--mix must be a number, and is '50%'; did you mean --mix=0.5?"),
         ("--until=8dB", "--until must be a number, and is '8dB'; did you mean --until=8?"),
+        ("--no-plots=1", "--noplots=1 does not take an argument (--help lists the flags)"),
         ("--steps=2.5", "--num_iterations must be a whole number, and is '2.5'"),
         ("--sweep=mix=0.5,70%", "--mix must be a number, and is '70%'; did you mean --mix=0.7?"),
     ],
