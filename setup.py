@@ -49,6 +49,7 @@ setup(
     entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli.main:run_command"]},
     install_requires=[
         "absl-py>=2.1",
+        "av>=14",
         "etils[epath]>=1.9",
         "flatbuffers>=24.3.25",  # jax.export serializes with it
         "flax>=0.12.1",  # the first for JAX 0.10

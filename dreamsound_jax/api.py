@@ -298,6 +298,7 @@ def _ouroboros_of(source, given, before, rounds):
         overcooked_db=np.array([each.overcooked for each in rounds]),
         moved_db=np.array([each.moved_db for each in rounds]),
         climb=np.stack([each.climb.objective for each in rounds]),
+        plan=source.plan,
         fault=_describe_first_fault(rounds, source.plan),
     )
 

@@ -2,15 +2,23 @@
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.audio.rendering import find_target_lufs, render_sound
+from dreamsound_jax.audio.rendering import (
+    find_target_lufs,
+    render_input,
+    render_input_alike,
+    render_sound,
+)
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.outputs.clip_files import describe_mix
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
-from dreamsound_jax.outputs.panels import SpectrogramScale
+from dreamsound_jax.outputs.video import describe_dream, dream_video, ouroboros_video
+from dreamsound_jax.outputs.video_file import encode_video
+from dreamsound_jax.run.clip_facts import analyse_pieces, analyse_recording, scale_of
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.system.storage import write_whole
 
@@ -74,6 +82,57 @@ class Dream:
         """
         write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
 
+    def save_video(
+        self,
+        path: str,
+        *,
+        shape: str = "wide",
+        title: str = "Dream",
+        loudness: str | float = "safe",
+    ) -> None:
+        """Writes a video as an MP4 file: spectrograms with a playhead, the input, then the dream.
+
+        Args:
+          path: of the file; local, gs:// or s3://.
+          shape: "wide", 1920 x 1080 pixels; "square", 1080 x 1080; or "upright", 1080 x 1920.
+          title: the first line above the spectrograms, such as "Dream of drums". The second says
+            how it was dreamed.
+          loudness: as in `save`.
+
+        Raises:
+          UserError: the file cannot be written, `shape` or `loudness` is something else, or PyAV
+            has no encoder for H.264.
+
+        Example:
+          >>> import os, tempfile
+          >>> import dreamsound_jax as ds
+          >>> tone = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050)).astype(np.float32)
+          >>> made = ds.dream(tone, 22050, pyramid_size=1, num_iterations=1)
+          >>> path = os.path.join(tempfile.mkdtemp(), "tone.mp4")
+          >>> made.save_video(path, shape="square", title="Dream of a tone")
+          >>> os.path.getsize(path) > 10_000
+          True
+        """
+        original, plan = self._original(), self.plan
+        target_lufs = find_target_lufs(loudness, original)
+        dream = _render(self.sound, self.sample_rate, loudness, original)
+        given: dict[str, Any] = {"dream": dream, "target_lufs": target_lufs}
+        if plan.where is not None and plan.keeps_original:
+            alike = render_input_alike(original, unscaled=np.atleast_2d(self.sound).T, **given)
+        else:
+            alike = render_input(original, **given)
+        front_end = plan.card.front_end
+        video = dream_video(
+            title,
+            _describe_plan(plan),
+            scale=scale_of(front_end),
+            input_db=self.input_db,
+            dream_db=analyse_recording(dream.recording, front_end, plan.dtype),
+            original=alike.recording,
+            dream=dream.recording,
+        )
+        write_whole(path, encode_video(video, shape=shape))
+
     def _original(self):
         return _to_recording(self.input, self.input_rate)
 
@@ -83,10 +142,7 @@ class Dream:
         return draw_dream(
             DreamPicture(
                 title=f"Dream by {self.plan.card.name}{describe_mix(self.plan.mix)}",
-                scale=SpectrogramScale(
-                    band_centres=front_end.band_centres,
-                    seconds_per_frame=front_end.seconds_per_frame,
-                ),
+                scale=scale_of(front_end),
                 before_db=self.input_db,
                 after_db=self.spectrogram_db,
                 change_db=self.change_db,
@@ -119,6 +175,7 @@ class Ouroboros:
       overcooked_db: (rounds,), the overcooked index of each round's sound.
       moved_db: (rounds,), the root mean square change of the spectrogram in each round.
       climb: (rounds, levels, steps), the objective before each step.
+      plan: how it was dreamed.
       fault: why the clip stopped, in the first round that did; None if none did.
     """
 
@@ -128,11 +185,41 @@ class Ouroboros:
     overcooked_db: np.ndarray
     moved_db: np.ndarray
     climb: np.ndarray
+    plan: ClipPlan
     fault: str | None = None
 
     def save(self, path: str, *, loudness: str | float = "safe") -> None:
         """Writes the sound to a WAV file; see `Dream.save`."""
         write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+
+    def save_video(
+        self,
+        path: str,
+        *,
+        shape: str = "wide",
+        title: str = "Ouroboros",
+        loudness: str | float = "safe",
+    ) -> None:
+        """Writes a video as an MP4 file: the sound, and the spectrogram of each round.
+
+        Args:
+          path, shape, title, loudness: as in `Dream.save_video`.
+
+        Raises:
+          UserError: as in `Dream.save_video`.
+        """
+        plan, front_end = self.plan, self.plan.card.front_end
+        count = len(self.spectrograms_db)
+        sound = _render(self.sound, self.sample_rate, loudness, self._original()).recording
+        video = ouroboros_video(
+            title,
+            _describe_plan(plan),
+            scale=scale_of(front_end),
+            pieces_db=analyse_pieces(sound, front_end, count),
+            sound=sound,
+            layers=plan.name_rounds(count - 1) if plan.iterates else None,
+        )
+        write_whole(path, encode_video(video, shape=shape))
 
     def _original(self):
         samples = self.sound.shape[-1] // len(self.spectrograms_db)
@@ -149,6 +236,18 @@ def _render(sound, sample_rate, loudness, original):
 
 def _to_recording(sound, sample_rate):
     return Recording(np.atleast_2d(sound).T, sample_rate)
+
+
+def _describe_plan(plan):
+    """Says how a plan dreams, without the input."""
+    target, objective = plan.target, plan.given_objective
+    return describe_dream(
+        None if plan.iterates else plan.asked_layers,
+        plan.card.name,
+        raises=None if objective is None else objective.label(plan.card),
+        aim=None if target is None else f"{plan.direction} {plan.card.classes[target]}",
+        mix=plan.mix,
+    )
 
 
 def _picture_html(png: bytes) -> str:

@@ -21,8 +21,8 @@ READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf")
 # read, so that no sound of a folder is passed over in silence.
 UNREADABLE = ("m4a", "mp4", "aac", "wma", "webm", "mka", "ape", "wv", "amr", "ac3")
 _LESS_COMMON = ("aif", "aifc", "oga", "w64", "rf64", "snd")
-INPUT, DIFFERENCE = ".input.wav", ".difference.wav"
-"""What a run writes beside a dream, NAME.wav, to compare it with; not dreamed on with it."""
+INPUT, DIFFERENCE, VIDEO = ".input.wav", ".difference.wav", ".mp4"
+"""What a run writes beside a dream, NAME.wav; not dreamed on with it."""
 _SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *UNREADABLE, *_LESS_COMMON)}
 
 
@@ -116,7 +116,7 @@ def _select_sounds(files: Sequence[str]) -> list[str]:
         file.removesuffix(".wav") + suffix
         for file in found
         if file.endswith(".wav")
-        for suffix in (INPUT, DIFFERENCE)
+        for suffix in (INPUT, DIFFERENCE, VIDEO)
     }
     return [file for file in found if file not in beside]
 

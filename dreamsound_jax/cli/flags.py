@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 
 from dreamsound_jax.cli.names import find_name
-from dreamsound_jax.cli.parsing import value_of
+from dreamsound_jax.cli.parsing import ChoiceFlag, value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.ranges import split_objectives
@@ -27,6 +27,7 @@ DEFINE = {
 SECTIONS = {
     "Inputs and outputs": (
         *("input", "output", "output_dir", "overwrite", "name", "write_input", "plots"),
+        "video",
         *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
     ),
     "What to dream of": (
@@ -66,7 +67,7 @@ def _define_all() -> None:
         "output",
         None,
         "Where the results go: a folder, as for --output_dir, or a file whose name ends in .wav. A "
-        "file gets the dream of one clip, and nothing else is written.",
+        "file gets the dream of one clip, and nothing else is written but the video of --video.",
         short_name="o",
     )
     flags.DEFINE_boolean(
@@ -124,6 +125,8 @@ def _define(field):
     keywords = bounds if kind in (int, float) else {}
     if metadata["choices"] and len(metadata["choices"]) < 10:
         choices = list(metadata["choices"])
+        if metadata["bare"]:
+            return flags.DEFINE_flag(ChoiceFlag(field.name, choices, metadata))
         return flags.DEFINE_enum(field.name, field.default, choices, metadata["help"])
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     return DEFINE[kind](field.name, default, metadata["help"], **keywords)

@@ -123,7 +123,8 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
         )
     if not names_file(output):
         return dataclasses.replace(options, output_dir=output), None
-    check_file(output, overwrite=flags.FLAGS.overwrite)
+    overwrite = flags.FLAGS.overwrite
+    check_file(output, overwrite=overwrite, with_video=options.video is not None)
     return options, output
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 
@@ -23,6 +24,31 @@ HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end, by kill or by the system; it ends as it does for Ctrl-C."""
+
+
+class ChoiceFlag(flags.EnumFlag):
+    """A flag with choices that may stand alone: `--video` is `--video=wide`, `--novideo` is none.
+
+    Args:
+      name: of the flag.
+      choices: its values.
+      metadata: `help`, and `bare`, the value that the flag alone stands for.
+    """
+
+    def __init__(self, name: str, choices: list[str], metadata: Mapping[str, Any]):
+        super().__init__(name, None, metadata["help"], choices)
+        self.boolean, self._bare = True, metadata["bare"]
+
+    def parse(self, argument: str | None) -> None:
+        """Takes a value; absl says true for the flag alone, and false after `no`."""
+        if argument == "false":
+            self.unparse()
+            return
+        super().parse(self._bare if argument == "true" else argument)
+
+    def serialize(self) -> str:
+        """Returns the flag as it is typed; "" without a value."""
+        return f"--{self.name}={self.value}" if self.value else ""
 
 
 def _terminate(number, frame):

@@ -39,7 +39,8 @@ def _takes(argument, words):
     if flag is None:
         return 1 if argument in ("--flagfile", "-flagfile") else 0
     if flag.boolean:
-        return int(bool(words) and words[0].lower() in BOOLEANS)
+        values = {*BOOLEANS, *getattr(flag.parser, "enum_values", ())}
+        return int(bool(words) and words[0].lower() in values)
     if isinstance(flag.parser, flags.ListParser):
         return _count_items(flag, words)
     return min(1, len(words))

@@ -1,9 +1,9 @@
-"""The files of one clip: its sound, its arrays, its picture and its facts."""
+"""The files of one clip: its sound, its arrays, its picture, its video and its facts."""
 
 import io
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.audio.rendering import RenderedSound
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
+from dreamsound_jax.system.errors import StorageError, describe_error
 from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class ClipFiles:
       result: what the dream or the ouroboros did.
       probabilities: of the classes.
       timings: the seconds of each stage, for the whole batch of the clip.
+      make_video: returns the bytes of the .mp4; called when the sound is written. None for no
+        video.
     """
 
     request: ClipRequest
@@ -97,10 +101,14 @@ class ClipFiles:
     probabilities: ClassProbabilities
     timings: Mapping[str, float]
     compared: Mapping[str, bytes] = field(default_factory=dict)
+    make_video: Callable[[], bytes] | None = None
 
 
 def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
     """Writes the files of a clip, each whole or not at all, the .json last.
+
+    A video that cannot be made is left out: a warning and `video_failed` in the .json and in the
+    record say why.
 
     Returns:
       The record of the clip for the manifest.
@@ -112,11 +120,36 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
     contents = {SOUND: clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
     if clip.picture is not None:
         contents[".png"] = clip.picture
-    contents[".json"] = encode_json(describe_clip(clip))
     for suffix, content in contents.items():
         write_whole(f"{path}{suffix}", content)
+    sizes = {suffix: len(content) for suffix, content in contents.items()}
+    video_sizes, failure = write_video(f"{path}{VIDEO}", clip.make_video)
+    facts = encode_json(describe_clip(clip) | failure)
+    write_whole(f"{path}.json", facts)
     log.info("%s: %s", clip.request.name, summarise(clip))
-    return make_record(clip) | {"files": {suffix: len(each) for suffix, each in contents.items()}}
+    return make_record(clip) | failure | {"files": sizes | video_sizes | {".json": len(facts)}}
+
+
+def write_video(
+    path: str, make_video: Callable[[], bytes] | None
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Makes and writes the video of a clip, if it is to have one; a warning says why it cannot.
+
+    Returns:
+      ({suffix: size in bytes}, {"video_failed": why}); one of them is empty, or both are.
+    """
+    if make_video is None:
+        return {}, {}
+    try:
+        content = make_video()
+        write_whole(path, content)
+    except StorageError:
+        raise
+    except Exception as error:
+        log.debug("%s", path, exc_info=error)
+        log.warning("%s could not be made: %s", path, describe_error(error))
+        return {}, {"video_failed": describe_error(error)}
+    return {VIDEO: len(content)}, {}
 
 
 def describe_clip(clip: ClipFiles) -> dict:

@@ -3,8 +3,8 @@
 import logging
 import os
 
-from dreamsound_jax.audio.find import is_sound
-from dreamsound_jax.outputs.clip_files import ClipFiles, make_record, summarise
+from dreamsound_jax.audio.find import VIDEO, is_sound
+from dreamsound_jax.outputs.clip_files import ClipFiles, make_record, summarise, write_video
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import is_cloud, path_of, write_whole
 
@@ -40,10 +40,25 @@ def names_file(output: str) -> bool:
     return is_cloud(output) or not path_of(output).is_dir()
 
 
-def check_file(path: str, *, overwrite: bool) -> None:
-    """Raises UserError if a file cannot be written as asked, before the long work."""
+def find_video(path: str) -> str:
+    """Returns the path of the video beside a sound.
+
+    Example:
+      >>> find_video("dreams/out.wav")
+      'dreams/out.mp4'
+    """
+    return os.path.splitext(path)[0] + VIDEO
+
+
+def check_file(path: str, *, overwrite: bool, with_video: bool = False) -> None:
+    """Raises UserError if a file, or a video beside it, cannot be written as asked."""
     format_of(path)
     try:
+        if with_video and path_of(find_video(path)).exists() and not overwrite:
+            raise UserError(
+                f"{find_video(path)} exists already: add --overwrite (-y) to replace it, or name "
+                "another --output"
+            )
         if path_of(path).exists() and not overwrite:
             raise UserError(
                 f"--output={path} exists already: add --overwrite (-y) to replace it, or name "
@@ -61,7 +76,7 @@ def check_file(path: str, *, overwrite: bool) -> None:
 
 
 def write_sound(path: str, clip: ClipFiles) -> dict:
-    """Writes the sound of a clip and nothing else; returns the record of the clip.
+    """Writes the sound of a clip, and its video if it has one; returns the record of the clip.
 
     Raises:
       UserError: the file cannot be written.
@@ -70,5 +85,6 @@ def write_sound(path: str, clip: ClipFiles) -> dict:
     if not is_cloud(path):
         place.parent.mkdir(parents=True, exist_ok=True)
     write_whole(place, clip.sound.wav)
+    _, failure = write_video(find_video(path), clip.make_video)
     log.info("%s: %s", path, summarise(clip))
-    return make_record(clip)
+    return make_record(clip) | failure

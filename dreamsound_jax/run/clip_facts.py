@@ -1,7 +1,9 @@
 """Describes a clip for its files: what was asked, the class probabilities, the title's aim."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording, to_mono
@@ -39,7 +41,7 @@ def describe_aim(source: Source) -> str | None:
     """Returns the class that was dreamed of in words, such as "towards organ"; None without one."""
     if source.target_name is None:
         return None
-    return f"{'towards' if source.plan.class_weight > 0 else 'away from'} {source.target_name}"
+    return f"{source.plan.direction} {source.target_name}"
 
 
 def name_probabilities(card: Card, probabilities: Sequence[np.ndarray]) -> ClassProbabilities:
@@ -50,10 +52,26 @@ def name_probabilities(card: Card, probabilities: Sequence[np.ndarray]) -> Class
 
 def classify_recording(model: Model, recording: Recording, dtype) -> np.ndarray:
     """Returns the class probabilities (classes,) of a recording, analysed as an input is."""
-    front_end = model.card.front_end
-    mono = to_mono(recording, sample_rate=front_end.sample_rate)
-    mel_db = analyse_clips(mono[None].astype(dtype), front_end=front_end)
+    mel_db = _analyse(recording, model.card.front_end, dtype)
     return np.asarray(class_probabilities(model, mel_db))[0]
+
+
+def analyse_recording(recording: Recording, front_end: FrontEnd, dtype: Any) -> np.ndarray:
+    """Returns the spectrogram (bands, frames) of a recording in dB, analysed as an input is."""
+    return np.asarray(_analyse(recording, front_end, dtype))[0]
+
+
+def _analyse(recording, front_end, dtype):
+    mono = to_mono(recording, sample_rate=front_end.sample_rate)
+    return analyse_clips(mono[None].astype(dtype), front_end=front_end)
+
+
+def analyse_pieces(recording: Recording, front_end: FrontEnd, count: int) -> np.ndarray:
+    """Returns the spectrograms (count, bands, frames) of equal pieces of a recording in dB."""
+    mono = to_mono(recording, sample_rate=front_end.sample_rate)
+    pieces = mono[: mono.size // count * count].reshape(count, -1)
+    level_db = jax.jit(front_end.level_db)
+    return np.stack([level_db(piece) for piece in pieces])
 
 
 def scale_of(front_end: FrontEnd) -> SpectrogramScale:

@@ -23,8 +23,11 @@ from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.results import DreamResult
+from dreamsound_jax.outputs.video import dream_video, head_video
+from dreamsound_jax.outputs.video_file import encode_video
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
 from dreamsound_jax.run.clip_facts import (
+    analyse_recording,
     classify_recording,
     describe_aim,
     describe_request,
@@ -123,10 +126,12 @@ def _make_files(model, source, dreamed, seconds, plan):
     if source.plan.keeps_original:
         arrays["gain_db"] = rendered.change_db
     picture = draw_dream(_picture(source, dreamed, sound)) if plan.draws_pictures else None
+    is_used = plan.writes_inputs or plan.video
+    original = _render_original(source, mixed, sound) if is_used else None
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
-        compared=_render_compared(source, mixed, sound) if plan.writes_inputs else {},
+        compared=_render_compared(source, sound, original) if plan.writes_inputs else {},
         arrays=arrays,
         picture=picture,
         result=DreamResult(
@@ -139,23 +144,40 @@ def _make_files(model, source, dreamed, seconds, plan):
             model.card, (dreamed.before.probabilities, dreamed.after.probabilities, heard)
         ),
         timings=seconds,
+        make_video=plan.video
+        and functools.partial(_make_video, source, dreamed, sound, original, plan.video),
     )
 
 
-def _render_compared(source, mixed, sound):
-    """Returns the WAV files that are compared with the dream, {suffix: bytes}.
-
-    The input is as loud as the dream. Where both share what is outside of a mask, this is.
-    """
+def _render_original(source, mixed, sound):
+    """Returns the input, as loud as the dream; with a mask, what both share is as loud."""
     given = {"dream": sound, "target_lufs": source.target_lufs}
     if source.mask is not None and source.plan.keeps_original:
-        original = render_input_alike(source.kept_recording, unscaled=mixed, **given)
-    else:
-        original = render_input(source.kept_recording, **given)
+        return render_input_alike(source.kept_recording, unscaled=mixed, **given)
+    return render_input(source.kept_recording, **given)
+
+
+def _render_compared(source, sound, original):
+    """Returns the WAV files that are compared with the dream, {suffix: bytes}."""
     compared = {INPUT: original.wav}
     if source.plan.keeps_original:
         compared[DIFFERENCE] = render_difference(sound, original)
     return compared
+
+
+def _make_video(source, dreamed, sound, original, shape):
+    front_end = source.plan.card.front_end
+    heading, detail = head_video(describe_request(source), kind="Dream", aim=describe_aim(source))
+    video = dream_video(
+        heading,
+        detail,
+        scale=scale_of(front_end),
+        input_db=dreamed.input_db,
+        dream_db=analyse_recording(sound.recording, front_end, source.plan.dtype),
+        original=original.recording,
+        dream=sound.recording,
+    )
+    return encode_video(video, shape=shape)
 
 
 def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:

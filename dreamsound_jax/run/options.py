@@ -56,10 +56,12 @@ def option(
     at_least: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
+    bare: str | None = None,
 ) -> Any:
     """Returns a dataclass field with its help, role, choices and bounds as metadata.
 
-    A value may reach `at_least` and `at_most`, but not `below`.
+    A value may reach `at_least` and `at_most`, but not `below`. The flag alone, without a value,
+    stands for `bare`.
     """
     metadata = {
         "help": help,
@@ -68,6 +70,7 @@ def option(
         "at_least": at_least,
         "at_most": at_most,
         "below": below,
+        "bare": bare,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -477,6 +480,15 @@ class Options:
     )
     plots: bool = option(
         True, "Draw a picture of each clip, which takes a second or two.", role="run"
+    )
+    video: str | None = option(
+        None,
+        "Write a video of each clip beside its sound, as NAME.mp4, to be posted: the spectrograms, "
+        "a playhead, and the sound; first the input, then the dream. wide, which --video alone "
+        "stands for, has 1920 x 1080 pixels, square 1080 x 1080, and upright 1080 x 1920.",
+        role="run",
+        choices=("wide", "square", "upright"),
+        bare="wide",
     )
     write_input: bool = option(
         True,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.dreaming.ascent import (
     HEALTHY,
@@ -25,12 +25,16 @@ from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
 from dreamsound_jax.outputs.results import OuroborosResult
 from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds
+from dreamsound_jax.outputs.video import head_video, ouroboros_video
+from dreamsound_jax.outputs.video_file import encode_video
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_objectives, place_settings
 from dreamsound_jax.run.clip_facts import (
+    analyse_pieces,
     classify_recording,
     describe_aim,
     describe_request,
     name_probabilities,
+    scale_of,
 )
 from dreamsound_jax.run.dreams import Stopwatch
 from dreamsound_jax.run.plan import ClipPlan, Plan
@@ -262,7 +266,12 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     )
     heard = [*class_probabilities(model, np.stack([before_db, rounds.mel_db[-1]]))]
     heard.append(classify_recording(model, last, source.plan.dtype))
-    picture = draw_ouroboros(_picture(source, rounds, sound)) if plan.draws_pictures else None
+    drawn = {}
+    if plan.draws_pictures or plan.video:
+        front_end = source.plan.card.front_end
+        pieces_db = analyse_pieces(sound.recording, front_end, count + 1)
+        drawn = {"source": source, "sound": sound, "pieces_db": pieces_db}
+    picture = draw_ouroboros(_picture(rounds, **drawn)) if plan.draws_pictures else None
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
@@ -271,6 +280,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         result=_describe_result(rounds, source.plan, failure),
         probabilities=name_probabilities(model.card, heard),
         timings=seconds,
+        make_video=plan.video and functools.partial(_make_video, shape=plan.video, **drawn),
     )
 
 
@@ -290,18 +300,33 @@ def _describe_result(rounds, plan, failure):
     )
 
 
-def _picture(source, rounds, sound):
-    front_end = source.plan.card.front_end
-    mono = to_mono(sound.recording, sample_rate=front_end.sample_rate)
-    count = len(rounds.overcooked)
-    pieces = mono[: mono.size // (count + 1) * (count + 1)].reshape(count + 1, -1)
-    level_db = jax.jit(front_end.level_db)
+def _picture(rounds, source, sound, pieces_db):
+    channels, sample_rate = sound.recording
     return OuroborosPicture(
         title=title_clip(describe_request(source), kind="Ouroboros", aim=describe_aim(source)),
-        band_centres=front_end.band_centres,
-        mel_db=np.concatenate([level_db(piece) for piece in pieces], axis=1),
-        seconds=mono.size / front_end.sample_rate,
+        band_centres=source.plan.card.front_end.band_centres,
+        mel_db=np.concatenate(pieces_db, axis=1),
+        seconds=len(channels) / sample_rate,
         overcooked_db=rounds.overcooked,
         moved_db=rounds.moved_db,
         objective=rounds.objective[:, -1, -1],
     )
+
+
+def _make_video(source, sound, pieces_db, shape):
+    plan = source.plan
+    heading, detail = head_video(
+        describe_request(source),
+        kind="Ouroboros",
+        aim=describe_aim(source),
+        iterates=plan.iterates,
+    )
+    video = ouroboros_video(
+        heading,
+        detail,
+        scale=scale_of(plan.card.front_end),
+        pieces_db=pieces_db,
+        sound=sound.recording,
+        layers=plan.name_rounds(len(pieces_db) - 1) if plan.iterates else None,
+    )
+    return encode_video(video, shape=shape)

@@ -127,6 +127,15 @@ class ClipPlan:
         """The layers as they were asked for."""
         return (ITERATE,) if self.iterates else self.layers
 
+    @property
+    def direction(self) -> str:
+        """Where the dream goes from or to, if it is of a class: "towards" it or "away from" it."""
+        return "towards" if self.class_weight > 0 else "away from"
+
+    def name_rounds(self, count: int) -> list[str]:
+        """Returns the layers of so many rounds of an ouroboros, as text."""
+        return [" + ".join(self.layers_of_round(number)) for number in range(count)]
+
     def layers_of_round(self, number: int = 0) -> tuple[str, ...]:
         """Returns the layers of a round: one after the other from the deepest if it iterates."""
         if self.iterates:
@@ -221,6 +230,7 @@ class Plan:
       pads_lengths: whether files are padded to a few lengths.
       draws_pictures: whether each clip gets a picture.
       writes_inputs: whether the input is written beside each dream.
+      video: the shape of the video that each clip gets; None for no videos.
       save_every: seconds between two saves of an unfinished ouroboros.
       dtype: of spectrograms and sounds; that of the network may be narrower.
       name: the template of the names of the clips' files; None for the usual names.
@@ -234,6 +244,7 @@ class Plan:
     pads_lengths: bool
     draws_pictures: bool
     writes_inputs: bool
+    video: str | None
     save_every: float
     dtype: Any = field(default=jnp.float32)
     name: str | None = None

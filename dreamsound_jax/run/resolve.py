@@ -72,6 +72,7 @@ def resolve(
         pads_lengths=options.lengths == "buckets",
         draws_pictures=options.plots,
         writes_inputs=options.write_input,
+        video=options.video,
         save_every=options.save_every,
         dtype=_dtype(options),
         name=options.name,

@@ -11,6 +11,7 @@ from dreamsound_jax.audio.loudness import measure_lufs
 from dreamsound_jax.run.run import run
 from tests.helpers import tiny
 from tests.helpers.sounds import original
+from tests.helpers.videos import watch
 
 SHORT = {"pyramid_size": 1, "num_iterations": 2, "lr": 0.1}
 
@@ -170,6 +171,24 @@ def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
         made.save(str(tmp_path / "dream.wav"), loudness=3)
     html = made._repr_html_()
     assert "data:image/png;base64," in html and "<audio controls" in html
+
+
+def test_a_dream_and_an_ouroboros_are_saved_as_videos(model, drums, tmp_path):
+    path, given = tmp_path / "a.mp4", {"objective": ds.layer("relu2_2"), **SHORT}
+    made = ds.dream(0.3 * drums, 44100, model, time="0.1:0.4", **given)
+    made.save_video(str(path), shape="square", title="Drums", loudness="match")
+    watched = watch(path.read_bytes())
+    half = drums.shape[1]
+    pair = watched.sound[:half], watched.sound[half : 2 * half]
+    # With a range of time, what lies outside is as loud as it was.
+    outside = [each[22000:] for each in pair]
+    assert np.std(outside[0] - outside[1]) < 0.15 * np.std(outside[1])
+    assert np.corrcoef(pair[1][:, 0], made.sound[0])[0, 1] > 0.98
+    rounds = ds.ouroboros(drums, 44100, model, ouroboros_length=2, **given)
+    rounds.save_video(str(path), shape="square")
+    assert watch(path.read_bytes()).seconds[0] == pytest.approx(3 * half / 44100, abs=0.04)
+    with pytest.raises(ds.UserError, match="no shape of videos 'round'"):
+        made.save_video(str(path), shape="round")
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,8 @@ def test_find_inputs_expands_names(stored, tmp_path, monkeypatch):
 
 
 def test_what_lies_beside_a_dream_is_no_input_unless_it_is_named(stored, tmp_path):
-    names = ("a.wav", "a.input.wav", "a.difference.wav", "lonely.input.wav")
-    a, beside, _, lonely = (stored(name, b"x") for name in names)
+    names = ("a.wav", "a.input.wav", "a.difference.wav", "a.mp4", "lonely.input.wav")
+    a, beside, _, _, lonely = (stored(name, b"x") for name in names)
     for place in (str(tmp_path), str(tmp_path / "*.wav")):
         assert find.find_inputs([place]) == ([a, lonely], [])
     assert find.find_inputs([beside]) == ([beside], [])

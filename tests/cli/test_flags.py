@@ -25,7 +25,8 @@ def test_every_option_is_a_flag_with_its_default_and_help():
         if value_type(name) is not Mapping:
             default = tuple(flag.default) if isinstance(flag.default, list) else flag.default
             assert default == field.default, name
-        assert flag.boolean == (value_type(name) is bool), name
+        may_stand_alone = value_type(name) is bool or field.metadata["bare"] is not None
+        assert flag.boolean == may_stand_alone, name
     assert parse() == Options()
 
 

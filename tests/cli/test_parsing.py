@@ -1,9 +1,11 @@
 import re
 
 import pytest
+from absl.testing import flagsaver
 
 import dreamsound_jax.cli.flags as own_flags
 from dreamsound_jax.cli import parsing
+from dreamsound_jax.cli.main import _repeating_command
 from dreamsound_jax.cli.words import join_words
 from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.spectral.transforms import TRANSFORMS
@@ -133,3 +135,28 @@ def test_help_shows_every_flag_with_its_default_and_every_word_of_its_help():
     assert max(map(len, text.splitlines())) <= 100
     assert not re.search(r"<\w+\|", text)
     assert all(name in text for name in TRANSFORMS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "video", "inputs"),
+    [
+        ("--video", "wide", ("drums",)),
+        ("--video my.wav", "wide", ("my.wav",)),
+        ("my.wav --video --seed 3", "wide", ("my.wav",)),
+        ("--video square my.wav", "square", ("my.wav",)),
+        ("--video=upright", "upright", ("drums",)),
+        ("--video --novideo", None, ("drums",)),
+    ],
+)
+def test_a_flag_with_choices_may_stand_alone(typed, video, inputs):
+    options = parse(*typed.split())
+    assert (options.video, options.input) == (video, inputs)
+
+
+def test_a_shape_of_videos_is_checked_and_repeated():
+    with pytest.raises(UserError, match=r"--video=tall: value should be one of <wide\|square\|"):
+        parse("--video=tall")
+    with flagsaver.flagsaver():
+        parsing.parse(["dreamsound", "--video"], module=own_flags.__name__, usage="")
+        assert _repeating_command() == "dreamsound --video=wide"
+    assert "  --video\n" in parsing.help_text(own_flags.__name__, "")

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.system.shipped import shipped
 from tests.helpers.clips import OF_RUN, check_clip, facts_of, files_of, records_of
 from tests.helpers.commands import QUICK, dream, finish, start
+from tests.helpers.videos import watch
 
 DATA = Path(__file__).parents[1] / "data"
 QUICK = (*QUICK, "--clip_length=6000", "--seed=3")
@@ -109,6 +111,29 @@ def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
     assert facts["layers_to_use"] == ["output"]
     before, after = (facts["class_probabilities"][when]["organ"] for when in ("before", "after"))
     assert after > max(0.5, before)
+
+
+def test_each_clip_has_a_video_of_what_was_written(tiny_checkpoint, tmp_path):
+    flags = (str(DATA / "vinyl_scratch.flac"), "noise", f"--checkpoint={tiny_checkpoint}")
+    quick = (flag for flag in QUICK if flag != "--input=noise")
+    given = ("--video", "square", "--batch_size=2", "--output_dir=out")
+    dream(*flags, *quick, *given, cwd=tmp_path)
+    records = sorted(records_of(tmp_path / "out"), key=lambda record: record["number"])
+    assert [record["name"] for record in records] == ["00000-vinyl_scratch", "00001-noise"]
+    assert (tmp_path / "out" / "index.html").read_text().count('"hasVideo":true') == 2
+    for record in records:
+        video = tmp_path / "out" / f"{record['name']}.mp4"
+        assert record["files"][".mp4"] == video.stat().st_size
+        watched = watch(video.read_bytes())
+        assert watched.facts["size"] == (1080, 1080)
+        sounds = [soundfile.read(video.with_suffix(each))[0] for each in (".input.wav", ".wav")]
+        pair = np.concatenate(sounds)
+        rate = facts_of(video.with_suffix(".wav"))["sample_rate"]
+        heard = soxr.resample(watched.sound, watched.rate, rate)[: len(pair)]
+        assert np.corrcoef(heard.ravel(), pair.ravel())[0, 1] > 0.9
+    assert "all clips were done before" in dream(*flags, *QUICK[1:], *given, cwd=tmp_path)
+    code, printed = finish(start(*flags, *QUICK[1:], given[2], given[3], cwd=tmp_path))
+    assert code == 2 and "already holds a run with --video square, not no --video" in printed
 
 
 @pytest.mark.slow

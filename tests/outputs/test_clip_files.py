@@ -19,6 +19,7 @@ from dreamsound_jax.outputs.clip_files import (
     write_clip,
 )
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
+from dreamsound_jax.system.errors import StorageError
 
 DREAM = DreamResult(objective=np.array([[0.5, 1], [7, 8]]), first=2.0, last=3.0, distance_db=7.5)
 SOUND = np.random.default_rng(0).uniform(-1, 1, (22050, 2))
@@ -136,3 +137,38 @@ def test_a_title_says_what_dreamed_of_what():
     assert (
         title_clip(request(layers=("mp1",)), kind="Ouroboros") == "Ouroboros of a.wav by mp1 of gm"
     )
+
+
+def test_a_video_is_written_after_the_sound_and_one_that_fails_costs_nothing_else(tmp_path, caplog):
+    clip_files.log.addHandler(caplog.handler)
+    folder = epath.Path(tmp_path)
+
+    def make_video():
+        assert (tmp_path / "00003-a.wav").exists() and (tmp_path / "00003-a.npz").exists()
+        return b"video"
+
+    record = write_clip(folder, clip(make_video=make_video))
+    assert (tmp_path / "00003-a.mp4").read_bytes() == b"video"
+    assert record["files"][".mp4"] == 5 and "video_failed" not in record
+    (tmp_path / "00003-a.mp4").unlink()
+
+    def fail():
+        raise ValueError("the encoder\nis broken")
+
+    record = write_clip(folder, clip(make_video=fail))
+    assert record["video_failed"] == "ValueError: the encoder is broken"
+    assert {*record["files"]} == {".wav", ".npz", ".png", ".json"}
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert facts["video_failed"] == record["video_failed"]
+    (line,) = {r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING}
+    assert line.endswith("00003-a.mp4 could not be made: ValueError: the encoder is broken")
+
+
+def test_a_full_disk_stops_a_run_that_writes_videos(tmp_path, monkeypatch):
+    def write(path, content):
+        if str(path).endswith(".mp4"):
+            raise StorageError("the disk is full")
+
+    monkeypatch.setattr(clip_files, "write_whole", write)
+    with pytest.raises(StorageError):
+        write_clip(epath.Path(tmp_path), clip(make_video=lambda: b"video"))

@@ -92,6 +92,14 @@ def test_a_damaged_record_is_shown_as_it_is():
     assert heard == "" and facts["Distance from the input"] == "['?']" and "Length" not in facts
 
 
+def test_a_video_is_among_the_files():
+    files = {".wav": 1, ".mp4": 1}
+    assert '<a href="00000-drums.mp4">the video (mp4)</a>' in clip_html(
+        {**DREAM, "files": files}, player="", facts={}
+    )
+    assert "mp4" not in clip_html({**DREAM, "files": {".wav": 1}}, player="", facts={})
+
+
 def test_a_clip_is_called_by_its_input():
     assert [name_input({"input": each, "name": "n"}) for each in ("in/a b.wav", "noise", None)] == [
         *("a b", "noise", "n")

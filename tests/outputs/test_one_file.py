@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from dreamsound_jax.outputs.one_file import check_file, names_file
+from dreamsound_jax.outputs.one_file import check_file, names_file, write_sound
 from dreamsound_jax.system.errors import UserError
+from tests.outputs.test_clip_files import clip
 
 
 def test_a_name_with_the_suffix_of_a_sound_is_a_file_unless_it_is_a_folder(tmp_path):
@@ -31,3 +32,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_and_no_folder_is_made(t
         check_file(str(tmp_path / "file/out.wav"), overwrite=False)
     with pytest.raises(UserError, match=r"must end in \.wav, or name a folder: .* as \.mp3"):
         check_file("out.mp3", overwrite=True)
+
+
+def test_a_video_is_written_beside_the_file_and_replaced_only_if_that_is_asked_for(tmp_path):
+    path, video = tmp_path / "new" / "out.wav", tmp_path / "new" / "out.mp4"
+    record = write_sound(str(path), clip(make_video=lambda: b"video"))
+    assert video.read_bytes() == b"video" and "video_failed" not in record
+    path.unlink()
+    check_file(str(path), overwrite=False)
+    with pytest.raises(UserError, match=r"new/out.mp4 exists already: add --overwrite"):
+        check_file(str(path), overwrite=False, with_video=True)
+    check_file(str(path), overwrite=True, with_video=True)

@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from dreamsound_jax.audio.loudness import measure_loudness
+from dreamsound_jax.outputs import video_file
 from dreamsound_jax.run import models
 from dreamsound_jax.run.run import run as run_options
 from tests.helpers import tiny
@@ -18,6 +20,7 @@ from tests.helpers.clips import OF_RUN, check_clip, facts_of, files_of, records_
 from tests.helpers.commands import parse
 from tests.helpers.sounds import RATE, original, tone
 from tests.helpers.tiny import FRONT_END, write_checkpoint
+from tests.helpers.videos import watch
 
 # As many as a clip is padded to that is a little shorter.
 SAMPLES = 6144
@@ -322,3 +325,37 @@ def test_an_ouroboros_leaves_all_its_rounds(run, tmp_path, caplog):
         *(f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".json")),
         *OF_RUN,
     }
+
+
+def test_a_broken_encoder_costs_no_sound(run, tmp_path, monkeypatch, caplog):
+    def fail(*given):
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(video_file, "_add_pictures", fail)
+    assert not run(num_clips=2, video="square")
+    records = records_of(tmp_path / "out")
+    assert [record["video_failed"] for record in records] == ["OSError: Invalid argument"] * 2
+    for record in records:
+        wav = tmp_path / "out" / f"{record['name']}.wav"
+        check_clip(wav, frames=31, form=(22050, SAMPLES, 1), plots=False)
+        assert facts_of(wav)["video_failed"] == record["video_failed"]
+        assert not wav.with_suffix(".mp4").exists()
+    warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert (
+        sorted(line.partition(".mp4 ")[2] for line in warned)
+        == ["could not be made: OSError: Invalid argument"] * 2
+    )
+
+
+def test_the_video_of_an_ouroboros_has_its_rounds_and_its_sound(run, tmp_path):
+    changes = {"create_ouroboros": True, "ouroboros_length": 3, "layers_to_use": ("iterate",)}
+    assert not run(video="square", batch_size=1, **changes)
+    wav = tmp_path / "out" / "00000-noise.wav"
+    watched = watch(wav.with_suffix(".mp4").read_bytes())
+    sound, rate = soundfile.read(wav)
+    assert watched.seconds == pytest.approx((len(sound) / rate,) * 2, abs=0.04)
+    heard = soxr.resample(watched.sound[:, 0], watched.rate, rate)
+    samples = min(len(heard), len(sound))
+    # It is noise, of which AAC keeps the least.
+    assert np.corrcoef(heard[:samples], sound[:samples])[0, 1] > 0.9
+    assert heard[:samples].std() == pytest.approx(sound[:samples].std(), rel=0.05)

@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
-from dreamsound_jax.audio.find import DIFFERENCE, INPUT
+from dreamsound_jax.audio.find import DIFFERENCE, INPUT, VIDEO
 
 Value = float | int | str | bool | None
 
@@ -14,6 +14,7 @@ _FILES = {
     ".wav": "the sound",
     INPUT: "the input",
     DIFFERENCE: "the difference",
+    VIDEO: "the video",
     ".png": "the picture",
     ".npz": "the spectrograms",
     ".json": "all that was measured",

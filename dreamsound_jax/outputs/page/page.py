@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dreamsound_jax.audio.find import DIFFERENCE, INPUT
+from dreamsound_jax.audio.find import DIFFERENCE, INPUT, VIDEO
 from dreamsound_jax.outputs.page.clip_view import (
     Value,
     address_of,
@@ -178,15 +178,21 @@ def _clip(row):
         "address": address_of(row["name"]),
         "sounds": _sounds(row),
         "hasPicture": bool(row.get("picture", True)),
+        "hasVideo": VIDEO in _suffixes(row),
         "error": _json_value(row.get("error")),
     }
 
 
 def _sounds(row):
     """Returns the suffixes of the sounds that can be compared, in the order of the switch."""
-    files = row.get("files")
-    files = files if isinstance(files, dict) else ()
+    files = _suffixes(row)
     return [suffix for suffix in (INPUT, ".wav", DIFFERENCE) if suffix in files or suffix == ".wav"]
+
+
+def _suffixes(row):
+    """Returns the suffixes of the files of a clip; a damaged record may hold anything."""
+    files = row.get("files")
+    return files if isinstance(files, dict) else ()
 
 
 def _json_value(value):

@@ -14,14 +14,15 @@ function make(tag, properties, ...content) {
   return element;
 }
 
-function clipCell({ name, address, hasPicture, error }) {
+function clipCell({ name, address, hasPicture, hasVideo, error }) {
   const text = make("div", { className: "text" }, name);
   const cell = make("div", { className: "clip" }, text);
   if (error !== null) {
     text.append(make("div", { className: "reason" }, `failed: ${error}`));
     return cell;
   }
-  const links = ["wav", "json", "npz"].map((kind) => make("a", { href: `${address}.${kind}` }, kind));
+  const kinds = ["wav", ...(hasVideo ? ["mp4"] : []), "json", "npz"];
+  const links = kinds.map((kind) => make("a", { href: `${address}.${kind}` }, kind));
   text.append(make("div", { className: "files" }, ...links));
   if (hasPicture) {
     const picture = make("img", { loading: "lazy", src: `${address}.png`, alt: `Picture of ${name}` });
