@@ -186,10 +186,14 @@ def describe_dream(
       mix: how much of the sound is the dream, from 0 to 1.
 
     Example:
-      >>> describe_dream(["relu3_4"], "gm", aim="towards organ")
-      'towards organ, by relu3_4 of the network gm'
+      >>> describe_dream(["relu3_4"], "gm")
+      'by relu3_4 of the network gm'
+      >>> describe_dream(["output"], "gm", aim="towards organ")
+      'towards organ, by the network gm'
     """
-    if layers is None:
+    if aim is not None and layers is not None and len(layers) == 1:
+        by = f"by the network {model}"  # The only layer is that of the classes.
+    elif layers is None:
         by = f"by another layer of the network {model} in each round"
     else:
         by = f"by {' + '.join(layers)} of the network {model}"
