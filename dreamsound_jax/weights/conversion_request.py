@@ -43,7 +43,7 @@ class ConversionRequest:
     @property
     def folder(self) -> Path:
         """The folder that the checkpoint is written to."""
-        return Path(self.output or shipped("checkpoints") / self.name)
+        return Path(self.output or shipped("checkpoints") / self.name).expanduser()
 
     @property
     def model_flag(self) -> str:
