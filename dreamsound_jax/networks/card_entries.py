@@ -105,11 +105,13 @@ def _check_architecture(architecture):
     channels = size.get("channels", [1])
     if not isinstance(channels, list) or not all(map(_is_count, channels)):
         raise UserError(f"channels must be a list of whole numbers above 0, got {_show(channels)}")
-    if "multi_label" in size:
-        _check(size, "multi_label", bool, "true or false")
-    for name in ("pools", "bands"):
-        if name in size and not _is_count(size[name]):
-            raise UserError(f"{name} must be a whole number above 0, got {_show(size[name])}")
+    for each in known:
+        value = size.get(each.name)
+        if each.annotation is int and value is not None and not _is_count(value):
+            raise UserError(f"{each.name} must be a whole number above 0, got {_show(value)}")
+        if each.annotation in (bool, str):
+            what = {bool: "true or false", str: "a word"}[each.annotation]
+            _check(size, each.name, each.annotation, what)
 
 
 def _check_size(size):
