@@ -1,6 +1,5 @@
 """Writes a checkpoint: the weights, `card.json` for programs and `README.md` for readers."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import encode_json
 from dreamsound_jax.weights.model_card import render_model_card
 
 DISK_MARGIN = 32 * 2**20  # Bytes. The cards and pictures beside the weights are far smaller.
@@ -97,8 +97,10 @@ def check_destination(folder: str | os.PathLike, *, size: int) -> None:
 
 def write_cards(folder: Path, card: Mapping[str, Any]) -> None:
     """Writes `card.json` and `README.md` into a checkpoint's folder."""
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
-    (folder / "README.md").write_text(render_model_card(card))
+    (folder / "card.json").write_bytes(encode_json(card))
+    # Names may come from anywhere, and no letter of them is worth a trained network.
+    page = render_model_card(card).encode("utf-8", errors="replace")
+    (folder / "README.md").write_bytes(page)
 
 
 def _is_replaceable(folder):
