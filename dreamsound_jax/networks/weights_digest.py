@@ -26,7 +26,7 @@ def digest_layer(arrays: Mapping[str, Any]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.ascontiguousarray(arrays[name], np.float32)  # As they are loaded.
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
