@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
+from dreamsound_jax.networks.card_entries import check_classes, check_entries, shorten_message
 from dreamsound_jax.networks.network import Architecture
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
@@ -53,7 +53,7 @@ class Card:
 
     def __post_init__(self) -> None:
         """Raises UserError for a wrong name, or mel bands that are not those of the network."""
-        self._check_names()
+        check_classes(self.classes)
         if self.default_layer:
             nearest_or_fail("layer", self.default_layer, self.architecture.layers)
         fewest, _ = self.architecture.layer(self.architecture.class_layer).stride
@@ -67,15 +67,6 @@ class Card:
                 f"n_mels must be {self.architecture.bands}, for which this network was trained, "
                 f"got {self.front_end.n_mels}"
             )
-
-    def _check_names(self):
-        if not (isinstance(self.name, str) and self.name):
-            raise UserError(f"name must be a word, got {self.name!r}")
-        wrong = [each for each in self.classes if not (isinstance(each, str) and each)]
-        twice = [name for name, count in Counter(self.classes).items() if count > 1]
-        if not self.classes or wrong or twice:
-            found = repr((wrong or twice)[0]) if self.classes else "none"
-            raise UserError(f"classes must be names, each of them once, got {found}")
 
     @property
     def architecture(self) -> Architecture:
@@ -134,48 +125,35 @@ def card_from_entries(entries: dict, *, source: str | os.PathLike[str]) -> Card:
       UserError: they are not a model card; the message names their `source`.
     """
     try:
+        check_entries(entries)
         family, size = _architecture(entries)
         return Card(
             name=entries["name"],
-            classes=tuple(_expect(list, entries, "classes")),
+            classes=tuple(entries["classes"]),
             front_end=_front_end(entries),
             family=family,
             size=size,
             weights_from=entries.get("weights_from", ""),
             default_layer=entries.get("default_layer", ""),
-            synonyms=_synonyms(entries),
+            synonyms=dict(entries.get("synonyms", {})),
         )
     except UserError as error:
-        raise UserError(f"{source}: {error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{source} is not a model card: {error!r}") from None
-
-
-def _expect(kind, entries, name):
-    if not isinstance(entries[name], kind):
-        what = "a list" if kind is list else "an object"
-        raise UserError(f"{name} must be {what}, got {entries[name]!r}")
-    return entries[name]
+        raise UserError(f"{source}: {shorten_message(error)}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise UserError(f"{source} is not a model card: {shorten_message(error)}") from None
 
 
 def _architecture(entries):
     """Returns the name of the architecture, and what it needs to know of the network's size."""
     if "architecture" not in entries:
         return VGG19, {name: entries[name] for name in VGG19_SIZE if name in entries}
-    size = dict(_expect(dict, entries, "architecture"))
-    return nearest_or_fail("architecture", size.pop("name"), ARCHITECTURES), size
-
-
-def _synonyms(entries):
-    synonyms = dict(entries.get("synonyms", {}))
-    for name in synonyms.values():
-        nearest_or_fail("class", name, entries["classes"])
-    return synonyms
+    size = dict(entries["architecture"])
+    return size.pop("name"), size
 
 
 def _front_end(entries):
-    constants = _expect(dict, {"front_end": {}, **entries}, "front_end")
-    check_names(dict(constants))
+    constants = entries.get("front_end", {})
+    check_names(constants)
     statistics = {name: entries[name] for name in INPUT_STATISTICS if name in entries}
     return FrontEnd(mean=entries["mean"], std=entries["std"], **statistics, **constants)
 
@@ -188,11 +166,17 @@ def read_entries(folder: str | os.PathLike[str]) -> dict:
     """
     path = _card_path(folder)
     try:
-        entries = json.loads(path.read_text())
+        # A byte-order mark, which editors of Windows write, is left out.
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except NotADirectoryError:
+        raise UserError(
+            f"{folder} is a file, and a checkpoint is a folder; scripts/convert_weights.py "
+            f"--pth={folder} makes one of a file of PyTorch or safetensors"
+        ) from None
     except FileNotFoundError:
         raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a model card: {error!r}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a model card: {shorten_message(error)}") from None
     except Exception as error:  # each cloud client has its own family of errors
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
     if not isinstance(entries, dict):

@@ -15,6 +15,7 @@ from dreamsound_jax.networks.card import Card, read_card
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
+from dreamsound_jax.networks.weights_digest import DIGEST_FILE, check_digest
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from dreamsound_jax.system.shipped import shipped
@@ -110,7 +111,10 @@ def _load_weights(folder, expected):
             # As NumPy arrays: orbax would tie JAX's arrays to a device, and so everything that is
             # computed from them; what is not tied would then need programs of its own.
             like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), expected)
-            return ocp.load(weights, like)
+            loaded = ocp.load(weights, like)
+            if (weights / DIGEST_FILE).exists():
+                check_digest(folder, (weights / DIGEST_FILE).read_text(), loaded)
+            return loaded
     except UserError:
         raise
     except Exception as error:  # orbax and tensorstore each have their own families of errors

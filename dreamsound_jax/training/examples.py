@@ -17,6 +17,7 @@ from dreamsound_jax.training.mel_cache import analyse_sounds, locate_cache
 
 log = logging.getLogger(__name__)
 
+MOST_NAMED = 10  # Sounds that are skipped are named one by one up to so many.
 READ_OPTIONS = {"num_threads": 4, "prefetch_buffer_size": 256}  # The buffer counts clips.
 
 
@@ -61,15 +62,22 @@ def load_examples(
     names = [sound.name for sounds in dataset.splits.values() for sound in sounds]
     folder = locate_cache(cache, dataset.cache_key, front_end)
     spectrograms, broken = analyse_sounds(folder, dataset, names, front_end=front_end)
-    for reason in broken.values():
-        log.warning("skipped: %s", reason)
-    if broken:
-        log.warning("%d of %d sounds were skipped for these reasons", len(broken), len(names))
+    _report_skipped(list(broken.values()), len(names))
     splits = {
         split: _make_examples(sounds, spectrograms) for split, sounds in dataset.splits.items()
     }
     _check_splits(splits)
     return splits
+
+
+def _report_skipped(reasons, total):
+    """Names each sound that was skipped, or of very many one example."""
+    if len(reasons) > MOST_NAMED:
+        log.warning("%d of %d sounds were skipped, such as: %s", len(reasons), total, reasons[0])
+    elif reasons:
+        for reason in reasons:
+            log.warning("skipped: %s", reason)
+        log.warning("%d of %d sounds were skipped for these reasons", len(reasons), total)
 
 
 def _make_examples(sounds, spectrograms):

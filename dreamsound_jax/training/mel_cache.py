@@ -4,6 +4,7 @@ Each sound has its own file, which is written completely or not at all. A run th
 therefore continues where it stopped, and several runs may use the cache at the same time.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -11,6 +12,7 @@ import io
 import logging
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dreamsound_jax.spectral.front_end import FrontEnd
-from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.errors import StorageError, UserError, describe_error, reason_of
 from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.training.analysis import DTYPE, compute_mel_db, cut_into_pieces
 from dreamsound_jax.training.datasets.dataset import Dataset
@@ -61,8 +63,7 @@ def locate_cache(root: str | os.PathLike, cache_key: str, front_end: FrontEnd) -
     """Returns the folder of one data set, for one analysis, in the folder of all caches."""
     # These come after the analysis.
     analysis = dataclasses.replace(front_end, mean=0.0, std=1.0, input_mean=0.0, input_std=1.0)
-    digest = hashlib.sha256(f"{VERSION} {analysis} {cache_key}".encode()).hexdigest()[:16]
-    return Path(root) / digest
+    return Path(root) / _digest(f"{VERSION} {analysis} {cache_key}")[:16]
 
 
 def analyse_sounds(
@@ -83,31 +84,60 @@ def analyse_sounds(
       UserError: the cache cannot be written.
     """
     paths = {name: _locate_sound(folder, dataset, name) for name in names}
-    cached = {name: _find_pieces(path) for name, path in paths.items()}
+    bands = front_end.n_mels
+    cached = {name: _find_pieces(path, bands) for name, path in paths.items()}
     missing = {name: path for name, path in paths.items() if not cached[name]}
     broken = _add_sounds(folder, dataset, missing, front_end) if missing else {}
-    cached |= {name: _find_pieces(path) for name, path in missing.items()}
+    cached |= {name: _find_pieces(path, bands) for name, path in missing.items()}
     return {name: pieces for name, pieces in cached.items() if pieces}, broken
 
 
 def _locate_sound(folder, dataset, name):
-    digest = hashlib.sha256(f"{name} {dataset.fingerprint(name)}".encode()).hexdigest()[:32]
-    return folder / f"{digest}.npy"
+    return folder / f"{_digest(f'{name} {dataset.fingerprint(name)}')[:32]}.npy"
 
 
-def _find_pieces(path):
+def _digest(text):
+    """Returns the SHA-256 of a text, which may hold the name of a file that is not UTF-8."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _find_pieces(path, bands):
     """Returns the spectrograms in a file, or none if the file is missing or damaged."""
     try:
         stored = np.load(path, mmap_mode="r")
+        _check_stored(stored, bands)
     except FileNotFoundError:
         return []
     except Exception as error:  # Damaged bytes make NumPy raise many kinds of errors.
         log.warning("%s is damaged, so its sound is analysed again: %s", path, reason_of(error))
+        _remove(path)
         return []
     count, *shape = stored.shape
     size = math.prod(shape) * stored.itemsize
     offsets = (stored.offset + piece * size for piece in range(count))
     return [CachedSpectrogram(path, offset, tuple(shape)) for offset in offsets]
+
+
+def _check_stored(stored, bands):
+    """Raises ValueError unless an array is what `_stack_pieces` makes."""
+    is_array = isinstance(stored, np.ndarray) and stored.dtype == DTYPE and stored.ndim == 3
+    if not is_array or not stored.flags.c_contiguous:
+        raise ValueError("it must be an array of pieces, frames and mel bands")
+    if stored.shape[2] != bands or not stored.size:
+        raise ValueError(f"it must have {bands} mel bands and some frames, not {stored.shape}")
+    # Only the last frame may be NaN, where a piece is one frame shorter.
+    frames_are_whole = np.isfinite(stored).all(axis=2)
+    if not frames_are_whole[:, :-1].all() or (stored.shape[1] == 1 and not frames_are_whole.all()):
+        raise ValueError("it must hold finite numbers")
+
+
+def _remove(path):
+    """Removes what is in the place of a file, so that it can be written again."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _add_sounds(folder, dataset, paths, front_end):
@@ -131,15 +161,26 @@ def _add_sounds(folder, dataset, paths, front_end):
 def _add_sound(read, front_end, name, path):
     """Adds one sound to the cache; returns why it cannot be read, or None."""
     try:
-        sound = read(name)
+        spectrograms = _analyse(read(name), front_end)
+    except StorageError:
+        raise
     except UserError as error:
         return str(error)
-    pieces = cut_into_pieces(sound, sample_rate=front_end.sample_rate)
-    spectrograms = [compute_mel_db(piece, front_end=front_end) for piece in pieces]
+    except Exception as error:  # Whatever a sound makes a library raise, the others are read.
+        return f"{name!r} cannot be read: {describe_error(error)}"
     file = io.BytesIO()
     np.save(file, _stack_pieces(spectrograms))
     write_whole(path, file.getvalue(), shared=True)
     return None
+
+
+def _analyse(sound, front_end):
+    if not (sound.size and np.isfinite(sound).all()):
+        raise UserError("a sound must have samples, and they must be finite")
+    pieces = cut_into_pieces(sound, sample_rate=front_end.sample_rate)
+    if not pieces:
+        raise UserError("a sound must not be silent")
+    return [compute_mel_db(piece, front_end=front_end) for piece in pieces]
 
 
 def _stack_pieces(spectrograms):

@@ -23,7 +23,8 @@ from dreamsound_jax.networks.catalogue import join_names
 from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.spectral.front_end import FrontEnd
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, describe_error
+from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.training.batch_norm import TRAINABLE, fold_batch_norms
 from dreamsound_jax.training.confusion_plot import draw_confusion_matrices
 from dreamsound_jax.training.datasets.dataset import TRAIN, Dataset
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 # Two saved states of the run need three times the weights each, and the checkpoint needs them once.
 WEIGHT_COPIES_ON_DISK = 7
+CONFUSION = "confusion.png"
 ADVERSARIAL = "under adversarial changes"  # Is added to a split's name.
 ROBUST_EVALUATION_CLIPS = 64
 QUICK_EVALUATION_CLIPS = 320  # After each epoch; after the last one, all held-out clips are used.
@@ -128,13 +130,22 @@ def train_checkpoint(
         weights.items(),
         entries | {"rebuild": command} | _describe_today(),
         size=sum(leaf.nbytes for leaf in jax.tree.leaves(weights)),
-        files={"confusion.png": draw_confusion_matrices(counts, dataset.classes)},
     )
+    # The network is safe before anything is drawn.
+    add_picture(storage.output / CONFUSION, counts, dataset.classes)
     shutil.rmtree(storage.state_folder, ignore_errors=True)
     accuracies = {split: compute_accuracy(found)[0] for split, found in counts.items()}
     text = ", ".join(f"{split} {accuracy:.1%}" for split, accuracy in accuracies.items())
     log.info("wrote %s: accuracy on %s", storage.output, text)
     log.info("use it with --checkpoint=%s", storage.output)
+
+
+def add_picture(path: Path, counts: Mapping[str, np.ndarray], classes: Sequence[str]) -> None:
+    """Adds the picture of the confusion matrices to a checkpoint; a warning says why it cannot."""
+    try:
+        write_whole(path, draw_confusion_matrices(counts, classes))
+    except Exception as error:  # A picture must not cost a network, whatever is wrong with it.
+        log.warning("the picture %s could not be made: %s", path, describe_error(error))
 
 
 def evaluate_splits(

@@ -1,6 +1,5 @@
 """Writes a checkpoint: the weights, `card.json` for programs and `README.md` for readers."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -12,7 +11,9 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from dreamsound_jax.networks.weights_digest import DIGEST_FILE, combine_digests, digest_layer
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.storage import encode_json
 from dreamsound_jax.weights.model_card import render_model_card
 
 DISK_MARGIN = 32 * 2**20  # Bytes. The cards and pictures beside the weights are far smaller.
@@ -97,8 +98,10 @@ def check_destination(folder: str | os.PathLike, *, size: int) -> None:
 
 def write_cards(folder: Path, card: Mapping[str, Any]) -> None:
     """Writes `card.json` and `README.md` into a checkpoint's folder."""
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
-    (folder / "README.md").write_text(render_model_card(card))
+    (folder / "card.json").write_bytes(encode_json(card))
+    # Names may come from anywhere, and no letter of them is worth a trained network.
+    page = render_model_card(card).encode("utf-8", errors="replace")
+    (folder / "README.md").write_bytes(page)
 
 
 def _is_replaceable(folder):
@@ -115,6 +118,8 @@ def _reserve_space(folder, size):
 
 
 def _save_weights(path, layers, size):
+    digests: dict[str, str] = {}
+    layers = _note_digests(layers, digests)
     if size < STREAMING_THRESHOLD:
         ocp.save(path, dict(layers))
     else:
@@ -122,6 +127,15 @@ def _save_weights(path, layers, size):
     # Orbax notes the temporary folder's path in this file, which is wrong after the renaming.
     for marker in path.rglob("commit_success.txt"):
         marker.write_text("")
+    (path / DIGEST_FILE).write_text(f"{combine_digests(digests)}\n")
+
+
+def _note_digests(layers, digests):
+    """Yields the layers, and adds {layer: its digest} to `digests` as they pass."""
+    for layer, arrays in layers:
+        digests[layer] = digest_layer(arrays)
+        yield layer, arrays
+        del arrays  # Frees this layer before the iterator makes the next one.
 
 
 def _stream_weights(path, layers):

@@ -8,6 +8,7 @@ from typing import Any
 
 from dreamsound_jax.networks import catalogue
 from dreamsound_jax.networks.card import read_entries
+from dreamsound_jax.networks.card_entries import check_classes
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -16,6 +17,7 @@ from dreamsound_jax.weights.dream_scale import estimate_db_statistics
 from dreamsound_jax.weights.first_hearing import COUNT
 
 REQUIRED_ENTRIES = ("classes", "mean", "std")
+MOST_CLASSES = 10_000  # That are numbered, not named.
 FULL_SIZE = {"width": 1.0, "hidden": 4096}
 
 
@@ -43,7 +45,7 @@ class ConversionRequest:
     @property
     def folder(self) -> Path:
         """The folder that the checkpoint is written to."""
-        return Path(self.output or shipped("checkpoints") / self.name)
+        return Path(self.output or shipped("checkpoints") / self.name).expanduser()
 
     @property
     def model_flag(self) -> str:
@@ -130,6 +132,18 @@ def _check_expectation(entries):
 
 def _expand_classes(classes):
     """Returns the names of the classes; a single number N stands for class_0 to class_N-1."""
-    if len(classes) == 1 and str(classes[0]).isdigit():
-        return [f"class_{index}" for index in range(int(classes[0]))]
+    if len(classes) == 1 and re.fullmatch(r"[+-]?[0-9]+([.][0-9]*)?", str(classes[0]).strip()):
+        return [f"class_{index}" for index in range(_parse_count(str(classes[0]).strip()))]
+    try:
+        check_classes(classes)
+    except UserError as error:
+        raise UserError(f"--{error}") from None
     return list(classes)
+
+
+def _parse_count(text):
+    if not (text.isdecimal() and len(text) < 10 and 0 < int(text) <= MOST_CLASSES):
+        raise UserError(
+            f"--classes must be names, or one number from 1 to {MOST_CLASSES}, got {text[:20]}"
+        )
+    return int(text)

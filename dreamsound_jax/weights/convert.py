@@ -12,7 +12,7 @@ from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.checkpoint import check_destination, write_checkpoint
 from dreamsound_jax.weights.conversion_request import ConversionRequest, known_digest
 from dreamsound_jax.weights.first_hearing import SOUND, check_hearing, hear_reference
-from dreamsound_jax.weights.sources import open_layers, read_license
+from dreamsound_jax.weights.sources import check_regular_file, open_layers, read_license
 
 # A larger network, in bytes, is not loaded to let it hear unless its card states what it must hear:
 # conversion needs little memory.
@@ -62,6 +62,8 @@ def convert_weights(path: str | os.PathLike, request: ConversionRequest) -> str:
 
 def _find_file(path):
     """Returns a path, or the index in the folder of an unpacked checkpoint of TensorFlow."""
+    path = os.path.expanduser(path)
+    check_regular_file(path)
     if not os.path.isdir(path):
         return path
     index = os.path.join(path, ".index")

@@ -5,18 +5,20 @@ from typing import Any
 
 from dreamsound_jax.networks.vgg19 import CHANNELS, CONV_LAYERS, POOLED
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.advice import show_name
+from dreamsound_jax.weights.torch_names import FoundNetwork
 
 LISTED = 6  # Names of each kind that a message lists.
 LAST_CHANNELS = tuple(CHANNELS.values())[-1]
 
 
 def check_fit(
-    tensors: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], names: Mapping[str, str]
+    network: FoundNetwork, expected: Mapping[str, tuple[int, ...]], names: Mapping[str, str]
 ) -> None:
     """Checks the names and the shapes of a state dict of VGG19.
 
     Args:
-      tensors: {PyTorch's name: tensor}.
+      network: what was found in the state dict.
       expected: {PyTorch's name: shape} of the requested network.
       names: {layer: the prefix of its `.weight` and `.bias`}.
 
@@ -24,31 +26,14 @@ def check_fit(
       UserError: they differ, or a tensor holds whole numbers. The message says what would fit if it
         is known, then lists the names.
     """
-    details = list_differences(tensors, expected)
+    details = list_differences(network.tensors, expected)
     if details:
-        check_prefix(tensors, expected)
         usual = "the state dict must be that of torchvision's VGG19 with one input channel and the "
-        hints = _find_hints(_list_shapes(tensors), expected, names) or [f"{usual}given size"]
+        given = _list_shapes(network.tensors, expected)
+        hints = _find_hints(given, expected, names) or [f"{usual}given size"]
+        if network.prefix:
+            hints.append(f"{len(network.tensors)} names start with {show_name(network.prefix)}")
         raise UserError("; ".join(hints + details))
-
-
-def check_prefix(tensors: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises UserError if a state dict would fit, were a prefix not in front of its names.
-
-    Args:
-      tensors: {PyTorch's name: tensor}.
-      expected: {PyTorch's name: shape} of the requested network.
-    """
-    given, first = _list_shapes(tensors), next(iter(expected))
-    for prefix in (name.removesuffix(first) for name in given if name.endswith(f".{first}")):
-        if {name: given.get(prefix + name) for name in expected} == dict(expected):
-            word = ascii(prefix)[1:-1]
-            beside = [name for name in given if not name.startswith(prefix)]
-            alone = f", and {_shorten(beside)} left out" if beside else ""
-            raise UserError(
-                f"the names begin with {word}: if {word} were removed from them{alone}, the state "
-                "dict would fit"
-            )
 
 
 def list_differences(
@@ -60,7 +45,7 @@ def list_differences(
       tensors: {PyTorch's name: tensor}.
       expected: {PyTorch's name: shape} of the requested network.
     """
-    given = _list_shapes(tensors)
+    given = _list_shapes(tensors, expected)
     different = [
         f"{name} is {given[name]}, not {shape}"
         for name, shape in expected.items()
@@ -75,18 +60,23 @@ def list_differences(
     return [f"{kind}: {_shorten(items)}" for kind, items in problems.items() if items]
 
 
-def _list_shapes(tensors):
-    """Returns {name: shape} of the tensors that a network computes with."""
+def _list_shapes(tensors, expected):
+    """Returns {name: shape} of the tensors that a network computes with.
+
+    Counters and masks hold whole numbers and are in no layer. PyTorch's counter of batches may have
+    any dtype.
+    """
     return {
         name: tuple(tensor.shape)
         for name, tensor in tensors.items()
-        if not name.endswith("num_batches_tracked")
+        if name in expected
+        or not (tensor.dtype.kind in "iub" or name.endswith("num_batches_tracked"))
     }
 
 
 def _shorten(items):
     more = f" and {len(items) - LISTED} more" if len(items) > LISTED else ""
-    return ", ".join(items[:LISTED]) + more
+    return ", ".join(show_name(item) for item in items[:LISTED]) + more
 
 
 def _find_hints(given, expected, names):

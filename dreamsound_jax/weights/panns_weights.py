@@ -15,7 +15,7 @@ from dreamsound_jax.networks import loading, panns
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.misfit import check_prefix, list_differences
+from dreamsound_jax.weights.misfit import list_differences
 from dreamsound_jax.weights.torch_arrays import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_PARTS,
@@ -25,12 +25,13 @@ from dreamsound_jax.weights.torch_arrays import (
     read_batch_norm,
     read_blocks,
     read_tensor,
-    remove_shared_prefixes,
     sort_largest_first,
 )
+from dreamsound_jax.weights.torch_names import find_network, warn_of_left_out
 
 PANNS = "panns"  # The name of the architecture.
 FIRST_NORM = "bn0"
+WANTED = ("bn0.weight", "fc_audioset.weight")  # The first and the last tensor.
 FILTERS = "logmel_extractor.melW"
 SPECTRUM = tuple(f"spectrogram_extractor.stft.conv_{part}.weight" for part in ("real", "imag"))
 LINEAR_NAMES = {"linear1": "fc1", "output": "fc_audioset"}
@@ -70,11 +71,13 @@ def convert_panns(
             "compression must be db, which PANNs' networks are shown, got "
             f"{card.front_end.compression}"
         )
-    tensors = remove_shared_prefixes(tensors)
+    network = find_network(tensors, WANTED)
+    tensors = network.tensors
     shapes = loading.weight_shapes(card)
     _check_blocks(tensors, card)
     _check_filters(tensors, card)
-    _check_names_and_shapes(tensors, _list_expected_shapes(shapes, card))
+    _check_names_and_shapes(network, _list_expected_shapes(shapes, card))
+    warn_of_left_out(network)
     statistics = _average_statistics(tensors)
     return _convert_layers(tensors, shapes, **statistics), statistics
 
@@ -167,10 +170,9 @@ def _list_numbers(numbers):
     return ", ".join(map(str, numbers))
 
 
-def _check_names_and_shapes(tensors, expected):
-    details = list_differences(tensors, expected)
+def _check_names_and_shapes(network, expected):
+    details = list_differences(network.tensors, expected)
     if details:
-        check_prefix(tensors, expected)
         raise UserError(f"the state dict must be that of PANNs' network; {'; '.join(details)}")
 
 

@@ -15,9 +15,11 @@ from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
 from dreamsound_jax.weights.panns_weights import PANNS, convert_panns
+from dreamsound_jax.weights.panns_weights import WANTED as PANNS_WANTED
 from dreamsound_jax.weights.safetensors_file import is_safetensors, read_safetensors
 from dreamsound_jax.weights.tf_checkpoint import read_tf_checkpoint
 from dreamsound_jax.weights.torch_file import open_state_dict
+from dreamsound_jax.weights.torch_weights import WANTED as VGG19_WANTED
 from dreamsound_jax.weights.torch_weights import convert_state_dict
 
 Layers = Iterator[tuple[str, Mapping[str, np.ndarray]]]
@@ -44,23 +46,30 @@ def open_layers(
     Raises:
       UserError: the file is damaged, or of another network.
     """
+    check_regular_file(path)
     shapes = loading.weight_shapes(card)
     if card.family == VGG19:
-        with _open_tensors(path) as tensors:
+        with _open_tensors(path, VGG19_WANTED) as tensors:
             yield convert_state_dict(tensors, shapes), {}
     elif card.family == PANNS:
-        with _open_tensors(path) as tensors:
+        with _open_tensors(path, PANNS_WANTED) as tensors:
             yield convert_panns(tensors, card)
     else:
         with _find_checkpoint(os.fspath(path), entries["source"]) as prefix:
             yield convert_tensors(read_tf_checkpoint(prefix), shapes), {}
 
 
-def _open_tensors(path):
+def check_regular_file(path: str | os.PathLike) -> None:
+    """Raises UserError for a pipe or a device, which could be read for ever."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UserError(f"{path} must be a file of weights, and is a pipe or a device")
+
+
+def _open_tensors(path, wanted):
     """Opens a file of a state dict by its content: {name: tensor} as a context manager."""
     if is_safetensors(path):
         return contextlib.nullcontext(read_safetensors(path))
-    return open_state_dict(path)
+    return open_state_dict(path, wanted)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.weights.torch_nesting import advise_to_save_state_dict
-from dreamsound_jax.weights.torch_pickle import MAX_PICKLE_BYTES
+from dreamsound_jax.weights.advice import advise_to_save_state_dict
+from dreamsound_jax.weights.foreign_files import describe_archive
+from dreamsound_jax.weights.torch_unpickler import MAX_PICKLE_BYTES
 from dreamsound_jax.weights.torch_views import Storage
 
 
@@ -31,6 +32,7 @@ class Archive:
         self._archive = stack.enter_context(zipfile.ZipFile(path))
         self._root = _find_root(path, self._archive)
         with report_damage(path):
+            _check_sizes(path, self._archive)
             if damaged := self._archive.testzip():
                 raise zipfile.BadZipFile(f"Bad CRC-32 in {damaged!r}")
             self.pickled = _read_pickle(path, self._archive, self._root)
@@ -66,9 +68,10 @@ def _find_root(path, archive):
     """Finds the folder inside the archive that holds all members."""
     names = archive.namelist()
     pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
-    if len(pickles) != 1:
-        count = "more than one" if pickles else "no"
-        raise UserError(f"{path} is not a PyTorch file: it has {count} data.pkl")
+    if not pickles:
+        raise UserError(f"{path} {describe_archive(names)}")
+    if len(pickles) > 1:
+        raise UserError(f"{path} is not a PyTorch file: it has more than one data.pkl")
     root = pickles[0].removesuffix("data.pkl")
     if any(name.startswith((f"{root}constants.pkl", f"{root}code/")) for name in names):
         advice = advise_to_save_state_dict(path)
@@ -77,6 +80,18 @@ def _find_root(path, archive):
         advice = advise_to_save_state_dict(path)
         raise UserError(f"{path} is compressed, which PyTorch never does; {advice}")
     return root
+
+
+def _check_sizes(path, archive):
+    """Checks that the members, which are not compressed, fit into the file one after the other.
+
+    A directory may name one member many times, or claim more bytes than the file has.
+    """
+    names = archive.namelist()
+    if len({*names}) < len(names):
+        raise zipfile.BadZipFile("it names a member twice")
+    if sum(info.file_size for info in archive.infolist()) > os.path.getsize(path):
+        raise zipfile.BadZipFile("its members would be larger than the file")
 
 
 def _read_pickle(path, archive, root):

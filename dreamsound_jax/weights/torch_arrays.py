@@ -11,20 +11,9 @@ from dreamsound_jax.weights.torch_file import StoredTensor
 
 BATCH_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default.
-# Added by DataParallel, by torch.compile, and by classes that hold the network as an attribute.
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 BLOCK_ROWS = 64  # Output channels or features that are transposed at a time.
 
 Tensor = np.ndarray | StoredTensor
-
-
-def remove_shared_prefixes(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Removes those of `PREFIXES` that all names share, also where several come one by one."""
-    for prefix in PREFIXES:
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            shorter = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-            return remove_shared_prefixes(shorter)
-    return tensors
 
 
 def sort_largest_first(kernel_shapes: list[tuple[str, tuple[int, ...]]]) -> list:

@@ -7,17 +7,20 @@ tensors are views of. `torch_archive.py` and `torch_legacy.py` find them in the 
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.weights.advice import name_another_file
+from dreamsound_jax.weights.foreign_files import describe_start
 from dreamsound_jax.weights.torch_archive import Archive, report_damage
 from dreamsound_jax.weights.torch_legacy import START as LEGACY_START
 from dreamsound_jax.weights.torch_legacy import LegacyFile
 from dreamsound_jax.weights.torch_pickle import read_state_dict_pickle
 from dreamsound_jax.weights.torch_views import count_spanned_numbers, numpy_dtype
 
+OLDEST_MEMBERS = (b"pickle", b"storages", b"tensors", b"sys_info")
 READ_BYTES = 2**20  # Bytes that are read from the archive at a time.
 
 
@@ -90,22 +93,27 @@ class StoredTensor:
 
 
 @contextlib.contextmanager
-def open_state_dict(path: str | os.PathLike) -> Iterator[dict[str, StoredTensor]]:
+def open_state_dict(
+    path: str | os.PathLike, wanted: Collection[str] = ()
+) -> Iterator[dict[str, StoredTensor]]:
     """Opens a PyTorch file, and gives {name: StoredTensor} as a context manager.
 
     The checksums of an archive are verified first; files of PyTorch before 1.6 have none. A state
-    dict inside of {"state_dict": ...} or another of `WRAPPERS` is found, and what lies beside it is
+    dict inside of {"state_dict": ...}, or of another entry, is found, and what lies beside it is
     ignored. Names are as they are stored.
 
     Args:
       path: a file that `torch.save(model.state_dict(), path)` wrote.
+
+      wanted: names of tensors of the network. Of several state dicts, the one that holds them is
+        read.
 
     Raises:
       UserError: the file cannot be read, is damaged, or is not a state dict.
     """
     with contextlib.ExitStack() as stack:
         file = _open_file(path, stack)
-        views = read_state_dict_pickle(file.pickled, path, file.measure_storages)
+        views = read_state_dict_pickle(file.pickled, path, file.measure_storages, wanted)
         yield {name: StoredTensor(file, view) for name, view in views.items()}
 
 
@@ -126,18 +134,13 @@ def _open_file(path, stack):
 
 def _explain_unreadable_file(path, start):
     """Explains from the first bytes of a file why it cannot be read."""
-    if start.startswith(b"version https://git-lfs.github.com/spec/v1"):
-        return (
-            f"{path} is only a Git LFS pointer to the file; run `git lfs pull` or use the download "
-            "link to get the file itself"
-        )
     if start.startswith((b"PK", LEGACY_START)):
         return f"{path} is damaged or cut short"
-    if start[257:262] == b"ustar":
+    if start[257:262] == b"ustar" and start.startswith(OLDEST_MEMBERS):
         return (
             f"{path} is in PyTorch's oldest format; save it again with PyTorch 1.6 or newer: "
-            f"torch.save(torch.load({str(path)!r}, map_location='cpu'), {str(path)!r})"
+            f"torch.save(torch.load({str(path)!r}, map_location='cpu'), "
+            f"{str(name_another_file(path))!r})"
         )
-    return f"{path} is not a PyTorch file, nor a safetensors file" + (
-        "" if start else ": it is empty"
-    )
+    kind = describe_start(start) or "is damaged, or of no known kind"
+    return f"{path} is not a PyTorch file, nor a safetensors file: it {kind}"

@@ -17,10 +17,10 @@ from dreamsound_jax.weights.torch_arrays import (
     read_batch_norm,
     read_blocks,
     read_tensor,
-    remove_shared_prefixes,
     sort_largest_first,
 )
 from dreamsound_jax.weights.torch_file import StoredTensor
+from dreamsound_jax.weights.torch_names import find_network, warn_of_left_out
 
 
 def _name_layers(modules_per_convolution):
@@ -40,6 +40,9 @@ TORCH_NAMES = _name_layers(modules_per_convolution=2)  # The convolution and its
 BATCH_NORM_TORCH_NAMES = _name_layers(modules_per_convolution=3)  # Batch norm comes between them.
 """The same for VGG19 with batch norm."""
 
+WANTED = ("features.0.weight", "classifier.6.weight")
+"""The first and the last tensor, which have these names with batch norm and without."""
+
 
 def convert_state_dict(
     tensors: Mapping[str, np.ndarray | StoredTensor],
@@ -49,10 +52,11 @@ def convert_state_dict(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Converts a state dict with torchvision's names, layer by layer.
 
-    Those of `PREFIXES` that all names share are removed. Kernels of convolutions are transposed
-    from OIHW to HWIO, and those of linear layers from (out, in) to (in, out). The input of
-    `linear1` is reordered from PyTorch's channel-height-width to height-width-channel. Batch norms
-    are folded into the convolutions before them.
+    What stands before the names is removed, and tensors beside the network are left out; see
+    `torch_names.find_network`. Kernels of convolutions are transposed from OIHW to HWIO, and those
+    of linear layers from (out, in) to (in, out). The input of `linear1` is reordered from PyTorch's
+    channel-height-width to height-width-channel. Batch norms are folded into the convolutions
+    before them, which may then have no bias.
 
     Args:
       tensors: {PyTorch's name: tensor}.
@@ -66,10 +70,15 @@ def convert_state_dict(
       UserError: names are missing or unexpected, or shapes differ; the iterator raises it where
         numbers are NaN, infinite or too large for `dtype`.
     """
-    tensors = remove_shared_prefixes(tensors)
+    network = find_network(tensors, WANTED)
+    tensors = network.tensors
     has_batch_norm = any(name.endswith("running_mean") for name in tensors)
     names = BATCH_NORM_TORCH_NAMES if has_batch_norm else TORCH_NAMES
-    check_fit(tensors, _list_expected_shapes(names, shapes, has_batch_norm), names)
+    expected = _list_expected_shapes(names, shapes, has_batch_norm)
+    if has_batch_norm:
+        expected = _without_missing_biases(expected, names, tensors)
+    check_fit(network, expected, names)
+    warn_of_left_out(network)
     kernel_shapes = sort_largest_first(_list_kernel_shapes(shapes))
     return (
         (layer, _convert_layer(tensors, names[layer], layer, shape, has_batch_norm, dtype))
@@ -94,6 +103,14 @@ def _list_expected_shapes(names, shapes, has_batch_norm):
     return expected
 
 
+def _without_missing_biases(expected, names, tensors):
+    """Leaves out the biases of convolutions that have none, since a batch norm follows them."""
+    biases = {f"{names[layer]}.bias" for layer in CONV_LAYERS}
+    return {
+        name: shape for name, shape in expected.items() if name not in biases or name in tensors
+    }
+
+
 def _name_batch_norm(convolution_name):
     """Returns the name of the batch norm that follows a convolution."""
     features, position = convolution_name.split(".")
@@ -110,7 +127,8 @@ def _convert_layer(tensors, name, layer, shape, has_batch_norm, dtype):
         for start, block in read_blocks(tensors[f"{name}.weight"]):
             rows = _transpose_rows(layer, block) * scale[start : start + len(block)]
             kernel[..., start : start + len(block)] = check_numbers(f"{name}.weight", rows, dtype)
-        bias = read_tensor(tensors[f"{name}.bias"]) * scale + shift
+        bias = tensors.get(f"{name}.bias")
+        bias = (0 if bias is None else read_tensor(bias)) * scale + shift
     return {"kernel": kernel, "bias": check_numbers(f"{name}.bias", bias, dtype)}
 
 

@@ -68,8 +68,31 @@ def test_a_card_may_name_its_architecture():
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({"classes": None}, "not a model card: KeyError('classes')"),
-        ({"mean": None}, "not a model card: KeyError('mean')"),
+        ({"classes": None}, "it has no entry 'classes'"),
+        ({"mean": None}, "it has no entry 'mean'"),
+        ({"mean": 10**400}, "mean must lie in -1e6 to 1e6, got a whole number of 1329 bits"),
+        ({"std": 1e308}, "std must lie in -1e6 to 1e6, got 1e+308"),
+        ({"mean": "x" * 9999}, "mean must be a finite number, got 'xxx"),
+        ({"input_std": [1]}, "input_std must be a finite number, got [1]"),
+        ({"hidden": 10**30}, "hidden must be at most 1048576, got a whole number of 100 bits"),
+        ({"weights_from": ["x"]}, "weights_from must be a text in one line, got ['x']"),
+        (
+            {"name": "a" + chr(10) + "b"},
+            "name must be a text in one line, got 'a" + chr(92) + "nb'",
+        ),
+        ({"classes": ["a" + chr(10)]}, "classes must be names, each of them once, got 'a"),
+        ({"classes": [["dog"]]}, "classes must be names, each of them once, got ['dog']"),
+        ({"default_layer": []}, "default_layer must be a text in one line, got []"),
+        ({"synonyms": ["a"]}, "synonyms must be an object, got ['a']"),
+        ({"synonyms": {"a": []}}, "synonyms must name classes, got [] for 'a'"),
+        ({"source": "a page"}, "source must be an object, got 'a page'"),
+        ({"front_end": {"hop": 10**400}}, "hop must be at most n_fft"),
+        ({"architecture": {"name": []}}, "no architecture []"),
+        ({"architecture": {"name": "panns"}}, "architecture has no entry 'channels'"),
+        (
+            {"architecture": {"name": "panns", "channels": [4, -1], "pools": 1}},
+            "channels must be a list of whole numbers above 0, got [4, -1]",
+        ),
         ({"mean": "loud"}, "mean must be a finite number, got 'loud'"),
         ({"std": 0}, "std must be above 0, got 0"),
         ({"std": float("nan")}, "std must be a finite number, got nan"),
@@ -95,7 +118,7 @@ def test_a_card_may_name_its_architecture():
         ({"front_end": {"hop": 442}}, "hop must be at most n_fft, which is 441, got 442"),
         ({"front_end": {"n_fft": 2**40}}, "n_fft must be at most 65536, got 1099511627776"),
         ({"architecture": {"name": "vgg9"}}, "no architecture 'vgg9' (did you mean vgg19?)"),
-        ({"architecture": {"width": 1.0}}, "not a model card: KeyError('name')"),
+        ({"architecture": {"width": 1.0}}, "architecture has no entry 'name'"),
         ({"architecture": {"name": "vgg19", "depth": 3}}, "depth"),
         ({"architecture": "vgg19"}, "architecture must be an object, got 'vgg19'"),
         ({"width": "wide"}, "width must be a number from 0.01 to 16, got 'wide'"),
@@ -115,7 +138,7 @@ def test_a_card_may_name_its_architecture():
         ),
         ({"hidden": 0}, "hidden must be a whole number above 0, got 0"),
         ({"default_layer": "relu9"}, "no layer 'relu9'"),
-        ({"name": 5}, "name must be a word, got 5"),
+        ({"name": 5}, "name must be a text in one line, got 5"),
         ({"classes": "abc"}, "classes must be a list, got 'abc'"),
         ({"classes": []}, "classes must be names, each of them once, got none"),
         ({"classes": ["dog", 1]}, "classes must be names, each of them once, got 1"),
@@ -125,6 +148,7 @@ def test_a_card_may_name_its_architecture():
 def test_a_wrong_card_is_refused_in_one_line_that_names_it(changes, hint):
     message = refuse(entries(**changes))
     assert message.startswith("card.json") and hint in message
+    assert len(message) < 400 and message.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -133,13 +157,27 @@ def test_a_wrong_card_is_refused_in_one_line_that_names_it(changes, hint):
         ("[1, 2]", "must be a JSON object"),
         ('"card"', "must be a JSON object"),
         ("{", "is not a model card"),
-        ('{"name": "x"}', "is not a model card"),
+        ('{"name": "x"}', "it has no entry 'classes'"),
+        ("[" * 100_000, "is not a model card"),
+        (chr(0) + "x" * 10_000, "is not a model card"),
     ],
 )
 def test_a_file_that_is_no_card_is_refused(text, hint, tmp_path):
     (tmp_path / "card.json").write_text(text)
     message = message_of(read_card, tmp_path)
     assert hint in message and str(tmp_path / "card.json") in message
+    assert len(message) < 500
+
+
+def test_a_file_in_place_of_a_checkpoint_is_to_be_converted(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"PK")
+    message = message_of(read_card, tmp_path / "net.pth")
+    assert f"scripts/convert_weights.py --pth={tmp_path / 'net.pth'} makes one" in message
+
+
+def test_a_byte_order_mark_is_left_out(tmp_path):
+    (tmp_path / "card.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(CARD.entries()).encode())
+    assert read_card(tmp_path) == CARD
 
 
 def test_a_folder_without_a_card_is_refused(tmp_path):

@@ -11,8 +11,10 @@ from flax import nnx
 from dreamsound_jax.networks import catalogue, loading
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.networks.weights_digest import DIGEST_FILE
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.weights.checkpoint import write_checkpoint as write_whole_checkpoint
 from tests.helpers.tiny import CARD, random_weights, write_checkpoint
 
 
@@ -107,3 +109,17 @@ def test_a_full_width_network_can_be_described_without_weights():
     shapes = loading.weight_shapes(card)
     assert shapes["conv1_1"]["kernel"].shape == (3, 3, 1, 64)
     assert shapes["output"]["kernel"].shape == (4096, 6)
+
+
+def test_a_changed_bit_in_the_weights_is_noticed(tmp_path):
+    folder, weights = tmp_path / "a", jax.tree.map(np.float32, random_weights())
+    card = CARD.entries() | {"description": "For a test."}
+    write_whole_checkpoint(folder, weights.items(), card, size=1)
+    loading.load_model(checkpoint=folder)
+    other = jax.tree.map(np.copy, weights)
+    other["conv3_1"]["kernel"].view(np.uint32).ravel()[5] ^= 1
+    digest = (folder / "weights" / DIGEST_FILE).read_bytes()
+    write_whole_checkpoint(folder, other.items(), card, size=1)
+    (folder / "weights" / DIGEST_FILE).write_bytes(digest)
+    with pytest.raises(UserError, match="is damaged: its weights are not those that were written"):
+        loading.load_model(checkpoint=folder)

@@ -1,6 +1,7 @@
 """Data sets of files, on small folders with the real layouts."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -113,6 +114,183 @@ def test_a_folder_for_each_class_is_split_by_class_and_seed(tmp_path):
     names = [{sound.name for sound in dataset.splits[split]} for split in ("train", "held_out")]
     assert len(names[0] | names[1]) == 30 and not names[0] & names[1]
     assert dataset.splits == again.splits != other.splits
+
+
+URBAN_ROWS = [
+    f"{clip}.wav,{clip},0.0,4.0,1,{clip % 10 + 1},3,{URBANSOUND8K_CLASSES[clip % 3]}"
+    for clip in range(30)
+]
+
+
+def write_urban_table(root, rows, *, path="metadata/UrbanSound8K.csv", encoding="utf-8", end="\n"):
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(end.join([URBAN_COLUMNS, *rows]).encode(encoding))
+    return root
+
+
+def count_sounds(dataset):
+    return {split: len(sounds) for split, sounds in dataset.splits.items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"encoding": "utf-8-sig"},
+        {"encoding": "utf-16"},
+        {"end": "\r\n"},
+        {"rows": [*URBAN_ROWS, "", "  ", ",,,,,,,"]},
+        {"rows": ["", *URBAN_ROWS]},
+        {"rows": [row.replace(",3,", ".0,3,", 1) for row in URBAN_ROWS]},
+        {"rows": [row.replace(",", ", ") for row in URBAN_ROWS]},
+        {"path": "UrbanSound8K.csv"},
+    ],
+)
+def test_a_table_is_read_as_people_have_it(tmp_path, change):
+    dataset = find_urbansound8k(
+        write_urban_table(tmp_path, **{"rows": URBAN_ROWS, **change}), fold=3
+    )
+    assert count_sounds(dataset) == {"train": 27, "fold_3": 3}
+    folder = "" if "path" in change else "audio/"
+    assert dataset.splits["fold_3"][1] == (f"{folder}fold3/12.wav", 0)
+
+
+def test_a_table_with_semicolons_is_read(tmp_path):
+    write_urban_table(tmp_path, URBAN_ROWS)
+    table = tmp_path / "metadata/UrbanSound8K.csv"
+    table.write_text(table.read_text().replace(",", ";"))
+    assert count_sounds(find_urbansound8k(tmp_path, fold=3)) == {"train": 27, "fold_3": 3}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("5.wav,5,0.0", "row 32 has no fold"),
+        ("5.wav,5,0,4,1,x,3,siren", "row 32: fold must be a whole number from 1 to 10, got 'x'"),
+        ("5.wav,5,0,4,1,0,3,siren", "row 32: fold must be a whole number from 1 to 10, got '0'"),
+        ("5.wav,5,0,4,1,3.5,3,siren", "from 1 to 10, got '3.5'"),
+        ("5.wav,5,0,4,1," + "9" * 5000 + ",3,siren", "row 32: fold must be a whole number"),
+        ("5.wav,5,0,4,1,1,3,sirne", "row 32: no class 'sirne' (did you mean siren?)"),
+        (",5,0,4,1,1,3,siren", "row 32 has no slice_file_name"),
+        ("../5.wav,5,0,4,1,1,3,siren", "row 32: slice_file_name must be the name of a file"),
+        ("5.wav,5,0,4,1,1,3,siren,a", "row 32 has 9 cells, and the header has 8"),
+        ("x" * 200_000, "row 32 cannot be read: field larger than field limit"),
+        (URBAN_ROWS[4], "row 32 has 'audio/fold5/4.wav' a second time"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_by_its_number(tmp_path, row, words):
+    with pytest.raises(UserError) as caught:
+        find_urbansound8k(write_urban_table(tmp_path, [*URBAN_ROWS, row]), fold=3)
+    message = str(caught.value)
+    assert words in message and message.isprintable() and len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("x7,A,training,small,Rock,T", "row 8: track_id must be a whole number from 1 to 999999"),
+        ("7,A,trainign,small,Rock,T", "row 8: no split 'trainign' (did you mean training?)"),
+        ("7,A,training,small,Rok,T", "row 8: no genre 'rok' (did you mean rock?)"),
+        ("7,A,trai", "row 8 has no set.subset"),
+        ("12.0,A,training,small,Rock,T", None),
+        ("", None),
+        ("7,A,training,large,,T", None),
+    ],
+)
+def test_rows_of_fma_are_checked(tmp_path, row, words):
+    lines = [",".join(line) for line in FMA_HEADER]
+    lines += ["2,A,training,small,Hip-Hop,T", "5,A,training,small,Rock,T"]
+    lines += ["9,A,validation,small,Rock,T", "1482,A,test,small,Rock,T", row]
+    (tmp_path / "fma_metadata").mkdir()
+    (tmp_path / "fma_metadata/tracks.csv").write_text("\n".join(lines))
+    if words is None:
+        count = 3 if row.startswith("12.0") else 2
+        assert count_sounds(find_fma_small(tmp_path))["train"] == count
+        return
+    with pytest.raises(UserError) as caught:
+        find_fma_small(tmp_path)
+    assert words in str(caught.value)
+
+
+def place_files(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"RIFF")
+    return root
+
+
+def find(root):
+    return find_class_folders(root, held_out=0.2, seed=0)
+
+
+def names_of(dataset):
+    return sorted(sound.name for sounds in dataset.splits.values() for sound in sounds)
+
+
+def test_links_are_followed_once_and_never_out_of_the_class(tmp_path):
+    root = place_files(tmp_path / "data", "dog/1.wav", "dog/2.wav", "cat/1.wav", "cat/2.wav")
+    place_files(tmp_path / "else", "3.wav", "4.wav")
+    (root / "dog/more").symlink_to(tmp_path / "else")
+    (root / "dog/again").symlink_to(tmp_path / "else")
+    (root / "dog/loop").symlink_to(root / "dog")
+    (root / "dog/up").symlink_to(root)
+    (root / "cat/gone.wav").symlink_to(tmp_path / "nowhere")
+    found = names_of(find(root))
+    assert len([name for name in found if name.startswith("dog")]) == 4
+    assert [name for name in found if name.startswith("cat")] == ["cat/1.wav", "cat/2.wav"]
+    (root / "bird").symlink_to(tmp_path / "else")
+    assert find(root).classes == ("bird", "cat", "dog")
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("Training", "val"), ("train", "dev")])
+def test_folders_of_splits_are_not_classes(tmp_path, folders):
+    for folder, count in zip(folders, (4, 2)):
+        for name in ("dog", "cat"):
+            place_files(tmp_path, *(f"{folder}/{name}/{number}.wav" for number in range(count)))
+    dataset = find(tmp_path)
+    assert dataset.classes == ("cat", "dog") and dataset.held_out == [folders[1]]
+    assert count_sounds(dataset) == {"train": 8, folders[1]: 4}
+    assert {sound.name.split("/")[0] for sound in dataset.splits["train"]} == {folders[0]}
+    place_files(tmp_path, f"{folders[1]}/bird/1.wav")
+    with pytest.raises(UserError, match="has a class bird, which is not among those"):
+        find(tmp_path)
+
+
+def test_classes_may_be_called_as_splits_are(tmp_path, caplog):
+    place_files(tmp_path, "train/1.wav", "train/2.wav", "test/1.wav", "test/2.wav")
+    assert find(tmp_path).classes == ("test", "train") and not caplog.text
+
+
+def test_folders_that_all_classes_have_are_pointed_out(tmp_path, caplog):
+    names = [f"{take}/{name}/1.wav" for take in ("monday", "friday") for name in ("cat", "dog")]
+    assert find(place_files(tmp_path, *names)).classes == ("friday", "monday")
+    assert "have the same folders in them, cat, dog: are those the classes?" in caplog.text
+
+
+def test_a_folder_that_is_one_too_high_is_told(tmp_path):
+    place_files(tmp_path, "sounds/dog/1.wav", "sounds/cat/1.wav")
+    with pytest.raises(UserError, match=f"did you mean --data_dir={tmp_path}/sounds"):
+        find(tmp_path)
+
+
+def test_classes_have_names_that_can_be_printed(tmp_path):
+    for name in (b"caf\xe9", b"dog\n"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        for sound in (b"1.wav", b"2.wav"):
+            open(os.path.join(folder, sound), "wb").close()
+    assert find(tmp_path).classes == ("caf\N{REPLACEMENT CHARACTER}", "dog\\n")
+    os.mkdir(os.path.join(os.fsencode(tmp_path), b"caf\xe8"))
+    open(os.path.join(os.fsencode(tmp_path), b"caf\xe8", b"1.wav"), "wb").close()
+    with pytest.raises(UserError, match="two folders in .* have the name caf"):
+        find(tmp_path)
+
+
+def test_thousands_of_broken_sounds_are_one_line(tmp_path, caplog):
+    folder_tree(tmp_path, {"dog": 4, "cat": 4})
+    place_files(tmp_path, *(f"dog/{number}.wav" for number in range(300)))
+    load_examples(find(tmp_path), tmp_path / ".cache", front_end=FrontEnd())
+    (line,) = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert line.startswith("300 of 308 sounds were skipped, such as: ") and ".wav" in line
 
 
 def open_invalid(tmp_path, kind):

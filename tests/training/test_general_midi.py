@@ -10,6 +10,7 @@ from dreamsound_jax.training.datasets import conditions, general_midi
 from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
+from dreamsound_jax.training.datasets.soundfont_info import check_soundfont
 from dreamsound_jax.training.examples import load_examples
 
 FAMILIES = len(general_midi.FAMILIES)
@@ -130,6 +131,65 @@ def test_clips_of_other_soundfonts_and_conditions_are_kept_apart():
     changes = [{}, {"soundfonts": ["a"]}, {"soundfonts": ["a", "b"]}, {"recorded": "wide"}]
     keys = {general_midi.make_dataset(**options, **change).cache_key for change in changes}
     assert len(keys) == len(changes)
+
+
+def write_soundfont(path, text=b""):
+    info = b"INFO" + (b"ICOP" + len(text).to_bytes(4, "little") + text if text else b"")
+    chunk = b"LIST" + len(info).to_bytes(4, "little") + info
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"sfbk" + chunk)
+    return str(path)
+
+
+def test_soundfonts_are_told_apart_by_their_content(tmp_path):
+    first = write_soundfont(tmp_path / "FluidR3_GM.sf2", b"by Anna\0")
+
+    def make(font, **options):
+        return general_midi.make_dataset(
+            clips=16, held_out_clips=16, seed=0, soundfonts=[font], **options
+        )
+
+    before, elsewhere = make(first), write_soundfont(tmp_path / "b/FluidR3_GM.sf2", b"by Anna\0")
+    assert make(elsewhere).cache_key == before.cache_key
+    held_out = make("nowhere", held_out_soundfonts=[first])
+    (sound, *_) = held_out.splits["FluidR3_GM"]
+    fingerprint = held_out.fingerprint(sound.name)
+    write_soundfont(tmp_path / "FluidR3_GM.sf2", b"by Ben.\0")
+    assert make(first).cache_key != before.cache_key
+    assert make("nowhere", held_out_soundfonts=[first]).fingerprint(sound.name) != fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        (b"CC0, by Anna\0", "CC0, by Anna"),
+        (b"\xa9 Yamaha\0\0", "\N{COPYRIGHT SIGN} Yamaha"),
+        (b"two\nlines\x1b[2J\0", "two lines [2J"),
+        (b"", "unknown"),
+        (b"\0\0", "unknown"),
+    ],
+)
+def test_the_copyright_of_a_soundfont_is_what_it_states(tmp_path, text, stated):
+    font = write_soundfont(tmp_path / "FluidR3_GM.sf2", text)
+    dataset = general_midi.make_dataset(clips=16, held_out_clips=16, seed=0, soundfonts=[font])
+    assert dataset.source["soundfont"] == f"FluidR3_GM (copyright: {stated})"
+    assert dataset.license == f"that of the soundfonts, which say of their copyright: {stated}"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "must be a soundfont"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "must be a soundfont"),
+        (b"version https://git-lfs.github.com/spec/v1", "is only a Git LFS pointer"),
+        (b"RIFF\xff\0\0\0sfbkLIST", "is cut short: it must have 263 bytes, and has 16"),
+    ],
+)
+def test_a_broken_soundfont_is_one_line(tmp_path, content, words):
+    (tmp_path / "x.sf2").write_bytes(content)
+    with pytest.raises(UserError, match=words) as caught:
+        check_soundfont(tmp_path / "x.sf2")
+    assert str(tmp_path / "x.sf2") in str(caught.value) and str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,15 @@ def pickle_an_array(path):
         pytest.param(lambda path: path.write_bytes(b""), id="empty"),
         pytest.param(lambda path: path.write_bytes(b"no array"), id="other content"),
         pytest.param(pickle_an_array, id="pickle"),
+        pytest.param(lambda path: np.save(path, np.float16(1)), id="number"),
+        pytest.param(lambda path: np.save(path, np.array(["a"])), id="text"),
+        pytest.param(lambda path: np.save(path, np.zeros((1, 45, 128))), id="dtype"),
+        pytest.param(lambda path: np.save(path, np.zeros((1, 45, 64), np.float16)), id="bands"),
+        pytest.param(lambda path: np.save(path, np.zeros((1, 0, 128), np.float16)), id="frames"),
+        pytest.param(
+            lambda path: np.save(path, np.full((1, 45, 128), np.nan, np.float16)), id="NaN"
+        ),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), id="folder"),
     ],
 )
 def test_a_damaged_file_is_replaced(tmp_path, caplog, damage):
@@ -136,6 +145,34 @@ def test_a_damaged_file_is_replaced(tmp_path, caplog, damage):
     cached, _ = analyse_sounds(tmp_path, make_dataset(), ["short"])
     assert "is damaged, so its sound is analysed again" in caplog.text
     assert np.shape(cached["short"][0]) == (128, FRONT_END.frame_count(LENGTHS["short"]))
+
+
+def fail(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("read", "reason"),
+    [
+        (lambda: fail(ValueError("odd")), "'bad' cannot be read: ValueError: odd"),
+        (lambda: fail(MemoryError()), "'bad' cannot be read: MemoryError"),
+        (lambda: fail(RuntimeError("two" + chr(10) + "lines")), "RuntimeError: two lines"),
+        (lambda: np.zeros(0), "a sound must have samples"),
+        (lambda: np.zeros(5000), "a sound must not be silent"),
+        (lambda: np.full(5000, np.nan), "they must be finite"),
+    ],
+)
+def test_a_sound_that_fails_in_any_way_stops_no_other(tmp_path, read, reason):
+    dataset = make_dataset(lambda name: read() if name == "bad" else read_noise(name))
+    cached, broken = analyse_sounds(tmp_path, dataset, ["short", "bad"])
+    assert set(cached) == {"short"} and reason in broken["bad"]
+
+
+def test_names_that_are_not_utf_8_have_their_place_in_the_cache(tmp_path):
+    name = b"caf\xe9.wav".decode(errors="surrogateescape")
+    dataset = make_dataset(lambda name: read_noise("short"))
+    assert set(analyse_sounds(tmp_path, dataset, [name])[0]) == {name}
+    assert locate_cache(tmp_path, name, FRONT_END).parent == tmp_path
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):

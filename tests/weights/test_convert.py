@@ -216,6 +216,11 @@ def test_a_number_of_classes_stands_for_numbered_names():
         ),
         ("../up", ENTRIES, "--model must consist of letters, .*, got '../up'"),
         ("mine", ENTRIES | {"mean": np.nan}, "--mean must be a finite number, got nan"),
+        ("mine", ENTRIES | {"classes": ["0"]}, "--classes must be names, or one number from 1 to"),
+        ("mine", ENTRIES | {"classes": ["9" * 5000]}, "or one number from 1 to 10000, got 999999"),
+        ("mine", ENTRIES | {"classes": ["-3"]}, "or one number from 1 to 10000, got -3"),
+        ("mine", ENTRIES | {"classes": ["a", "a"]}, "--classes must be names, each .* got 'a'"),
+        ("mine", ENTRIES | {"classes": []}, "--classes must be names, each of them once, got none"),
         (
             "fma-small",
             {},

@@ -52,6 +52,8 @@ GOOD = {"a": entry("F32", [2], 0, 8), "b": entry("F32", [1], 8, 12)}
         (encode({"a": entry("F32", [-2], 0, -8)}, bytes(8)), "'a' must begin at byte 0"),
         (encode({"a": entry("F32", [2.0], 0, 8)}, bytes(8)), "'a' must begin at byte 0"),
         (encode({"a": entry("F32", [True], 0, 4)}, bytes(4)), "'a' must begin at byte 0"),
+        (encode({"a": entry("F32", [10**4000] * 2000, 0, 0)}, b""), "'a' must begin at byte 0"),
+        (encode({"a": entry("x" * 9999, [2], 0, 8)}, bytes(8)), "xxx..., not one of"),
         (encode({"a": entry("F32", [0, 2**62, 2**62], 0, 0)}, b""), "not a whole safetensors file"),
         (encode({"a": entry("F8_E4M3", [2], 0, 2)}, bytes(2)), "'a' is F8_E4M3, not one of F16"),
         (encode({"a": {"dtype": "F32", "shape": [2]}}, bytes(8)), "no 'data_offsets'"),

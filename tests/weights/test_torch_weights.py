@@ -38,31 +38,64 @@ def test_axes_are_transposed_and_linear1_reads_height_width_channel():
     np.testing.assert_array_equal(converted["output"]["bias"], arrays["classifier.6.bias"])
 
 
-@pytest.mark.parametrize("prefix", ["module.", "model._orig_mod.", "_orig_mod.module.net."])
-def test_prefixes_are_removed_if_all_names_have_them(prefix):
+PREFIXES = ["module.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module.net.", "net.backbone."]
+
+
+def check_same(found, expected):
+    found = dict(found)
+    for layer, arrays in expected:
+        np.testing.assert_equal(found[layer], arrays)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_whatever_stands_before_the_names_is_removed(prefix):
     arrays = vgg19_arrays(SHAPES)
-    parallel = {prefix + name: array for name, array in arrays.items()}
-    converted = dict(convert_state_dict(parallel, SHAPES))
-    for layer, expected in convert_state_dict(arrays, SHAPES):
-        np.testing.assert_equal(converted[layer], expected)
-    parallel["features.0.weight"] = parallel.pop(f"{prefix}features.0.weight")
-    with pytest.raises(UserError, match=rf"unexpected: {prefix}classifier\.0\.bias"):
-        convert_state_dict(parallel, SHAPES)
+    inside = {prefix + name: array for name, array in arrays.items()}
+    check_same(convert_state_dict(inside, SHAPES), convert_state_dict(arrays, SHAPES))
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_an_unknown_prefix_without_which_all_would_fit_is_named(batch_norm):
-    arrays = vgg19_arrays(SHAPES, batch_norm=batch_norm)
-    inside = {f"model.backbone.{name}": array for name, array in arrays.items()}
-    message = refuse(inside)
-    assert message == (
-        "the names begin with backbone.: if backbone. were removed from them, the state dict would "
-        "fit"
+def test_a_part_of_the_network_may_be_wrapped():
+    """The example of PyTorch for ImageNet wraps the features of a VGG alone."""
+    arrays = vgg19_arrays(SHAPES)
+    parallel = {name.replace("features.", "features.module."): arrays[name] for name in arrays}
+    check_same(convert_state_dict(parallel, SHAPES), convert_state_dict(arrays, SHAPES))
+
+
+def test_what_lies_beside_the_network_is_left_out_and_named(caplog):
+    arrays = vgg19_arrays(SHAPES)
+    inside = {f"model.{name}": array for name, array in arrays.items()}
+    beside = {"criterion.weight": np.ones(6), "mel.window": np.ones(9), "n_averaged": np.array(5)}
+    check_same(convert_state_dict(inside | beside, SHAPES), convert_state_dict(arrays, SHAPES))
+    assert "3 tensors, criterion.weight, mel.window, n_averaged" in caplog.text
+    with_counter = {f"module.{name}": array for name, array in arrays.items()}
+    with_counter["n_averaged"] = np.array(5)  # As torch.optim.swa_utils saves it.
+    check_same(convert_state_dict(with_counter, SHAPES), convert_state_dict(arrays, SHAPES))
+
+
+def test_a_network_that_is_there_twice_is_refused():
+    arrays = vgg19_arrays(SHAPES)
+    both = {f"{who}.{name}": arrays[name] for who in ("student", "teacher") for name in arrays}
+    assert "2 times, under names that begin with student. and teacher.: save the one" in refuse(
+        both
     )
-    message = refuse(inside | {"model.head.weight": np.zeros(3)})
-    assert "removed from them, and head.weight left out, the state dict would fit" in message
-    del inside["model.backbone.features.0.bias"]
-    assert "would fit" not in refuse(inside)
+
+
+def test_a_misfit_under_a_prefix_says_what_would_fit_in_a_short_line():
+    arrays = vgg19_arrays(SHAPES) | {"classifier.3.weight": np.zeros((64, 32))}
+    message = refuse({f"model.backbone.{name}": array for name, array in arrays.items()})
+    assert "--hidden=64 fits" in message and "38 names start with model.backbone." in message
+    long = "a_name_as_long_as_a_laboratory_gives_it."
+    message = refuse({f"{long}{number}.weight\n" + "x" * 999: np.ones(2) for number in range(300)})
+    assert f"300 names start with {long}" in message and len(message) < 900
+
+
+def test_convolutions_before_batch_norms_may_have_no_bias():
+    arrays = vgg19_arrays(SHAPES, batch_norm=True)
+    biases = {f"{name}.bias" for name in BATCH_NORM_TORCH_NAMES.values() if "features" in name}
+    without = {name: array for name, array in arrays.items() if name not in biases}
+    zero = arrays | {name: 0 * arrays[name] for name in biases}
+    check_same(convert_state_dict(without, SHAPES), convert_state_dict(zero, SHAPES))
+    assert len(without) == len(arrays) - 16
 
 
 def test_all_tensors_that_do_not_fit_are_named_at_once():

@@ -95,6 +95,6 @@ def make_file_dataset(
 def _fingerprint_file(path):
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return "missing"  # Reading the file raises an error that says more.
     return f"{status.st_size} {status.st_mtime_ns}"

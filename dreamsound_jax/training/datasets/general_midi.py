@@ -24,6 +24,11 @@ from dreamsound_jax.training.datasets.soundfont import (
     SoundfontPlayer,
     find_soundfont,
 )
+from dreamsound_jax.training.datasets.soundfont_info import (
+    UNKNOWN,
+    SoundfontInfo,
+    read_soundfont_info,
+)
 
 FAMILIES = {
     "piano": (36, 88),
@@ -50,7 +55,6 @@ HELD_OUT_PROGRAM = 1  # Bright piano, glockenspiel, and so on.
 SPLITS = (TRAIN, "held_out_phrases", "held_out_instruments", "held_out_soundfont")
 # A split for each soundfont that is held out has its name, and phrases of the last one of SPLITS.
 SOUNDFONT_SPLIT = SPLITS[-1]
-LICENSES = {"FluidR3_GM": "MIT", "MuseScore_General": "MIT", "sf_GMbank": "public domain"}
 PLAIN, WIDE = CONDITIONS = ("plain", "wide")
 RENDERING_VERSION = 1  # Raise this when the clips change, so that cached ones are not used.
 
@@ -99,7 +103,10 @@ def make_dataset(
         }
         return functools.partial(_read_clip, players, list(trained), seed, recorded, sample_rate)
 
-    parts = ["gm", RENDERING_VERSION, ",".join(trained), seed]
+    infos = {name: _find_info(font) for name, font in (trained | held_out).items()}
+    digests = ",".join(f"{name}:{infos[name].digest}" for name in trained)
+    held_out_digests = {name: infos[name].digest for name in held_out}
+    parts = ["gm", RENDERING_VERSION, digests, seed]
     return Dataset(
         classes=tuple(FAMILIES),
         splits={
@@ -107,26 +114,36 @@ def make_dataset(
             for split, count in counts.items()
         },
         open_reader=open_reader,
-        fingerprint=lambda name: "",
+        # The clips of a soundfont that is held out have its name.
+        fingerprint=lambda name: held_out_digests.get(name.rsplit(maxsplit=1)[0], ""),
         cache_key=" ".join(map(str, parts if recorded == PLAIN else [*parts, recorded])),
         description="Names the General MIDI instrument family that plays a phrase.",
         source={
-            "soundfont": ", ".join(f"{name} ({_find_license(name)})" for name in trained),
+            "soundfont": "; ".join(_describe_soundfont(name, infos[name]) for name in trained),
             "recording conditions": recorded,
             "seconds_per_clip": f"{CLIP_SAMPLES / SAMPLE_RATE:.2f}",
             "held_out_phrases": "other phrases on the programs that are trained on",
             "held_out_instruments": "the second program of each family, never trained on",
             **dict.fromkeys(held_out, "a soundfont that is never trained on"),
         },
-        license="MIT" if set(trained) <= set(LICENSES) else "that of the soundfonts",
+        license="that of the soundfonts, which say of their copyright: "
+        + "; ".join(infos[name].copyright for name in trained),
         rebuild_needs="Install the soundfonts (Debian: `apt install fluid-soundfont-gm` for "
         "FluidR3_GM) and their player\n(`pip install --no-deps tinysoundfont`), then:",
         thread_safe=False,
     )
 
 
-def _find_license(soundfont):
-    return LICENSES.get(soundfont, "its own license")
+def _find_info(font):
+    """Returns what a soundfont says of itself; its clips may be in the cache if it is not here."""
+    try:
+        return read_soundfont_info(find_soundfont(font))
+    except UserError:
+        return SoundfontInfo(UNKNOWN, "missing")
+
+
+def _describe_soundfont(name, info):
+    return f"{name} (copyright: {info.copyright})"
 
 
 def _check_soundfonts(given):

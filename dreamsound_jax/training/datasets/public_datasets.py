@@ -1,16 +1,16 @@
 """Public data sets: UrbanSound8K and FMA-small, as they are downloaded."""
 
-import csv
 import os
 from pathlib import Path
 
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.training.datasets.dataset import (
     TRAIN,
     Dataset,
     LabelledSound,
     make_file_dataset,
 )
+from dreamsound_jax.training.datasets.tables import Row, read_rows, show_cell
 
 # The reference's names, in the order of the data set's class numbers.
 URBANSOUND8K_CLASSES = (
@@ -18,12 +18,14 @@ URBANSOUND8K_CLASSES = (
     + ("engine_idling", "gun_shot", "jackhammer", "siren", "street_music")
 )  # fmt: skip
 URBANSOUND8K_FOLDS = range(1, 11)
+TABLE = "UrbanSound8K.csv"
 
 # The reference's names, in its order. The data set writes Hip-Hop for hip_hop.
 FMA_CLASSES = (
     ("hip_hop", "pop", "folk", "experimental")
     + ("rock", "international", "electronic", "instrumental")
 )  # fmt: skip
+FMA_MOST_TRACKS = 999_999  # A track has six digits.
 FMA_SPLITS = {"training": TRAIN, "validation": "validation", "test": "test"}
 # These excerpts in FMA-small are empty, or hold less than two of their thirty seconds.
 FMA_BROKEN_TRACKS = {98565, 98567, 98569, 99134, 108925, 133297}
@@ -33,22 +35,29 @@ def find_urbansound8k(data_dir: str | os.PathLike, *, fold: int) -> Dataset:
     """Finds the sounds of UrbanSound8K (Salamon, Jacoby and Bello, 2014).
 
     Args:
-      data_dir: the folder that holds `metadata` and `audio`.
+      data_dir: the folder that holds `metadata` and `audio`; or Kaggle's, which holds
+        UrbanSound8K.csv and fold1 to fold10.
       fold: the official fold, from 1 to 10, that is held out.
 
     Raises:
-      UserError: there is no such fold, or metadata/UrbanSound8K.csv is missing or lacks columns.
+      UserError: there is no such fold, or metadata/UrbanSound8K.csv is missing, lacks columns, or
+        has a row that cannot be used, which the message names.
     """
     if fold not in URBANSOUND8K_FOLDS:
         raise UserError(f"--fold must be from 1 to 10, got {fold}")
-    table = Path(data_dir) / "metadata" / "UrbanSound8K.csv"
+    root = Path(data_dir)
+    # Kaggle's copy has the table and the folds side by side.
+    is_flat = (root / TABLE).is_file() and not (root / "metadata" / TABLE).is_file()
+    table, audio = (root / TABLE, "") if is_flat else (root / "metadata" / TABLE, "audio/")
     held_out = f"fold_{fold}"
+    seen: set[str] = set()
     splits: dict[str, list[LabelledSound]] = {TRAIN: [], held_out: []}
-    for row in _read_table(table, ("slice_file_name", "fold", "class"), dataset="UrbanSound8K"):
-        name = f"audio/fold{row['fold']}/{row['slice_file_name']}"
-        class_name = nearest_or_fail("class", row["class"], URBANSOUND8K_CLASSES)
-        sound = LabelledSound(name, URBANSOUND8K_CLASSES.index(class_name))
-        splits[held_out if row["fold"] == str(fold) else TRAIN].append(sound)
+    for row in read_rows(table, ("slice_file_name", "fold", "class"), dataset="UrbanSound8K"):
+        of_row = row.whole_number("fold", lowest=1, highest=URBANSOUND8K_FOLDS[-1])
+        name = f"{audio}fold{of_row}/{_take_file_name(row, 'slice_file_name')}"
+        label = URBANSOUND8K_CLASSES.index(row.choice("class", "class", URBANSOUND8K_CLASSES))
+        _refuse_to_repeat(row, name, seen)
+        splits[held_out if of_row == fold else TRAIN].append(LabelledSound(name, label))
     return make_file_dataset(
         data_dir,
         classes=URBANSOUND8K_CLASSES,
@@ -70,18 +79,24 @@ def find_fma_small(data_dir: str | os.PathLike) -> Dataset:
       data_dir: the folder that holds `fma_metadata` and `fma_small`.
 
     Raises:
-      UserError: fma_metadata/tracks.csv is missing or lacks columns.
+      UserError: fma_metadata/tracks.csv is missing, lacks columns, or has a
+        row that cannot be used, which the message names.
     """
     table = Path(data_dir) / "fma_metadata" / "tracks.csv"
     columns = ("set.subset", "set.split", "track.genre_top")
     splits: dict[str, list[LabelledSound]] = {split: [] for split in FMA_SPLITS.values()}
-    for row in _read_table(table, columns, dataset="FMA", read_header=_read_fma_header):
-        track = int(row["track_id"])
-        if row["set.subset"] == "small" and track not in FMA_BROKEN_TRACKS:
-            genre = row["track.genre_top"].lower().replace("-", "_")
-            label = FMA_CLASSES.index(nearest_or_fail("genre", genre, FMA_CLASSES))
+    seen: set[str] = set()
+    for row in read_rows(table, columns, dataset="FMA", read_header=_read_fma_header):
+        if row.text("set.subset") != "small":
+            continue
+        track = row.whole_number("track_id", lowest=1, highest=FMA_MOST_TRACKS)
+        if track not in FMA_BROKEN_TRACKS:
+            genre = row.text("track.genre_top").lower().replace("-", "_")
+            genre = Row(row.place, {"genre": genre}).choice("genre", "genre", FMA_CLASSES)
+            split = row.choice("set.split", "split", [*FMA_SPLITS])
             name = f"fma_small/{track // 1000:03d}/{track:06d}.mp3"
-            splits[FMA_SPLITS[row["set.split"]]].append(LabelledSound(name, label))
+            _refuse_to_repeat(row, name, seen)
+            splits[FMA_SPLITS[split]].append(LabelledSound(name, FMA_CLASSES.index(genre)))
     broken = ", ".join(map(str, sorted(FMA_BROKEN_TRACKS)))
     return make_file_dataset(
         data_dir,
@@ -92,22 +107,19 @@ def find_fma_small(data_dir: str | os.PathLike) -> Dataset:
     )
 
 
-def _read_table(path, columns, *, dataset, read_header=next):
-    """Reads the rows of a CSV file as dictionaries; `read_header` reads the column names."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            names = read_header(lines)
-            missing = [column for column in columns if column not in names]
-            if missing:
-                raise UserError(
-                    f"{path} is not the table of {dataset}: it has no column {', '.join(missing)}"
-                )
-            return [dict(zip(names, line)) for line in lines]
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: --data_dir must be the folder of {dataset}") from None
-    except (StopIteration, UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"cannot read {path}: {error or 'it is empty'}") from None
+def _take_file_name(row, column):
+    """Returns the name of a file, which must lie in its own folder."""
+    name = row.text(column)
+    if any(each in name for each in "/\\\ufffd") or not name.isprintable():
+        raise UserError(f"{row.place}: {column} must be the name of a file, got {show_cell(name)}")
+    return name
+
+
+def _refuse_to_repeat(row, name, seen):
+    """A sound that came twice could be trained on and held out."""
+    if name in seen:
+        raise UserError(f"{row.place} has {show_cell(name)} a second time")
+    seen.add(name)
 
 
 def _read_fma_header(lines):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.training.datasets.soundfont_info import check_soundfont
 
 SAMPLE_RATE = 22050  # Hz, at which phrases are played.
 DEFAULT_SOUNDFONT = "FluidR3_GM"
@@ -24,7 +25,7 @@ def find_soundfont(font: str = DEFAULT_SOUNDFONT) -> str:
       UserError: there is no such soundfont.
     """
     named = [Path(folder, font + kind) for folder in FOLDERS for kind in KINDS]
-    for candidate in [Path(font), *named]:
+    for candidate in [Path(font).expanduser(), *named]:
         if candidate.is_file():
             return str(candidate)
     raise UserError(
@@ -50,11 +51,14 @@ class SoundfontPlayer:
             raise UserError(
                 "rendering needs tinysoundfont: pip install --no-deps tinysoundfont"
             ) from error
+        check_soundfont(path)
         self._synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE)
         try:
             self._font = self._synth.sfload(path)
         except Exception as error:  # The package raises bare exceptions.
-            raise UserError(f"{path} must be a soundfont, but cannot be read: {error}") from error
+            raise UserError(
+                f"{path} must be a soundfont, but cannot be read: {reason_of(error)}"
+            ) from error
 
     def play(
         self, notes: Iterable[Note], *, program: int, tuning: float, samples: int

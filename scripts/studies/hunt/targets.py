@@ -78,7 +78,7 @@ def find_targets() -> dict[str, Target]:
         "rounds state": Target(_save_rounds_state, _read_rounds),
         "npy": Target(_write_npy, lambda path: read_npy(str(path), "--mask")),
         "trace": Target(_keep_trace, _use_trace),
-        "spectrogram cache": Target(_write_npy, _find_pieces),
+        "spectrogram cache": Target(_write_npy, lambda path: _find_pieces(path, 128)),
         "urbansound8k": Target(_write_urbansound8k, _read_urbansound8k),
         "fma-small": Target(_write_fma_small, _read_fma_small),
         "safetensors": Target(_write_safetensors, read_safetensors),
