@@ -49,6 +49,7 @@ OUROBOROS_OPTIONS = (
 # Options of clips that the argument `model` stands for, or that only a run of the command has.
 NOT_OF_DREAM = (
     *("model", "clip_length", "sine_freq", "loudness", "stop_overcooked"),
+    "create_ouroboros",
     *OUROBOROS_OPTIONS,
 )
 # The options that say how a sound is dreamed, and not what a run of the command does.

@@ -13,6 +13,7 @@ from etils import epath
 
 from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.audio.rendering import RenderedSound
+from dreamsound_jax.outputs.page.suffixes import THUMBNAIL
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 from dreamsound_jax.system.errors import StorageError, describe_error
 from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
@@ -42,6 +43,8 @@ class ClipRequest:
       preset: the name of the preset that was asked for, or None.
       strength: the strength that was asked for, from 0 to 100, or None.
       where: the flags that say where it was dreamed, {name: value as it is typed}.
+      excerpt: the part of the input that was dreamed on, in seconds, such as "2.50:7.50"; None for
+        all of it.
     """
 
     number: int
@@ -58,6 +61,7 @@ class ClipRequest:
     preset: str | None = None
     strength: float | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    excerpt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,7 @@ class ClipFiles:
         `INPUT` or `DIFFERENCE` of `audio.find`.
       arrays: what the .npz holds, by name.
       picture: the bytes of the .png; None if there is none.
+      thumbnail: a small picture of the dream alone, a PNG; None if there is none.
       result: what the dream or the ouroboros did.
       probabilities: of the classes.
       timings: the seconds of each stage, for the whole batch of the clip.
@@ -102,6 +107,7 @@ class ClipFiles:
     timings: Mapping[str, float]
     compared: Mapping[str, bytes] = field(default_factory=dict)
     make_video: Callable[[], bytes] | None = None
+    thumbnail: bytes | None = None
 
 
 def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
@@ -120,6 +126,8 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
     contents = {SOUND: clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
     if clip.picture is not None:
         contents[".png"] = clip.picture
+    if clip.thumbnail is not None:
+        contents[THUMBNAIL] = clip.thumbnail
     for suffix, content in contents.items():
         write_whole(f"{path}{suffix}", content)
     sizes = {suffix: len(content) for suffix, content in contents.items()}
@@ -235,7 +243,7 @@ def _list_asked(request):
     """Returns preset, strength, mix, objective and place, {name: value}, if they were asked for."""
     mix = None if request.mix == 1 else request.mix
     asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
-    asked |= {"raises": request.raises}
+    asked |= {"raises": request.raises, "excerpt": request.excerpt}
     given = {name: value for name, value in asked.items() if value is not None}
     return given | dict(request.where)
 

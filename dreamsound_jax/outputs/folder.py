@@ -195,22 +195,40 @@ def write_params(
 
 
 def write_index(
-    folder: epath.Path, records: Mapping[int, Mapping], *, command: str, seed: int
+    folder: epath.Path,
+    records: Mapping[int, Mapping],
+    *,
+    command: str,
+    seed: int,
+    count: int | None = None,
+    notes: Mapping[str, str] | None = None,
+    is_preview: bool = False,
 ) -> None:
     """Writes index.html, a page on which all clips of a run are seen and heard.
 
     Args:
       folder: the folder of the run.
-      records: the records of its manifest, by clip number.
+      records: the records of its manifest, by clip number; `command` in them is the command that
+        makes the clip again.
       command: the command line of the run, without its seed.
       seed: the seed of the run.
+      count: how many clips the run has; None for as many as there are records.
+      notes: what the page says of the run above its table, name to text.
+      is_preview: whether the run is a preview, whose clips are grouped by their inputs.
     """
     facts = _describe_run(command, seed)
     facts["versions"] = ", ".join(f"{name} {v}" for name, v in facts["versions"].items())
     facts["device"] = facts["device"]["kind"]
     failed = sum("error" in record for record in records.values())
     facts["clips"] = f"{len(records) - failed} done, {failed} failed"
-    html = page.index_html(list(records.values()), title=f"DreamSound: {folder.name}", facts=facts)
+    html = page.index_html(
+        list(records.values()),
+        title=f"DreamSound: {folder.name}",
+        facts=facts,
+        notes=notes,
+        missing=max(0, (count or 0) - len(records)),
+        is_preview=is_preview,
+    )
     storage.write_whole(folder / PAGE, html.encode(), shared=True)
 
 

@@ -32,9 +32,6 @@ class BatchRunner:
         """Prepares to dream by `plan`; `models` has the network of each clip, by `--model`."""
         self._models, self._plan, self._warm_up = models, plan, warm_up
         warm_up.expect(plan)
-        self._dream = dreams.dream_sources
-        if plan.creates_ouroboros:
-            self._dream = ouroboroses.dream_ouroboroses
         self.size = -(-plan.batch_size // devices.count()) * devices.count()
         self.busy_seconds = 0.0
 
@@ -72,7 +69,9 @@ class BatchRunner:
         progress.begin(len(part))
         model = self._models[part[0].plan.model]
         self._warm_up.dreams(model, fill_batch(part, self.size))
-        return self._dream(
+        is_ouroboros = part[0].plan.ouroboros is not None
+        dream = ouroboroses.dream_ouroboroses if is_ouroboros else dreams.dream_sources
+        return dream(
             model,
             part,
             self._plan,

@@ -47,6 +47,12 @@ def _check_one(options):
             f"--until={options.until:g} and --strength={options.strength:g} both say how far the "
             "dream goes: give only one of them"
         )
+    for name in ("time", "mask"):
+        if options.preview and getattr(options, name) is not None:
+            raise UserError(
+                f"--preview and --{name} must not both be given: a preview dreams on other seconds "
+                "of the input"
+            )
     parse_loudness(options.loudness)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)

@@ -25,6 +25,7 @@ from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.results import DreamResult
 from dreamsound_jax.outputs.video import dream_video, head_video
 from dreamsound_jax.outputs.video_file import encode_video
+from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
 from dreamsound_jax.run.clip_facts import (
     analyse_recording,
@@ -125,7 +126,7 @@ def _make_files(model, source, dreamed, seconds, plan):
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
     if source.plan.keeps_original:
         arrays["gain_db"] = rendered.change_db
-    picture = draw_dream(_picture(source, dreamed, sound)) if plan.draws_pictures else None
+    draws = plan.draws_pictures
     is_used = plan.writes_inputs or plan.video
     original = _render_original(source, mixed, sound) if is_used else None
     return ClipFiles(
@@ -133,7 +134,8 @@ def _make_files(model, source, dreamed, seconds, plan):
         sound=sound,
         compared=_render_compared(source, sound, original) if plan.writes_inputs else {},
         arrays=arrays,
-        picture=picture,
+        picture=draw_dream(_picture(source, dreamed, sound)) if draws else None,
+        thumbnail=draw_thumbnail(rendered.mel_db) if draws else None,
         result=DreamResult(
             objective=dreamed.climb.objective,
             first=float(dreamed.before.objective),

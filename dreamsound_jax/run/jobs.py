@@ -83,7 +83,7 @@ def list_jobs(paths: list[str], plan: Plan) -> list[Job]:
     second, and so on. `--num_clips` ends the list, or goes through it again with new draws.
     """
     count = len(paths) * len(plan.clips) if plan.num_clips is None else plan.num_clips
-    jobs = [_job(number, paths, plan.clips) for number in range(count)] if paths else []
+    jobs = [_job(number, paths, plan) for number in range(count)] if paths else []
     return jobs if plan.name is None else _name_jobs(jobs, plan.name)
 
 
@@ -114,6 +114,6 @@ def draw_classes(jobs: Sequence[Job]) -> dict[int, str]:
     return {job.number: job.plan.card.classes[index] for job, index in zip(asked, indices)}
 
 
-def _job(number, paths, clips):
-    draw, clip = divmod(number, len(clips))
-    return Job(number, paths[draw % len(paths)], draw, clips[clip])
+def _job(number, paths, plan):
+    draw, clip = divmod(number, len(plan.clips))
+    return Job(number, paths[draw % len(paths)], plan.first_draw + draw, plan.clips[clip])

@@ -103,6 +103,13 @@ class Options:
         "that are given as well win.",
         role="program",
     )
+    preview: bool = option(
+        False,
+        "Dream on the loudest five seconds of each input with every preset, to compare them on one "
+        "page, which has the command for the whole input beside each. An ouroboros has 3 rounds. "
+        "Flags that are given as well win; --sweep=preset=hits,swells tries only some presets.",
+        role="run",
+    )
     strength: float | None = option(
         None,
         "How far the dream goes, from 0, the input, to 100, which is 14 dB away from it. Sets "
@@ -143,6 +150,15 @@ class Options:
         "inputs are used in turn, with new random draws each time.",
         role="run",
         at_least=1,
+    )
+    first_draw: int = option(
+        0,
+        "Number of the random draw of the first input. The inputs of a run have the draws 0, 1, 2 "
+        "and so on; with its seed and its draw, a clip is made again alone. The commands on the "
+        "page of clips give both.",
+        role="run",
+        at_least=0,
+        at_most=2**31 - 1,
     )
     sweep: Mapping[str, tuple] = option(
         {},
@@ -404,7 +420,7 @@ class Options:
     create_ouroboros: bool = option(
         False,
         "Feed the dream back into itself, round after round: one long sound that evolves.",
-        role="run",
+        role="program",
     )
     ouroboros_length: int = option(10, "Number of rounds.", role="program", at_least=1)
     ouroboros_transform: tuple[str, ...] = option(

@@ -27,6 +27,7 @@ from dreamsound_jax.outputs.results import OuroborosResult
 from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds
 from dreamsound_jax.outputs.video import head_video, ouroboros_video
 from dreamsound_jax.outputs.video_file import encode_video
+from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_objectives, place_settings
 from dreamsound_jax.run.clip_facts import (
     analyse_pieces,
@@ -271,12 +272,13 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         front_end = source.plan.card.front_end
         pieces_db = analyse_pieces(sound.recording, front_end, count + 1)
         drawn = {"source": source, "sound": sound, "pieces_db": pieces_db}
-    picture = draw_ouroboros(_picture(rounds, **drawn)) if plan.draws_pictures else None
+    picture = _picture(rounds, **drawn) if plan.draws_pictures else None
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
         arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
-        picture=picture,
+        picture=picture and draw_ouroboros(picture),
+        thumbnail=picture and draw_thumbnail(picture.mel_db),
         result=_describe_result(rounds, source.plan, failure),
         probabilities=name_probabilities(model.card, heard),
         timings=seconds,

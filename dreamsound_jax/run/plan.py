@@ -74,6 +74,7 @@ class ClipPlan:
       given_objective: an objective in place of the one of `layers`.
       where: where it is dreamed; None for everywhere.
       name_values: {field: value} of the options in the template of --name.
+      excerpt_seconds: how many seconds of an input are dreamed on, the loudest ones; None for all.
     """
 
     model: str
@@ -110,6 +111,7 @@ class ClipPlan:
     given_objective: Objective | None = None
     where: Where | None = None
     name_values: Mapping[str, Any] = field(default_factory=dict)
+    excerpt_seconds: float | None = None
 
     @property
     def keeps_original(self) -> bool:
@@ -228,6 +230,7 @@ class Plan:
       seed: of the run.
       batch_size: clips that are dreamed at once.
       pads_lengths: whether files are padded to a few lengths.
+      first_draw: the number of the random draw of the first clip.
       draws_pictures: whether each clip gets a picture.
       writes_inputs: whether the input is written beside each dream.
       video: the shape of the video that each clip gets; None for no videos.
@@ -246,10 +249,6 @@ class Plan:
     writes_inputs: bool
     video: str | None
     save_every: float
+    first_draw: int = 0
     dtype: Any = field(default=jnp.float32)
     name: str | None = None
-
-    @property
-    def creates_ouroboros(self) -> bool:
-        """Whether the dreams are fed back into themselves."""
-        return self.clips[0].ouroboros is not None

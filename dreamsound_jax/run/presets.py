@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
     """Returns options with the values that are given, over those of their preset.
 
     With a sweep over presets, the given values that one of these presets would change are swept,
-    too, with one value each.
+    too, with one value each. A preview is a sweep over all presets, or over those that are given.
 
     Raises:
       UserError: a preset does not exist, or the swept presets cannot share a run.
@@ -98,6 +98,9 @@ def make_options(given: Mapping[str, Any]) -> Options:
     """
     asked = Options(**given)
     swept = asked.sweep.get("preset", ()) if isinstance(asked.sweep, Mapping) else ()
+    if asked.preview and not swept:
+        swept = (asked.preset,) if asked.preset else tuple(each.name for each in list_presets())
+        asked, given = replace(asked, preset=None), {**given, "preset": None}
     if not swept:
         of_preset = {} if asked.preset is None else find_preset(asked.preset).values
         return Options(**{**_replace_aim(of_preset, given), **given})
@@ -105,8 +108,13 @@ def make_options(given: Mapping[str, Any]) -> Options:
         raise UserError("--preset and --sweep=preset=... must not both be given")
     presets = [find_preset(name) for name in swept]
     changed = {name for preset in presets for name in preset.of_clip()}
+    if asked.preview:
+        changed.add("ouroboros_length")
     kept = {name: (getattr(asked, name),) for name in given if name in changed}
-    return Options(**{**_shared_values(presets), **given, "sweep": {**asked.sweep, **kept}})
+    sweep = {**asked.sweep, "preset": swept, **kept}
+    # A preview is of the inputs that are given, whatever those of the presets are.
+    shared = {} if asked.preview else _shared_values(presets)
+    return Options(**{**shared, **given, "sweep": sweep})
 
 
 def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:

@@ -14,10 +14,12 @@ from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
 from dreamsound_jax.run.batch_runner import BatchRunner
+from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
 from dreamsound_jax.run.last_words import describe_stop, log_failures, log_speed, suggest_next
 from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.presets import find_preset
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.report import Reporter
 from dreamsound_jax.run.sources import Source, describe_unread, draw_targets, read_source
@@ -30,7 +32,7 @@ from dreamsound_jax.system.processes import Share
 log = logging.getLogger(__name__)
 
 # While a run goes on, its page is written so often.
-SECONDS_BETWEEN_PAGES = 30.0
+SECONDS_BETWEEN_PAGES = 5.0
 
 
 class ProcessRun:
@@ -48,6 +50,7 @@ class ProcessRun:
         resumes: bool,
         warm_up: WarmUp,
         report: Reporter,
+        notes: Mapping[str, str] | None = None,
     ):
         """Prepares the run; nothing is written yet.
 
@@ -61,11 +64,13 @@ class ProcessRun:
           resumes: whether the folder holds a run that is resumed.
           warm_up: compiles programs before they are needed.
           report: called with the record of each clip that is done or failed, and its path.
+          notes: what the page of the run says above its clips, name to text.
         """
         self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
         self._folder = make_folder(output_dir) if resumes else None
         self._report_clip = report
+        self._notes, self._jobs = notes or {}, []
         self._unread: list[tuple[Job, Exception]] = []
         self._batches = BatchRunner(models, plan, warm_up)
         self._next_page = time.monotonic() + SECONDS_BETWEEN_PAGES
@@ -77,7 +82,7 @@ class ProcessRun:
           inputs: the inputs of the run.
           earlier_inputs: those that it began with, if it is resumed and they are known.
         """
-        jobs = list_jobs(inputs, self._plan)
+        self._jobs = jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
         if jobs and len(done) == len(jobs) and not has_new_inputs:
@@ -127,6 +132,8 @@ class ProcessRun:
             log.info("dreaming by the %s %s on %s", kind, ", ".join(names), devices.describe())
         if done:
             self._report_done(done, manifest.records())
+            if own > 1:
+                log.info("%s shows the clips as they are done", self._folder / PAGE)
         # Of several processes only the first shows how far it is.
         shown = not self._share.index and log.isEnabledFor(logging.INFO)
         with Progress(own, done_before, shown=shown) as progress:
@@ -178,7 +185,27 @@ class ProcessRun:
         self._next_page = begun + max(SECONDS_BETWEEN_PAGES, 20 * took)
 
     def _write_page(self, records):
-        write_index(self._folder, records, command=self._command, seed=self._plan.seed)
+        write_index(
+            self._folder,
+            {number: self._describe_for_page(record) for number, record in records.items()},
+            command=self._command,
+            seed=self._plan.seed,
+            count=len(self._jobs),
+            notes=self._notes,
+            is_preview=bool(self._flags.get("preview")),
+        )
+
+    def _describe_for_page(self, record):
+        """Returns a record with what to expect of its preset, and the command that repeats it."""
+        if record["number"] >= len(self._jobs):
+            return record
+        job = self._jobs[record["number"]]
+        command = make_clip_command(job, run_command=self._command)
+        known = dict(record)
+        if "preset" in job.plan.changes:
+            known |= {"preset": job.plan.preset}
+            known["what_to_expect"] = find_preset(job.plan.preset).summary
+        return known | ({} if command is None else {"command": command})
 
     def _end_early(self, manifest, count, kept):
         """Writes the page of a run that the user stops; returns the words on it."""

@@ -28,6 +28,10 @@ from dreamsound_jax.run.strength import apply_strength, distance_of, fill_lr
 from dreamsound_jax.run.where import check_heard, read_where
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
+# Of each input, a preview dreams on so many seconds; an ouroboros in it has so many rounds, unless
+# their number is given.
+PREVIEW_SECONDS = 5.0
+PREVIEW_ROUNDS = 3
 # Frames, mel bands, dB, and noise in standard deviations, where several views have no jitter given.
 DEFAULT_JITTER = (8.0, 1.0, 3.0, 0.1)
 
@@ -74,6 +78,7 @@ def resolve(
         writes_inputs=options.write_input,
         video=options.video,
         save_every=options.save_every,
+        first_draw=options.first_draw,
         dtype=_dtype(options),
         name=options.name,
     )
@@ -135,9 +140,10 @@ def _clip_plan(asked, changes, card, objective=None):
         preset=asked.preset,
         strength=asked.strength,
         dtype=_dtype(asked),
-        ouroboros=_ouroboros(asked, pyramid_size) if asked.create_ouroboros else None,
+        ouroboros=_ouroboros(asked, changes, pyramid_size) if asked.create_ouroboros else None,
         given_objective=objective,
         where=where,
+        excerpt_seconds=PREVIEW_SECONDS if asked.preview else None,
     )
 
 
@@ -207,10 +213,12 @@ def _steps(options):
     )
 
 
-def _ouroboros(options, pyramid_size):
-    chain = chain_of(options)
+def _ouroboros(options, changes, pyramid_size):
+    chain, length = chain_of(options), options.ouroboros_length
+    if options.preview and "ouroboros_length" not in changes:
+        length = min(length, PREVIEW_ROUNDS)
     return OuroborosPlan(
-        length=options.ouroboros_length,
+        length=length,
         round_settings=RoundSettings(
             chain=chain,
             stabilise=options.stabilise,

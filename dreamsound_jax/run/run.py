@@ -17,6 +17,7 @@ from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
 from dreamsound_jax.run.options import MOST_LEVELS, RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.preview import choose_presets
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.report import Reporter, report_nothing
 from dreamsound_jax.run.resolve import resolve
@@ -57,6 +58,7 @@ def run(
     Raises:
       UserError: nothing can be dreamed as asked for; found before the long work starts.
     """
+    options, notes = choose_presets(options) if options.preview else (options, {})
     check_options(options)
     if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
@@ -98,6 +100,7 @@ def run(
         resumes=bool(earlier),
         warm_up=warm_up,
         report=report,
+        notes=notes,
     )
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
 

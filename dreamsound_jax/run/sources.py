@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamsound_jax.audio import files, generated
+from dreamsound_jax.audio.excerpt import cut_loudest
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.find import GENERATED, RECORDINGS
 from dreamsound_jax.audio.loudness import match_loudness
@@ -34,6 +35,7 @@ class Source(NamedTuple):
       keys: its random keys.
       target: index of the class to dream of; None if no class is dreamed of.
       kept_share: the share of its dream that is kept, if its sound was padded.
+      excerpt: (start, end) in seconds of the part of the input that is dreamed on; None for all.
       mask: (mel bands, frames), how much of the dream each cell takes; None for all of it.
     """
 
@@ -44,6 +46,7 @@ class Source(NamedTuple):
     target: int | None
     kept_share: float = 1.0
     mask: np.ndarray | None = None
+    excerpt: tuple[float, float] | None = None
 
     @property
     def plan(self) -> ClipPlan:
@@ -121,10 +124,20 @@ def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
     Raises:
       UserError: the input cannot be read, or is too short to be dreamed as the plan says.
     """
-    recording, kept_share = _record(job), 1.0
+    recording, excerpt = _cut(_record(job), job.plan.excerpt_seconds)
+    kept_share = 1.0
     if pads_lengths:
         recording, kept_share = _pad(recording, job.plan.card.front_end.sample_rate)
-    return make_source(job, recording, kept_share=kept_share)
+    return make_source(job, recording, kept_share=kept_share)._replace(excerpt=excerpt)
+
+
+def _cut(recording, seconds):
+    """Returns the loudest part of a recording, and its (start, end) in s; None if it is whole."""
+    if seconds is None:
+        return recording, None
+    part, start = cut_loudest(recording, seconds=seconds)
+    is_whole = len(part.channels) == len(recording.channels)
+    return part, None if is_whole else (start, start + seconds)
 
 
 def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> Source:

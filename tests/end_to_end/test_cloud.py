@@ -173,7 +173,7 @@ def test_an_ouroboros_and_its_network_may_be_in_a_store(s3, tiny_checkpoint, tmp
     assert code == 0, printed
     assert "00000-state.npz" in kept
     assert {path.name for path in folder.iterdir()} == {
-        *(f"00000-low{suffix}" for suffix in (*SUFFIXES, ".png")),
+        *(f"00000-low{suffix}" for suffix in (*SUFFIXES, ".png", ".small.png")),
         *("manifest-000-000000.jsonl", "params.json", "index.html"),
     }
     with (folder / "00000-low.npz").open("rb") as file:

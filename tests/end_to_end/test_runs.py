@@ -50,7 +50,8 @@ def test_what_noise_is_shown_as_is_what_is_heard(tmp_path):
     printed = dream("noise", cwd=tmp_path)
     folder = tmp_path / "outputs" / "1"
     names = {path.name for path in folder.iterdir()}
-    suffixes = (".json", ".npz", ".png", ".wav", ".input.wav", ".difference.wav")
+    suffixes = (".json", ".npz", ".png", ".small.png", ".wav")
+    suffixes += (".input.wav", ".difference.wav")
     assert names == {*(f"{NAME}{suffix}" for suffix in suffixes), *OF_RUN}
     check_clip(folder / f"{NAME}.wav", frames=256, form=(22050, 51200, 1))
     assert f"{NAME}.wav" in printed

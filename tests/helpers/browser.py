@@ -39,16 +39,30 @@ def start_browser(profile):
 class Page:
     """A run's page in the browser, opened as a file."""
 
-    def __init__(self, browser, folder, rows):
-        path = folder / "index.html"
-        path.write_text(page.index_html(rows, title="A run", facts=FACTS), encoding="utf-8")
+    def __init__(self, browser, folder, rows, **more):
+        path, self._blank = folder / "index.html", folder / "blank.html"
+        html = page.index_html(rows, title="A run", **{"facts": FACTS, **more})
+        path.write_text(html, encoding="utf-8")
+        self._blank.write_text("<!DOCTYPE html>")
         self.browser, self.address = browser, path.as_uri()
+        self.forget()
         self.open()
 
-    def open(self):
+    def forget(self):
+        """Leaves the page, and clears what the browser keeps: all files share it."""
+        self.browser.get(self._blank.as_uri())
+        self.run("localStorage.clear()")
+
+    def open(self, hash=""):
         self.browser.get_log("browser")  # What a page before it has left there.
-        self.browser.get(self.address)
+        self.browser.get("about:blank")  # Another hash alone would not load the page again.
+        self.browser.get(self.address + hash)
         self.wait("return document.querySelector('.dt-container tbody tr, article')")
+
+    def said(self):
+        """What is said above the clips, by its kind."""
+        lines = self.all("#messages p")
+        return {line.get_attribute("data-kind"): line.text for line in lines}
 
     def run(self, script, *given):
         return self.browser.execute_script(script, *given)

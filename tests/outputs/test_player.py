@@ -18,6 +18,7 @@ from tests.helpers.browser import FACTS, Page
 
 SECONDS, RATE = 20, 8000
 ALL = [".input.wav", ".wav", ".difference.wav"]
+INPUT, DREAM, DIFFERENCE = KINDS = ["input", "dream", "difference"]
 # A dream in the domain sound, one in the domain mel, an ouroboros, and a clip that failed.
 NAMES = {os.fsdecode(b"caf\xe9 #1%20?"): ALL, "in mel": ALL[:2], "an ouroboros": ALL[1:2]}
 APART = "Math.max(0, ...silent().map((e) => Math.abs(e.currentTime - audio.currentTime)))"
@@ -39,15 +40,15 @@ class Player(Page):
     """A page whose player is asked what can be heard."""
 
     def state(self):
-        """(suffixes of the sounds that are heard, the place in seconds) at one moment."""
+        """(kinds of the sounds that are heard, the place in seconds) at one moment."""
         heard = "[...elements].filter(([, e]) => !e.paused && !e.muted && e.volume > 0.5)"
-        return self.run(f"return [{heard}.map(([suffix]) => suffix), audio.currentTime]")
+        return self.run(f"return [{heard}.map(([kind]) => kind), audio.currentTime]")
 
     def chosen(self):
         """The position of the switch, and the sound that the controls belong to."""
         checked = self.run("return switcher.querySelector(':checked').value")
         (shown,) = [each for each in self.all("audio") if each.is_displayed()]
-        assert shown.get_attribute("data-suffix") == checked
+        assert shown.get_attribute("data-kind") == checked
         return checked
 
     def positions(self):
@@ -84,19 +85,19 @@ def several(browser, tmp_path):
 
 def test_the_switch_goes_on_at_the_same_place_by_key_and_by_click(several):
     several.play(0)
-    place = several.check(".wav", after=0)
-    for key, heard in [("1", ALL[0]), ("3", ALL[2]), ("b", ALL[0]), ("b", ALL[1]), ("2", ALL[1])]:
+    place = several.check(DREAM, after=0)
+    for key, heard in [("1", INPUT), ("3", DIFFERENCE), ("b", INPUT), ("b", DREAM), ("2", DREAM)]:
         several.press(key)
         place = several.check(heard, after=place)
-    for label, heard in zip(several.all("#switch label"), ALL):
+    for label, heard in zip(several.all("#switch label"), KINDS):
         label.click()
         place = several.check(heard, after=place)
     several.press(Keys.ARROW_LEFT)  # It is a group of radio buttons, with the focus.
-    place = several.check(".wav", after=place)
+    place = several.check(DREAM, after=place)
     several.run("audio.currentTime = 12")
     several.wait_until_together(after=12)
     several.press("1")
-    several.check(".input.wav", after=12)
+    several.check(INPUT, after=12)
 
 
 def test_what_is_paused_stays_paused_at_its_place(several):
@@ -109,9 +110,9 @@ def test_what_is_paused_stays_paused_at_its_place(several):
         assert several.state() == [[], pytest.approx(place, abs=0.05)]
     several.press("1", " ")
     several.wait_until_together(after=place)
-    several.check(".input.wav", after=place)
+    several.check(INPUT, after=place)
     several.play(1)  # Another clip begins with its dream.
-    several.check(".wav", after=0)
+    several.check(DREAM, after=0)
 
 
 def test_repeated_sounds_stay_together(several):
@@ -121,7 +122,7 @@ def test_repeated_sounds_stay_together(several):
     several.wait("return !audio.seeking && audio.currentTime < 5")
     several.wait_until_together()
     several.press("1")
-    several.check(".input.wav", after=0)
+    several.check(INPUT, after=0)
 
 
 def test_the_volume_is_that_of_the_sound_before(several):
@@ -137,7 +138,7 @@ def test_the_volume_is_that_of_the_sound_before(several):
 def test_keys_are_left_to_what_has_the_focus(several):
     several.play(0)
     several.search("b1 ")
-    assert several.chosen() == ".wav" and several.state()[0] == [".wav"]
+    assert several.chosen() == DREAM and several.state()[0] == [DREAM]
     several.search("")
     several.run("document.querySelector('button.play').focus()")
     several.press(" ")  # The button takes it, and nothing takes it a second time.
@@ -148,21 +149,49 @@ def test_only_what_can_be_compared_can_be_chosen(several):
     several.play(0)
     assert several.positions() == ["input", "dream", "difference"]
     assert not several.one("#no-difference").is_displayed()
-    assert several.keys() == ["space", "1", "2", "3", "b", "r", "j", "k"]
+    assert several.keys() == ["space", "1", "2", "3", "b", "r", "j", "k", "s"]
     several.play(1)
     assert several.positions() == ["input", "dream"]
     assert "new phases" in several.one("#no-difference").text
-    assert several.keys() == ["space", "1", "2", "b", "r", "j", "k"]
+    assert several.keys() == ["space", "1", "2", "b", "r", "j", "k", "s"]
     several.press("3")
-    assert several.chosen() == ".wav"
+    assert several.chosen() == DREAM
     several.press("1")
     several.play(2)
     assert several.positions() == [] and not several.one("#no-difference").is_displayed()
-    assert several.keys() == ["space", "r", "j", "k"]
+    assert several.keys() == ["space", "r", "j", "k", "s"]
     several.press("1", "3", "b")
-    assert several.chosen() == ".wav"
+    assert several.chosen() == DREAM
     several.play(0)
     assert not several.one("#no-difference").is_displayed()
+
+
+def test_an_ouroboros_has_buttons_for_its_input_and_its_rounds(browser, tmp_path):
+    known = {"rounds": 4, "seconds": SECONDS}
+    page = Player(browser, tmp_path, [make_clip(tmp_path, "a", ALL[1:2], **known)])
+    rounds = page.all("#rounds button")
+    assert [each.text for each in rounds] == ["input", "round 1", "2", "3", "4"]
+    assert page.keys() == ["space", "1", "r"] and not page.one("#switch").is_displayed()
+    page.wait(f"return audio.duration === {SECONDS}")
+    heard = "return document.querySelector('#rounds [aria-current=true]').textContent"
+    for button, place in zip(rounds, range(0, SECONDS, SECONDS // 5)):
+        button.click()
+        assert page.run("return audio.currentTime") == place
+        page.wait(f"return {heard.removeprefix('return ')} === {button.text!r}")
+    page.run("audio.currentTime = 7.9")
+    page.wait(f"return {heard.removeprefix('return ')} === 'round 1'")
+    page.press("1")
+    assert page.run("return audio.currentTime") == 0
+
+
+def test_sounds_are_those_of_the_record_whatever_their_format(browser, tmp_path):
+    suffixes = [".input.flac", ".flac", ".difference.flac"]
+    page = Player(browser, tmp_path, [make_clip(tmp_path, "a", suffixes, heard=None)])
+    assert page.positions() == ["input", "dream", "difference"]
+    sources = page.run("return [...elements.values()].map((each) => each.src.split('/').pop())")
+    assert sources == [f"a{suffix}" for suffix in suffixes]
+    links = page.run("return [...document.querySelectorAll('.files a')].map((a) => a.textContent)")
+    assert links[:3] == ["the sound (flac)", "the input (flac)", "the difference (flac)"]
 
 
 def test_a_sound_that_is_gone_is_reported_and_cannot_be_chosen(browser, tmp_path):
@@ -172,9 +201,9 @@ def test_a_sound_that_is_gone_is_reported_and_cannot_be_chosen(browser, tmp_path
     page.play(0)
     page.wait("return caption.textContent === 'a.input.wav cannot be played.'")
     page.press("1", "b")
-    assert page.chosen() == ".wav" and page.state()[0] == [".wav"]
+    assert page.chosen() == DREAM and page.state()[0] == [DREAM]
     page.press("3")
-    assert page.chosen() == ".difference.wav"
+    assert page.chosen() == DIFFERENCE
     browser.get_log("browser")  # It names the file.
 
 
@@ -201,7 +230,7 @@ def test_the_only_clip_has_a_large_view(browser, tmp_path):
     page.press(" ")
     page.wait_until_together()
     page.press("3")
-    page.check(".difference.wav", after=0.1)
+    page.check(DIFFERENCE, after=0.1)
     assert not browser.get_log("browser")
 
 
@@ -235,7 +264,7 @@ def test_on_a_phone_the_switch_is_large_and_is_tapped(browser, tmp_path, count):
             page.press(" ")
             page.wait_until_together()
         assert page.run("return document.scrollingElement.scrollWidth") == 360
-        for label, heard in zip(page.all("#switch label"), ALL):
+        for label, heard in zip(page.all("#switch label"), KINDS):
             assert label.size["height"] >= 44 and label.size["width"] >= 44
             tap(browser, label)
             page.check(heard, after=0.1)

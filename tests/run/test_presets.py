@@ -63,13 +63,12 @@ def test_presets_are_swept_together_with_other_flags():
     assert [(clip.preset, clip.strength) for clip in clips] == [("hits", 40), ("towards_organ", 40)]
 
 
-def test_swept_presets_must_be_able_to_share_a_run():
-    with pytest.raises(
-        UserError, match="these presets differ in --create_ouroboros, which all clips"
-    ):
-        make_options({"sweep": {"preset": ("hits", "slow_waves")}})
-    both = make_options({"sweep": {"preset": ("rising", "slow_waves")}})
-    assert both.create_ouroboros
+def test_swept_presets_may_be_dreams_and_ouroboroses_but_must_share_their_inputs():
+    with pytest.raises(UserError, match="these presets differ in --input, which all clips"):
+        make_options({"sweep": {"preset": ("clip_1", "clip_2")}})
+    both = make_options({"seed": 0, "sweep": {"preset": ("hits", "slow_waves")}})
+    clips = resolve(both, GM).clips
+    assert [clip.ouroboros and clip.ouroboros.length for clip in clips] == [None, 16]
     with pytest.raises(UserError, match="must not both be given"):
         make_options({"preset": "hits", "sweep": {"preset": ("hits",)}})
 

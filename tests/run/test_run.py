@@ -322,7 +322,7 @@ def test_an_ouroboros_leaves_all_its_rounds(run, tmp_path, caplog):
     assert mel_db_of(wav).shape == (4, 128, 31)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
-        *(f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".json")),
+        *(f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".small.png", ".json")),
         *OF_RUN,
     }
 

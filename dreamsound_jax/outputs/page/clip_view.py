@@ -6,14 +6,13 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
-from dreamsound_jax.audio.find import DIFFERENCE, INPUT, VIDEO
+from dreamsound_jax.audio.find import VIDEO
+from dreamsound_jax.outputs.page.suffixes import find_sounds
 
 Value = float | int | str | bool | None
 
+_SOUNDS = {"dream": "the sound", "input": "the input", "difference": "the difference"}
 _FILES = {
-    ".wav": "the sound",
-    INPUT: "the input",
-    DIFFERENCE: "the difference",
     VIDEO: "the video",
     ".png": "the picture",
     ".npz": "the spectrograms",
@@ -26,6 +25,7 @@ _TOLD = {
     *("p_target_input", "p_target", "objective_first", "objective_last", "distance_db"),
     *("rounds", "overcooked_db", "moved_db", "ended", "loudness_lufs", "true_peak_dbtp"),
     *("seconds", "seed", "name", "number", "heard_as", "picture", "error", "files", "heard"),
+    "command",
 }
 
 
@@ -43,7 +43,7 @@ def clip_html(record: Mapping[str, Value], *, player: str, facts: Mapping[str, o
     if record.get("error") is not None:
         parts = [f'<p class="reason">failed: {escaped(record["error"])}</p>']
     else:
-        player = f'<div id="player">\n{player}</div>\n<script>load(rows[0][0]);</script>'
+        player = f'<div id="player">\n{player}</div>'
         parts = [_picture(record), player, _heard(record), _links(record)]
     known = [list_facts(_list_known(record)), "<h3>The run</h3>", list_facts(facts)]
     return "\n".join(parts + known)
@@ -182,10 +182,14 @@ def _is_number(value):
 
 def _links(record):
     files = record.get("files")
-    files = files if isinstance(files, dict) else (".wav", ".json", ".npz")
+    sounds = find_sounds(files)
+    listed = {sounds[kind]: words for kind, words in _SOUNDS.items() if kind in sounds}
+    files = files if isinstance(files, dict) else (".json", ".npz")
+    listed |= {suffix: words for suffix, words in _FILES.items() if suffix in files}
     links = [
         f'<a href="{address_of(record["name"] + suffix)}">{words} ({suffix.rsplit(".", 1)[1]})</a>'
-        for suffix, words in _FILES.items()
-        if suffix in files
+        for suffix, words in listed.items()
     ]
-    return f'<p class="files">{" ".join(links)}</p>'
+    has_command = record.get("command") is not None
+    copy = '<button id="copy" type="button">copy the command</button>' if has_command else ""
+    return f'<p class="files">{" ".join(links)} {copy}</p>'

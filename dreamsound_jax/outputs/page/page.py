@@ -7,14 +7,14 @@ makes the table (MIT licence; datatables.net 3.1.5 and datatables.net-dt 3.1.2, 
 and pictures are the files beside it.
 """
 
+import functools
+import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from dreamsound_jax.audio.find import DIFFERENCE, INPUT, VIDEO
+from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.outputs.page.clip_view import (
     Value,
     address_of,
@@ -22,8 +22,15 @@ from dreamsound_jax.outputs.page.clip_view import (
     escaped,
     list_facts,
     name_input,
-    pair_heard,
 )
+from dreamsound_jax.outputs.page.columns import (
+    Column,
+    json_value,
+    list_columns,
+    list_shared,
+    make_cells,
+)
+from dreamsound_jax.outputs.page.suffixes import THUMBNAIL, find_sounds
 
 PARTS = (
     "page.html",
@@ -33,7 +40,12 @@ PARTS = (
     "player.js",
     "table.html",
     "table.css",
+    "phone.css",
+    "memory.js",
+    "cells.js",
     "table.js",
+    "filters.js",
+    "place.js",
     "clip.html",
     "clip.css",
     "datatables/dataTables.min.js",
@@ -42,22 +54,17 @@ PARTS = (
 )
 
 _FOLDER = Path(__file__).parent
-_NO_COLUMNS = ("name", "picture", "error", "files", "heard", "true_peak_dbtp", "p_target_input")
-# What all clips of a run mostly share is a column only where it differs.
-_COLUMNS_THAT_DIFFER = (
-    *("model", "domain", "preset", "strength", "mix"),
-    *("time", "frequency", "mask"),
-)
-_LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
-
-
-class _Column(NamedTuple):
-    name: str
-    is_numeric: bool
+_MOST_ROUNDS = 100_000
 
 
 def index_html(
-    rows: Sequence[Mapping[str, Value]], *, title: str, facts: Mapping[str, object]
+    rows: Sequence[Mapping[str, Value]],
+    *,
+    title: str,
+    facts: Mapping[str, object],
+    notes: Mapping[str, object] | None = None,
+    missing: int = 0,
+    is_preview: bool = False,
 ) -> str:
     """Makes the page of a run.
 
@@ -68,24 +75,51 @@ def index_html(
         is what the network hears in the input and in the written sound; the column `heard_as` shows
         both. A clip that failed has `error`, the reason, and no files. Most other keys are columns,
         in the order of their first appearance, with spaces for underscores in their heads; a
-        missing key is the same as None. Rows are sorted by `number`, if they have it.
-      title: what the page is called.
-      facts: name to text; shown above the table.
+        missing key is the same as None. Rows are sorted by `number`, if they have it. A column
+        that is the same in all rows is hidden at first, and told among the facts. `command` is the
+        command that makes the clip again.
+      title: what the page is called. With `command` in the facts, it names the run for which a
+        browser keeps stars and notes.
+      facts: name to text; above the table they are shown when asked for.
+      notes: name to text; always shown above the table.
+      missing: how many clips of the run have no row yet.
+      is_preview: whether the rows are grouped by their input, with their commands in full.
 
     Returns:
       HTML, to be written as UTF-8.
     """
     rows = sorted(rows, key=_sort_key)
-    cells = [_tell_heard(row) for row in rows]
-    columns = [_Column("clip", False), *(_column(name, cells) for name in _list_columns(rows))]
-    filled = {part: (_FOLDER / part).read_text(encoding="utf-8") for part in PARTS}
-    filled |= {"title": escaped(title), "clips": _data(columns, cells)}
+    cells = [make_cells(row, is_preview) for row in rows]
+    columns = [Column("clip", False), *list_columns(cells, is_preview)]
+    data = {
+        "run": _identify(title, facts),
+        "missing": missing,
+        "isPreview": is_preview,
+    }
+    filled = _read_parts() | {
+        "title": escaped(title),
+        "clips": _encode(data | _data(columns, cells)),
+    }
     filled["player"] = _fill("player.html", filled)
-    if len(rows) == 1:
+    # A preview and a run that goes on will have more clips.
+    if len(rows) == 1 and not missing and not is_preview:
         filled |= _fill_clip(rows[0], filled, facts)
     else:
-        filled |= _fill_table(columns, filled, facts)
+        filled["notes"] = list_facts(notes or {})
+        filled |= _fill_table(columns, filled, {**facts, **list_shared(columns, cells)})
     return _fill("page.html", filled)
+
+
+@functools.cache
+def _read_parts():
+    """Reads the parts once: a long run writes its page with those that fit this module."""
+    return {part: (_FOLDER / part).read_text(encoding="utf-8") for part in PARTS}
+
+
+def _identify(title, facts):
+    """Returns what tells the run from others, however often its page is written."""
+    text = f"{title}\n{facts.get('command')}"
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def _fill(template, filled):
@@ -112,7 +146,7 @@ def _fill_table(columns, filled, facts):
         "filters": "".join(_filter(column) for column in columns),
         "facts": list_facts(facts),
     }
-    styles = ("datatables/dataTables.dataTables.min.css", "page.css", "table.css")
+    styles = ("datatables/dataTables.dataTables.min.css", "page.css", "table.css", "phone.css")
     return {
         "style": "\n".join(filled[style] for style in styles),
         "body": _fill("table.html", filled | parts),
@@ -122,32 +156,6 @@ def _fill_table(columns, filled, facts):
 def _sort_key(row):
     number = row.get("number")
     return (number is None, number or 0, row["name"])
-
-
-def _list_columns(rows):
-    """Returns the keys of the rows that are columns, in the order of their first appearance."""
-    names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
-    return [name for name in names if name not in _COLUMNS_THAT_DIFFER or _differs(name, rows)]
-
-
-def _differs(name, rows):
-    return len({str(row.get(name)) for row in rows if row.get("error") is None}) > 1
-
-
-def _tell_heard(row):
-    """Returns a row whose `heard_as` says what is heard before and after, if it is known."""
-    heard = pair_heard(row)
-    return {**row, "heard_as": " -> ".join(heard)} if heard and "heard_as" in row else row
-
-
-def _column(name, rows):
-    values = [_json_value(row.get(name)) for row in rows]
-    known = [value for value in values if value is not None]
-    return _Column(name, bool(known) and all(map(_is_number, known)))
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _head(column):
@@ -165,40 +173,44 @@ def _filter(column):
 
 
 def _data(columns, rows):
-    """What page.js reads, as JSON in which no browser finds markup."""
-    heads = [{"name": name, "isNumeric": is_numeric} for name, is_numeric in columns]
-    cells = [[_clip(row), *(_json_value(row.get(name)) for name, _ in columns[1:])] for row in rows]
-    text = json.dumps({"columns": heads, "rows": cells}, separators=(",", ":"), allow_nan=False)
+    """Returns the columns and the rows as page.js reads them."""
+    heads = [
+        {"name": name, "isNumeric": is_numeric, "isHidden": is_hidden}
+        for name, is_numeric, is_hidden in columns
+    ]
+    names = [column.name for column in columns[1:]]
+    cells = [[_clip(row), *(json_value(row.get(name)) for name in names)] for row in rows]
+    return {"columns": heads, "rows": cells}
+
+
+def _encode(data):
+    """Encodes what page.js reads as JSON in which no browser finds markup."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _clip(row):
+    files, picture = row.get("files"), ".png" if row.get("picture", True) else None
+    has_thumbnail = isinstance(files, dict) and THUMBNAIL in files
+    rounds = row.get("rounds")
     return {
         "name": row["name"],
         "address": address_of(row["name"]),
-        "sounds": _sounds(row),
-        "hasPicture": bool(row.get("picture", True)),
-        "hasVideo": VIDEO in _suffixes(row),
-        "error": _json_value(row.get("error")),
+        "sounds": find_sounds(files),
+        "picture": picture,
+        # An earlier version made none.
+        "thumbnail": THUMBNAIL if picture and has_thumbnail else picture,
+        "video": VIDEO if isinstance(files, dict) and VIDEO in files else None,
+        "rounds": rounds if isinstance(rounds, int) and 0 < rounds < _MOST_ROUNDS else None,
+        "error": json_value(row.get("error")),
+        "command": json_value(row.get("command")),
+        "group": _name_group(row),
     }
 
 
-def _sounds(row):
-    """Returns the suffixes of the sounds that can be compared, in the order of the switch."""
-    files = _suffixes(row)
-    return [suffix for suffix in (INPUT, ".wav", DIFFERENCE) if suffix in files or suffix == ".wav"]
-
-
-def _suffixes(row):
-    """Returns the suffixes of the files of a clip; a damaged record may hold anything."""
-    files = row.get("files")
-    return files if isinstance(files, dict) else ()
-
-
-def _json_value(value):
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
-        return str(value)
-    # A record that was damaged may hold anything.
-    return value if isinstance(value, Value) else str(value)
+def _name_group(row):
+    """Returns what is written above the clips of one input: its name, and which part it is."""
+    part = row.get("excerpt")
+    first, _, last = str(part).partition(":")
+    where = "the whole of it" if part is None else f"its loudest seconds, {first} to {last}"
+    return f"{row.get('input')}: {where}"

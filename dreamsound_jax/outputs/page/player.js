@@ -1,47 +1,50 @@
 "use strict";
 
-// The player. Each sound of a clip has an element of its own. All of them play together and only one
+// The player. A sound is the input, the dream or the difference of a clip. Each sound of a clip has an element of its own. All of them play together and only one
 // is heard, so that there is no gap when another one is chosen.
 
 const CLOSE_ENOUGH = 0.01; // seconds between two sounds
 const INAUDIBLE = 1e-6;
-const elements = new Map([...document.querySelectorAll("audio")].map((e) => [e.dataset.suffix, e]));
+const elements = new Map([...document.querySelectorAll("audio")].map((e) => [e.dataset.kind, e]));
 const switcher = document.getElementById("switch");
 const caption = document.getElementById("caption");
-let audio = elements.get(".wav"); // the one that is heard
+const roundList = document.getElementById("rounds");
+let audio = elements.get("dream"); // the one that is heard
 let loaded = null; // the clip in the player
 
-const choiceOf = (suffix) => switcher.querySelector(`[value="${suffix}"]`);
-const silent = () => loaded.sounds.map((each) => elements.get(each)).filter((e) => e !== audio);
+const choiceOf = (kind) => switcher.querySelector(`[value="${kind}"]`);
+const kindsOf = (clip) => Object.keys(clip.sounds);
+const silent = () => kindsOf(loaded).map((each) => elements.get(each)).filter((e) => e !== audio);
 
 /** Loads the sounds of a clip; that of the dream is chosen. */
 function load(clip) {
   loaded = clip;
   caption.textContent = clip.name;
-  for (const [suffix, element] of elements) {
-    if (clip.sounds.includes(suffix)) element.src = clip.address + suffix;
+  for (const [kind, element] of elements) {
+    if (kind in clip.sounds) element.src = clip.address + clip.sounds[kind];
     else element.removeAttribute("src");
     element.load();
   }
   caption.classList.remove("bad");
-  switcher.hidden = clip.sounds.length === 1;
+  switcher.hidden = kindsOf(clip).length === 1;
   for (const label of switcher.querySelectorAll("label")) {
-    label.hidden = label.control.disabled = !clip.sounds.includes(label.control.value);
+    label.hidden = label.control.disabled = !(label.control.value in clip.sounds);
   }
   for (const key of document.querySelectorAll("#keys [data-needs]")) {
-    key.hidden = !clip.sounds.includes(key.dataset.needs);
+    key.hidden = !(key.dataset.needs === "rounds" ? clip.rounds : key.dataset.needs in clip.sounds);
   }
-  document.getElementById("no-difference").hidden = clip.sounds.length !== 2;
-  hear(".wav");
+  document.getElementById("no-difference").hidden = kindsOf(clip).length !== 2;
+  listRounds(clip.rounds);
+  hear("dream");
 }
 
 /** Chooses which sound of the clip is heard, at the same place in time. */
-function hear(suffix) {
-  const choice = choiceOf(suffix);
+function hear(kind) {
+  const choice = choiceOf(kind);
   if (choice.disabled) return;
   choice.checked = true;
   const last = audio;
-  audio = elements.get(suffix);
+  audio = elements.get(kind);
   if (audio === last) return;
   bringTogether(audio, last, 0.03);
   const { muted, volume, playbackRate } = last;
@@ -83,15 +86,45 @@ function playOrPause() {
 
 function follow({ target, type }) {
   if (target !== audio) return;
+  markRound();
   document.body.classList.toggle("sounding", !audio.paused);
   const most = type === "timeupdate" ? 0.3 : CLOSE_ENOUGH;
   for (const element of silent()) if (!element.seeking) bringTogether(element, audio, most);
 }
 
 function report({ target }) {
-  choiceOf(target.dataset.suffix).disabled = true;
-  caption.textContent = `${loaded.name}${target.dataset.suffix} cannot be played.`;
+  const { kind } = target.dataset;
+  choiceOf(kind).disabled = true;
+  caption.textContent = `${loaded.name}${loaded.sounds[kind]} cannot be played.`;
   caption.classList.add("bad");
+}
+
+// An ouroboros begins with its input, and each of its rounds is as long.
+
+const MOST_ROUNDS = 20; // Of more, every second or third has a button.
+
+function listRounds(count) {
+  roundList.hidden = !count;
+  const numbers = [];
+  const step = Math.ceil(count / MOST_ROUNDS);
+  for (let number = 1; number <= count; number += step) numbers.push(number);
+  roundList.replaceChildren(...(count ? [0, ...numbers] : []).map((number) => {
+    const words = ["input", "round 1"][number] ?? String(number);
+    return make("button", { type: "button", value: number, onclick: () => goToRound(number) }, words);
+  }));
+  markRound();
+}
+
+function goToRound(number) {
+  if (audio.duration) audio.currentTime = (number / (loaded.rounds + 1)) * audio.duration;
+}
+
+/** Marks the button of the round that is heard. */
+function markRound() {
+  const now = Math.floor((audio.currentTime / audio.duration) * (loaded.rounds + 1) + 1e-3) || 0;
+  const buttons = [...roundList.children];
+  const heard = buttons.findLast((button) => Number(button.value) <= now);
+  for (const button of buttons) button.setAttribute("aria-current", button === heard);
 }
 
 for (const element of elements.values()) {
@@ -105,16 +138,16 @@ document.getElementById("repeat").addEventListener("change", ({ target }) => {
 });
 
 const KEYS = {
-  1: () => hear(".input.wav"),
-  2: () => hear(".wav"),
-  3: () => hear(".difference.wav"),
-  b: () => hear(audio === elements.get(".input.wav") ? ".wav" : ".input.wav"),
+  1: () => (loaded?.rounds ? goToRound(0) : hear("input")),
+  2: () => hear("dream"),
+  3: () => hear("difference"),
+  b: () => hear(audio === elements.get("input") ? "dream" : "input"),
   r: () => document.querySelector("#repeat input").click(),
 };
 
 document.addEventListener("keydown", (event) => {
   const { key, target, ctrlKey, metaKey, altKey } = event;
-  if (target.closest("input[type=search], select") || ctrlKey || metaKey || altKey) return;
+  if (target.closest("input:not([type=radio], [type=checkbox]), select") || ctrlKey || metaKey || altKey) return;
   if (key === " " && loaded && !target.closest("a, audio, button, [type=checkbox]")) {
     event.preventDefault(); // The page does not scroll.
     playOrPause();

@@ -2,51 +2,8 @@
 
 // The table of clips.
 
-const hasFailed = ([clip]) => clip.error !== null;
+const boxes = [...document.querySelectorAll("thead input")]; // a filter for each column
 let current = null; // the place in `rows` of the clip in the player
-
-// Cells. DataTables takes texts for HTML, so it is given elements and escaped texts only.
-
-/** Makes an element. Texts in `content` never become markup. */
-function make(tag, properties, ...content) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...content);
-  return element;
-}
-
-function clipCell({ name, address, hasPicture, hasVideo, error }) {
-  const text = make("div", { className: "text" }, name);
-  const cell = make("div", { className: "clip" }, text);
-  if (error !== null) {
-    text.append(make("div", { className: "reason" }, `failed: ${error}`));
-    return cell;
-  }
-  const kinds = ["wav", ...(hasVideo ? ["mp4"] : []), "json", "npz"];
-  const links = kinds.map((kind) => make("a", { href: `${address}.${kind}` }, kind));
-  text.append(make("div", { className: "files" }, ...links));
-  if (hasPicture) {
-    const picture = make("img", { loading: "lazy", src: `${address}.png`, alt: `Picture of ${name}` });
-    cell.prepend(make("a", { className: "picture", href: picture.src }, picture));
-  }
-  cell.prepend(make("button", { type: "button", className: "round play", title: `Play ${name}` }));
-  return cell;
-}
-
-function textOf(value) {
-  const isFraction = typeof value === "number" && !Number.isInteger(value);
-  return String(isFraction ? Number(value.toPrecision(5)) : (value ?? ""));
-}
-
-function render(value, type) {
-  if (type === "display") return make("div", { className: "text" }, textOf(value));
-  return type === "filter" ? DataTable.util.escapeHtml(textOf(value)) : value;
-}
-
-function renderClip(clip, type, row) {
-  if (type === "display") return clipCell(clip);
-  const reason = type === "filter" && hasFailed(row) ? ` failed: ${clip.error}` : "";
-  return render(clip.name + reason, type);
-}
 
 // Sorting: numbers as numbers, texts in natural order (take 9 before take 10), empty cells last.
 
@@ -65,57 +22,81 @@ DataTable.type("value", "order", {
 
 // Its other options are attributes in table.html.
 
-const isLong = rows.length > 20;
+const isLong = rows.length > 20 && !isPreview;
 const onlyFailed = document.getElementById("only-failed");
 onlyFailed.hidden = !rows.some(hasFailed);
+const inputs = columns.findIndex(({ name }) => name === "input");
 
 const table = new DataTable("#table", {
   data: rows,
-  columns: columns.map(({ isNumeric }, at) => ({
+  columns: columns.map(({ name, isNumeric, isHidden }, at) => ({
     type: "value",
-    className: isNumeric ? "dt-type-numeric" : "",
-    render: at === 0 ? renderClip : render,
+    visible: !isHidden,
+    className: `${isNumeric ? "dt-type-numeric" : ""} ${at === 0 ? "first" : ""}`,
+    render: at === 0 ? renderClip : name === "command_for_the_whole_input" ? renderCommand : render,
+    createdCell: (cell, value) => {
+      cell.dataset.label = name.replaceAll("_", " ");
+      cell.classList.toggle("empty", value === null);
+    },
   })),
-  createdRow: (element, row) => element.classList.toggle("failed", hasFailed(row)),
+  orderFixed: isPreview && inputs >= 0 ? { pre: [[inputs, "asc"]] } : null,
+  createdRow: (element, row, at) => {
+    element.classList.toggle("failed", hasFailed(row));
+    element.classList.toggle("current", at === current);
+  },
+  drawCallback: isPreview ? groupByInput : null,
   paging: isLong,
   pageLength: 50,
   lengthMenu: [20, 50, 200],
   layout: {
-    topStart: ["info", onlyFailed],
+    topStart: ["info", document.getElementById("tools")],
     bottomStart: isLong ? "pageLength" : null,
     bottomEnd: isLong ? "paging" : null,
   },
 });
 
-// Filters: texts by a part of them, numbers by conditions such as "0.1" or ">=0.1 <1".
-
-function matches(value, text, wanted, isNumeric) {
-  if (wanted.trim() === "") return true;
-  if (!isNumeric) return text.toLowerCase().includes(wanted.toLowerCase());
-  const conditions = [...wanted.matchAll(/(<=|>=|<|>|=)?\s*([^\s<>=]+)/g)];
-  return value !== null && conditions.every(([, sign = "=", number]) =>
-    (sign.includes("=") && (value === Number(number) || Number(text) === Number(number)))
-    || (sign.includes("<") && value < Number(number))
-    || (sign.includes(">") && value > Number(number)));
+/** Writes the name of an input above its clips. */
+function groupByInput() {
+  let last = null;
+  for (const row of document.querySelectorAll("#table tbody tr:not(.group)")) {
+    const clip = this.api().row(row).data()?.[0];
+    if (!clip || clip.group === last) continue;
+    last = clip.group;
+    row.before(make("tr", { className: "group" }, make("th", { colSpan: 99 }, last)));
+  }
 }
 
-document.querySelectorAll("thead input").forEach((input, at) => {
-  const test = (text, row) => matches(row[at], text, input.value, columns[at].isNumeric);
-  table.column(at).search.fixed("filter", test);
-  input.addEventListener("input", () => table.draw());
-});
-table.search.fixed("failed", (_, row) => hasFailed(row) || !onlyFailed.control.checked);
-onlyFailed.addEventListener("change", () => table.draw());
+// Columns that are the same in all rows, or of little interest in a preview, are hidden at first.
+
+const allButton = document.getElementById("all");
+const hiddenColumns = columns.flatMap(({ isHidden }, at) => (isHidden ? [at] : []));
+let showsAll = false;
+
+function showAll(isAll) {
+  showsAll = isAll;
+  table.columns(hiddenColumns).visible(isAll);
+  allButton.ariaPressed = isAll;
+  const count = hiddenColumns.length;
+  allButton.textContent = isAll ? "show fewer columns" : `show all columns (${count} more)`;
+  allButton.hidden = count === 0;
+}
+
+showAll(false);
+allButton.addEventListener("click", () => showAll(!showsAll));
 
 // Only the sounds of the clip that is asked for are loaded.
 
-function play(place) {
-  if (current !== null) table.row(current).node().classList.remove("current");
+function choose(place) {
+  if (current !== null) table.row(current).node()?.classList.remove("current");
   current = place;
-  table.row(place).node().classList.add("current");
-  table.row(place).node().scrollIntoView({ block: "nearest" });
+  table.row(place).node()?.classList.add("current");
   document.querySelector("footer").hidden = false;
   load(rows[place][0]);
+}
+
+function play(place) {
+  choose(place);
+  table.row(place).node().scrollIntoView({ block: "nearest" });
   start(audio);
 }
 
@@ -129,12 +110,60 @@ function step(direction) {
   play(place);
 }
 
+// Stars, notes and commands.
+
+const copyStarred = document.getElementById("copy-starred");
+
+function star(place) {
+  const [clip] = rows[place];
+  toggleStar(clip);
+  const isStarred = hasStar([clip]);
+  table.row(place).node().querySelector(".star").ariaPressed = isStarred;
+  countStars();
+  if (document.querySelector("#only-starred input").checked) table.draw(false);
+}
+
+function countStars() {
+  const count = rows.filter(hasStar).length;
+  copyStarred.hidden = count === 0;
+  copyStarred.textContent = `copy starred (${count})`;
+}
+
+countStars();
+copyStarred.addEventListener("click", () => copy(listStarred(), "the starred clips and their commands"));
+
+const placeOf = (event) => table.row(event.target.closest("tr")).index();
+
 table.on("click", "button.play", (event) => {
-  const place = table.row(event.target.closest("tr")).index();
+  const place = placeOf(event);
   if (place !== current) play(place);
   else playOrPause();
 });
+table.on("click", "button.star", (event) => star(placeOf(event)));
+table.on("click", "button.copy", (event) => {
+  const { name, command } = rows[placeOf(event)][0];
+  copy(command, isPreview ? "the command for the whole input" : `the command of ${name}`);
+});
+table.on("input", "input.note", (event) => writeNote(rows[placeOf(event)][0], event.target.value));
 document.getElementById("next").addEventListener("click", () => step(1));
 document.getElementById("previous").addEventListener("click", () => step(-1));
-Object.assign(KEYS, { j: () => step(1), k: () => step(-1) });
+Object.assign(KEYS, { j: () => step(1), k: () => step(-1), s: () => current !== null && star(current) });
 document.getElementById("step-keys").hidden = false;
+
+// What is said above the table.
+
+const failures = rows.filter(hasFailed).length;
+if (failures > 0) {
+  say("failed", failures === 1 ? "A clip failed; its row says why." : `${failures} clips failed; their rows say why.`);
+}
+if (missing > 0) {
+  const clips = missing === 1 ? "A clip is" : `${missing} clips are`;
+  say("missing", `${clips} not dreamed yet. While the run goes on, reload this page to see more.`);
+}
+
+// On a small screen the heads and filters of the columns are below a button.
+
+const headsButton = document.getElementById("heads");
+headsButton.addEventListener("click", () => {
+  headsButton.ariaExpanded = document.body.classList.toggle("heads");
+});
