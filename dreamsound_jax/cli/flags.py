@@ -31,7 +31,7 @@ SECTIONS = {
         *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
     ),
     "What to dream of": (
-        *("preset", "model", "checkpoint", "layers_to_use", "target_class"),
+        *("preset", "preview", "model", "checkpoint", "layers_to_use", "target_class"),
         *("target_class_index", "class_objective", "objective"),
     ),
     "How far, and where": (

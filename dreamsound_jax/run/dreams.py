@@ -23,9 +23,9 @@ from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
 from dreamsound_jax.outputs.results import DreamResult
+from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.outputs.video import dream_video, head_video
 from dreamsound_jax.outputs.video_file import encode_video
-from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_settings
 from dreamsound_jax.run.clip_facts import (
     analyse_recording,

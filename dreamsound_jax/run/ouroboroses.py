@@ -25,9 +25,9 @@ from dreamsound_jax.outputs.clip_files import ClipFiles, title_clip
 from dreamsound_jax.outputs.ouroboros_picture import OuroborosPicture, draw_ouroboros
 from dreamsound_jax.outputs.results import OuroborosResult
 from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds
+from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.outputs.video import head_video, ouroboros_video
 from dreamsound_jax.outputs.video_file import encode_video
-from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.run.batches import fill_batch, place_clips, place_objectives, place_settings
 from dreamsound_jax.run.clip_facts import (
     analyse_pieces,
