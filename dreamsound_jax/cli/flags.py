@@ -50,7 +50,7 @@ SECTIONS = {
         *("crossfade", "stabilise", "stop_overcooked", "save_every"),
     ),
     "Many clips": (
-        *("num_clips", "sweep", "batch_size", "lengths", "clip_length", "sine_freq"),
+        *("num_clips", "first_draw", "sweep", "batch_size", "lengths", "clip_length", "sine_freq"),
         "sample_rate",
     ),
     "Several processes": (
