@@ -130,10 +130,10 @@ class ProcessRun:
             names = [model.card.name for model in self._models.values()]
             kind = "network" if len(names) == 1 else "networks"
             log.info("dreaming by the %s %s on %s", kind, ", ".join(names), devices.describe())
-        if done:
-            self._report_done(done, manifest.records())
             if own > 1:
                 log.info("%s shows the clips as they are done", self._folder / PAGE)
+        if done:
+            self._report_done(done, manifest.records())
         # Of several processes only the first shows how far it is.
         shown = not self._share.index and log.isEnabledFor(logging.INFO)
         with Progress(own, done_before, shown=shown) as progress:
