@@ -42,6 +42,8 @@ def check_entries(entries: Mapping[str, Any]) -> None:
         _check(entries, name, dict, "an object")
     for name in STATISTICS:
         _check_number(entries, name)
+    for name in ("source", "published"):
+        _check_source(entries.get(name, {}))
     _check(entries, "classes", list, "a list")
     _check(entries, "heard_in_drums", list, "a list")
     check_classes(entries["classes"])
@@ -88,6 +90,15 @@ def _check_number(entries, name):
         raise UserError(f"{name} must be a finite number, got {_show(number)}")
     if abs(number) > LARGEST:
         raise UserError(f"{name} must lie in -1e6 to 1e6, got {_show(number)}")
+
+
+def _check_source(source):
+    """Checks what is said of a file: its name, where it can be had, and its size."""
+    for name in ("file", "url", "package", "sha256", "md5"):
+        _check(source, name, str, "a text in one line", is_fit=str.isprintable)
+    _check(source, "bytes", int, "a whole number")
+    if "url" in source and "file" not in source:
+        raise UserError("source must name the file of its url")
 
 
 def _check_architecture(architecture):

@@ -6,7 +6,7 @@ import pytest
 
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.datasets import conditions, general_midi
+from dreamsound_jax.training.datasets import conditions, general_midi, soundfont
 from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
@@ -190,6 +190,19 @@ def test_a_broken_soundfont_is_one_line(tmp_path, content, words):
     with pytest.raises(UserError, match=words) as caught:
         check_soundfont(tmp_path / "x.sf2")
     assert str(tmp_path / "x.sf2") in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_soundfont_that_crashes_its_player_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("tinysoundfont", reason="it plays soundfonts")
+    path = write_soundfont(tmp_path / "x.sf2")
+    monkeypatch.setattr(
+        soundfont, "_TRIAL", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    )
+    with pytest.raises(UserError, match=r"x\.sf2 is damaged: it makes its player crash"):
+        SoundfontPlayer(path)
+    monkeypatch.setattr(soundfont, "_TRIAL", "")
+    with pytest.raises(UserError, match=r"x\.sf2 must be a soundfont, but cannot be read"):
+        SoundfontPlayer(path)
 
 
 @pytest.mark.parametrize(
