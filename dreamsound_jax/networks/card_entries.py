@@ -118,7 +118,7 @@ def _check_architecture(architecture):
         raise UserError(f"channels must be a list of whole numbers above 0, got {_show(channels)}")
     for each in known:
         value = size.get(each.name)
-        if each.annotation is int and value is not None and not _is_count(value):
+        if each.annotation is int and value not in (None, 0) and not _is_count(value):
             raise UserError(f"{each.name} must be a whole number above 0, got {_show(value)}")
         if each.annotation in (bool, str):
             what = {bool: "true or false", str: "a word"}[each.annotation]
