@@ -173,6 +173,7 @@ def test_the_copyright_of_a_soundfont_is_what_it_states(tmp_path, text, stated):
     font = write_soundfont(tmp_path / "FluidR3_GM.sf2", text)
     dataset = general_midi.make_dataset(clips=16, held_out_clips=16, seed=0, soundfonts=[font])
     assert dataset.source["soundfont"] == f"FluidR3_GM (copyright: {stated})"
+    assert dataset.rebuild_needs.startswith("Install the soundfonts FluidR3_GM (Debian: ")
     assert dataset.license == f"that of the soundfonts, which say of their copyright: {stated}"
 
 
