@@ -10,6 +10,7 @@ data set of the included network. To resume a run that was interrupted, give the
 Training needs `pip install -e '.[train]'`.
 """
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -161,7 +162,7 @@ def _make_dataset():
             held_out_soundfonts=_HELD_OUT_SOUNDFONTS.value,
             recorded=_RECORDED.value,
         )
-    data_dir = _DATA_DIR.value
+    data_dir = _expand(_DATA_DIR.value)
     if data_dir is None:
         raise UserError(f"--dataset={_DATASET.value} needs --data_dir, the folder of its sounds")
     if _DATASET.value == "urbansound8k":
@@ -223,12 +224,17 @@ def _choose_precision():
 def _make_storage():
     name = "gm" if _DATASET.value == "gm" else f"my-{_DATASET.value}"
     return RunStorage(
-        output=Path(_OUTPUT.value or ROOT / "checkpoints" / name).absolute(),
-        cache=Path(_CACHE.value or user_cache_folder() / "training"),
+        output=Path(_expand(_OUTPUT.value) or ROOT / "checkpoints" / name).absolute(),
+        cache=Path(_expand(_CACHE.value) or user_cache_folder() / "training"),
         resume=_RESUME.value,
         save_every=_SAVE_EVERY.value,
-        tensorboard=_TENSORBOARD.value,
+        tensorboard=_expand(_TENSORBOARD.value),
     )
+
+
+def _expand(path):
+    """Returns a path in which ~ is the home folder, which the shell leaves in --flag=~."""
+    return path and os.path.expanduser(path)
 
 
 def _command(front_end):

@@ -42,6 +42,8 @@ def check_entries(entries: Mapping[str, Any]) -> None:
         _check(entries, name, dict, "an object")
     for name in STATISTICS:
         _check_number(entries, name)
+    for name in ("source", "published"):
+        _check_source(entries.get(name, {}))
     _check(entries, "classes", list, "a list")
     _check(entries, "heard_in_drums", list, "a list")
     check_classes(entries["classes"])
@@ -90,6 +92,15 @@ def _check_number(entries, name):
         raise UserError(f"{name} must lie in -1e6 to 1e6, got {_show(number)}")
 
 
+def _check_source(source):
+    """Checks what is said of a file: its name, where it can be had, and its size."""
+    for name in ("file", "url", "package", "sha256", "md5"):
+        _check(source, name, str, "a text in one line", is_fit=str.isprintable)
+    _check(source, "bytes", int, "a whole number")
+    if "url" in source and "file" not in source:
+        raise UserError("source must name the file of its url")
+
+
 def _check_architecture(architecture):
     if "name" not in architecture:
         raise UserError("architecture has no entry 'name'")
@@ -107,7 +118,7 @@ def _check_architecture(architecture):
         raise UserError(f"channels must be a list of whole numbers above 0, got {_show(channels)}")
     for each in known:
         value = size.get(each.name)
-        if each.annotation is int and value is not None and not _is_count(value):
+        if each.annotation is int and value not in (None, 0) and not _is_count(value):
             raise UserError(f"{each.name} must be a whole number above 0, got {_show(value)}")
         if each.annotation in (bool, str):
             what = {bool: "true or false", str: "a word"}[each.annotation]

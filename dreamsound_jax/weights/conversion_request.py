@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamsound_jax.networks import catalogue
 from dreamsound_jax.networks.card import read_entries
-from dreamsound_jax.networks.card_entries import check_classes
+from dreamsound_jax.networks.card_entries import check_classes, check_entries
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -103,7 +103,11 @@ def find_published_models() -> dict[str, dict[str, Any]]:
     """
     models = {}
     for name in catalogue.model_names():
-        card = read_entries(shipped("checkpoints") / name)
+        try:
+            card = read_entries(shipped("checkpoints") / name)
+            check_entries(card)
+        except UserError:
+            continue  # A card that is damaged is no reason to refuse other models.
         # A checkpoint that was converted from another file keeps the published file's entry.
         source = card.pop("published", card.get("source", {}))
         if "url" in source or "package" in source:

@@ -78,6 +78,8 @@ def _describe_text(start):
         return f"is an HTML page; {DOWNLOAD}"
     if text.startswith((b"<?xml", b"<")):
         return f"is an XML or HTML text; {DOWNLOAD}"
+    if text.startswith(b"{") and b'"weight_map"' in text:
+        return "is the index of a network in several files; join them into one file"
     if text.startswith((b"{", b"[")):
         return f"is a JSON text; {DOWNLOAD}"
     if b"\0" not in start and start.decode("utf-8", "replace").count("\ufffd") <= 1:

@@ -18,6 +18,7 @@ WRAPPER_PARTS = frozenset(
         "_forward_module",
     )
 )
+USUAL_PARTS = ("model", "net", "network")
 LISTED = 4  # Names that a message lists.
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,10 @@ def warn_of_left_out(network: FoundNetwork) -> None:
 def _choose_prefix(prefixes):
     if "" in prefixes or len(prefixes) == 1:
         return prefixes[0]  # They are sorted.
+    # Beside an averaged copy, such as `ema_model.`, the network itself is read.
+    usual = [prefix for prefix in prefixes if prefix.split(".")[0] in USUAL_PARTS]
+    if len(usual) == 1:
+        return usual[0]
     shown = " and ".join(show_name(prefix) for prefix in prefixes[:LISTED])
     raise UserError(
         f"the network is there {len(prefixes)} times, under names that begin with {shown}: save "

@@ -86,6 +86,11 @@ def test_a_card_may_name_its_architecture():
         ({"synonyms": ["a"]}, "synonyms must be an object, got ['a']"),
         ({"synonyms": {"a": []}}, "synonyms must name classes, got [] for 'a'"),
         ({"source": "a page"}, "source must be an object, got 'a page'"),
+        ({"source": {"url": "x"}}, "source must name the file of its url"),
+        (
+            {"source": {"url": "x", "file": "y", "bytes": "9"}},
+            "bytes must be a whole number, got '9'",
+        ),
         ({"front_end": {"hop": 10**400}}, "hop must be at most n_fft"),
         ({"architecture": {"name": []}}, "no architecture []"),
         ({"architecture": {"name": "panns"}}, "architecture has no entry 'channels'"),

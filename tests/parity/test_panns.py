@@ -114,7 +114,7 @@ def test_a_converted_network_computes_what_pytorch_does(tmp_path, x64, size, fra
 
 def test_each_band_of_a_pyramid_level_is_treated_as_the_band_that_it_was_taken_from(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL)
-    model = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
+    model = loading.loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
     mel_db = jnp.asarray(draw_mel_db(20), jnp.float32)
     weights = model.network.weights["input"]
     kept = {name: array[::4] for name, array in weights.items()}
@@ -234,12 +234,13 @@ def test_another_architecture_or_a_missing_tensor_is_named(tmp_path):
     check_refusal(torch.nn.Linear(3, 2), tmp_path, "must be that of PANNs' network; missing: bn0")
 
 
-def test_an_unknown_prefix_without_which_all_would_fit_is_named(tmp_path):
+def test_a_network_is_found_inside_of_another(tmp_path, caplog):
     network = torch_panns.make_network(**torch_panns.SMALL)
-    inside = torch.nn.ModuleDict({"backbone": network})
-    check_refusal(
-        inside, tmp_path, r"if backbone\. were removed from them, the state dict would fit"
-    )
+    inside = torch.nn.ModuleDict({"backbone": network, "head": torch.nn.Linear(2, 3)})
+    found = loading.load_model(checkpoint=convert(inside, tmp_path, torch_panns.SMALL)).network
+    assert "2 tensors, head.weight, head.bias" in caplog.text
+    expected = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL)).network
+    jax.tree.map(np.testing.assert_array_equal, found.weights, expected.weights)
 
 
 def test_a_compression_that_panns_networks_never_hear_is_refused(tmp_path):
@@ -271,7 +272,7 @@ def test_prefixes_and_safetensors_files_give_the_same_weights(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL, dtype=torch.float32)
     wrapped = {f"model._orig_mod.{name}": value for name, value in network.state_dict().items()}
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
-    expected = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
+    expected = loading.loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
     torch.save({"net": wrapped}, tmp_path / "b.pth")
     write_safetensors(tmp_path / "c.safetensors", arrays)
     for name in ("b.pth", "c.safetensors"):
@@ -298,7 +299,7 @@ def check_refusal(network, folder, words, **changes):
         ({"channels": [], "pools": 0}, "channels must be a list"),
         ({"channels": [4, -1], "pools": 1}, "channels must be a list"),
         ({"channels": [4, 6], "pools": 3}, "pools must be a whole number from 0 to 2, got 3"),
-        ({"channels": [4, 6]}, "is not a model card"),
+        ({"channels": [4, 6]}, "architecture has no entry 'pools'"),
     ],
 )
 def test_a_card_of_an_impossible_size_is_refused(size, words):

@@ -6,7 +6,7 @@ import pytest
 
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.training.datasets import conditions, general_midi
+from dreamsound_jax.training.datasets import conditions, general_midi, soundfont
 from dreamsound_jax.training.datasets.general_midi import SPLITS, render_clip
 from dreamsound_jax.training.datasets.phrases import draw_phrase
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer, find_soundfont
@@ -173,6 +173,7 @@ def test_the_copyright_of_a_soundfont_is_what_it_states(tmp_path, text, stated):
     font = write_soundfont(tmp_path / "FluidR3_GM.sf2", text)
     dataset = general_midi.make_dataset(clips=16, held_out_clips=16, seed=0, soundfonts=[font])
     assert dataset.source["soundfont"] == f"FluidR3_GM (copyright: {stated})"
+    assert dataset.rebuild_needs.startswith("Install the soundfonts FluidR3_GM (Debian: ")
     assert dataset.license == f"that of the soundfonts, which say of their copyright: {stated}"
 
 
@@ -190,6 +191,19 @@ def test_a_broken_soundfont_is_one_line(tmp_path, content, words):
     with pytest.raises(UserError, match=words) as caught:
         check_soundfont(tmp_path / "x.sf2")
     assert str(tmp_path / "x.sf2") in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_soundfont_that_crashes_its_player_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("tinysoundfont", reason="it plays soundfonts")
+    path = write_soundfont(tmp_path / "x.sf2")
+    monkeypatch.setattr(
+        soundfont, "_TRIAL", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    )
+    with pytest.raises(UserError, match=r"x\.sf2 is damaged: it makes its player crash"):
+        SoundfontPlayer(path)
+    monkeypatch.setattr(soundfont, "_TRIAL", "")
+    with pytest.raises(UserError, match=r"x\.sf2 must be a soundfont, but cannot be read"):
+        SoundfontPlayer(path)
 
 
 @pytest.mark.parametrize(

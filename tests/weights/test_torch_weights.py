@@ -80,6 +80,13 @@ def test_a_network_that_is_there_twice_is_refused():
     )
 
 
+def test_beside_an_averaged_copy_the_network_itself_is_read():
+    arrays = vgg19_arrays(SHAPES)
+    both = {f"model.{name}": array for name, array in arrays.items()}
+    both |= {f"ema_model.module.{name}": array + 1 for name, array in arrays.items()}
+    check_same(convert_state_dict(both, SHAPES), convert_state_dict(arrays, SHAPES))
+
+
 def test_a_misfit_under_a_prefix_says_what_would_fit_in_a_short_line():
     arrays = vgg19_arrays(SHAPES) | {"classifier.3.weight": np.zeros((64, 32))}
     message = refuse({f"model.backbone.{name}": array for name, array in arrays.items()})

@@ -128,9 +128,17 @@ def make_dataset(
         },
         license="that of the soundfonts, which say of their copyright: "
         + "; ".join(infos[name].copyright for name in trained),
-        rebuild_needs="Install the soundfonts (Debian: `apt install fluid-soundfont-gm` for "
-        "FluidR3_GM) and their player\n(`pip install --no-deps tinysoundfont`), then:",
+        rebuild_needs=_describe_needs([*trained, *held_out]),
         thread_safe=False,
+    )
+
+
+def _describe_needs(names):
+    """Says what the data set is rendered with, for the model card."""
+    debian = " (Debian: `apt install fluid-soundfont-gm`)" if DEFAULT_SOUNDFONT in names else ""
+    return (
+        f"Install the soundfonts {', '.join(names)}{debian} and their player\n"
+        "(`pip install --no-deps tinysoundfont`), then:"
     )
 
 

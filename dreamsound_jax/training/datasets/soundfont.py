@@ -1,5 +1,7 @@
 """Plays notes with the instruments of a soundfont."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +15,20 @@ DEFAULT_SOUNDFONT = "FluidR3_GM"
 # Where Debian and Fedora install soundfonts.
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
 KINDS = (".sf2", ".sf3")
+
+MOST_SECONDS = 120  # In which each program of a soundfont must have played a note.
+# Other errors are reported where the soundfont is loaded.
+_TRIAL = """
+import sys, tinysoundfont
+synth = tinysoundfont.Synth(samplerate=int(sys.argv[2]))
+font = synth.sfload(sys.argv[1])
+for program in range(128):
+    synth.program_select(0, font, 0, program)
+    for key in (40, 60, 80):
+        synth.noteon(0, key, 100)
+        synth.generate(512)
+        synth.sounds_off()
+"""
 
 Note = tuple[int, int, int, int]
 """(start, stop, key, velocity): start and stop in samples, key and velocity as in MIDI."""
@@ -52,6 +68,7 @@ class SoundfontPlayer:
                 "rendering needs tinysoundfont: pip install --no-deps tinysoundfont"
             ) from error
         check_soundfont(path)
+        _try_in_another_process(path)
         self._synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE)
         try:
             self._font = self._synth.sfload(path)
@@ -97,6 +114,17 @@ class SoundfontPlayer:
             return np.zeros(0)
         stereo = np.frombuffer(self._synth.generate(samples), np.float32).reshape(-1, 2)
         return stereo.mean(1, dtype=np.float64)
+
+
+def _try_in_another_process(path):
+    """Raises UserError if a soundfont makes the player crash, as tables that are damaged do."""
+    command = [sys.executable, "-c", _TRIAL, path, str(SAMPLE_RATE)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{path} is damaged: its player does not come to an end") from None
+    if done.returncode < 0:
+        raise UserError(f"{path} is damaged: it makes its player crash")
 
 
 def _list_events(notes):
