@@ -36,7 +36,7 @@ def dream(tiny_checkpoint, tmp_path, monkeypatch, caplog):
 
 
 def test_a_batch_is_as_large_as_fits(dream, monkeypatch):
-    stated = iter((3_900_000, 2_000_000))
+    stated = iter((3_200_000, 2_000_000))
     monkeypatch.setattr(programs, "most_bytes_since", lambda count: next(stated))
     failed, said = dream(Memory(3_000_000, HUGE))
     assert failed == 0
