@@ -36,9 +36,9 @@ def dream(tiny_checkpoint, tmp_path, monkeypatch, caplog):
 
 
 def test_a_batch_is_as_large_as_fits(dream, monkeypatch):
-    stated = iter((3_200_000, 2_000_000))
+    stated = iter((3_000_000, 2_000_000))
     monkeypatch.setattr(programs, "most_bytes_since", lambda count: next(stated))
-    failed, said = dream(Memory(3_000_000, HUGE))
+    failed, said = dream(Memory(3_050_000, HUGE))
     assert failed == 0
     assert "4 clips of 0.3 s of sound need about 0.0 GB of memory, and 0.0 GB are free: " in said
     assert "continuing with --batch_size=3" in said and said.count("continuing") == 1
