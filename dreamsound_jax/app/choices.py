@@ -55,7 +55,7 @@ class Choices:
         options |= {"mix": None if self.mix == 1 else self.mix, "seed": self.seed}
         return {name: value for name, value in options.items() if value is not None}
 
-    def command(self, name: str) -> str:
+    def command(self, name: str, *, makes_video: bool = False) -> str:
         """Returns the command that dreams the same on the file with this name.
 
         Example:
@@ -65,7 +65,7 @@ class Choices:
         # What is built in, and what begins like a flag, is a file all the same.
         file = f"./{name}" if name in BUILT_IN or name.startswith("-") else name
         flags = [f"--{name}={_as_word(name, value)}" for name, value in self.options().items()]
-        return shlex.join(["dreamsound", file, *flags])
+        return shlex.join(["dreamsound", file, *flags, *(["--video"] if makes_video else [])])
 
 
 def _as_word(name: str, value: Any) -> str:

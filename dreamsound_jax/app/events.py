@@ -100,7 +100,7 @@ def _make_job(values: Any, folder: Path) -> tuple[Job, str]:
     place = folder / f"dream-{secrets.token_hex(8)}"
     place.mkdir(mode=0o700)
     job = Job(sound, str(place), choices.options(), bool(values.video))
-    return job, choices.command(Path(sound).name)
+    return job, choices.command(Path(sound).name, makes_video=job.makes_video)
 
 
 def _change_buttons(buttons: Buttons, *, is_busy: bool) -> Changes:

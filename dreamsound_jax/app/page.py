@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from dreamsound_jax.api_results import Dream
 from dreamsound_jax.app import choices as known
 from dreamsound_jax.app.jobs import MOST_MEGABYTES, MOST_MINUTES
 from dreamsound_jax.networks.card import Card
@@ -165,9 +164,7 @@ def _build_rest() -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
         minimum=0,
         maximum=2**31 - 1,
     )
-    video = gr.Checkbox(
-        False, label="Make a video, too", visible=hasattr(Dream, "save_video"), elem_id="video"
-    )
+    video = gr.Checkbox(False, label="Make a video, too", elem_id="video")
     return mix, seed, video
 
 

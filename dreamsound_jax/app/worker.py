@@ -74,15 +74,13 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
     made.save(after)
     made.save_input(before)
     Path(picture).write_bytes(made.picture())
-    video = _save_video(made, f"{stem}-dream.mp4", say) if job.makes_video else None
+    video = None
+    if job.makes_video:
+        say(Doing("Making the video"))
+        video = f"{stem}-dream.mp4"
+        made.save_video(video, title=f"Dream of {Path(job.sound).stem}")
     words = f"{made.distance_db:.1f} dB from the input, in {time.monotonic() - began:.0f} s"
     return Done(before, after, picture, video, words)
-
-
-def _save_video(made, path, say):
-    say(Doing("Making the video"))
-    made.save_video(path)
-    return path
 
 
 def _load(models, name):

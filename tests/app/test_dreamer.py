@@ -30,9 +30,10 @@ def job(tmp_path):
 
 @pytest.mark.slow
 def test_a_job_is_done_refused_or_stopped_and_the_next_one_is_done(dreamer, job, tmp_path):
-    *doing, done = dreamer.dream(job, owner="me")
+    *doing, done = dreamer.dream(job._replace(makes_video=True), owner="me")
     assert all(isinstance(each, Doing) for each in doing) and isinstance(done, Done)
-    assert Doing("Dreaming", 1, 1) in doing and done.video is None
+    assert Doing("Dreaming", 1, 1) in doing
+    assert b"ftyp" in Path(done.video).read_bytes()[:12]
     before, after = (soundfile.read(path)[0] for path in (done.before, done.after))
     assert before.shape == after.shape == (11025,) and not np.array_equal(before, after)
     assert Path(done.picture).read_bytes().startswith(b"\x89PNG")
