@@ -3,6 +3,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 TRAIN = ["grain>=0.2.14", "tensorboardX>=2.6"]
+# Its run history, which keeps sounds in the browser, can be turned off; tested with 6.31 alone.
+APP = ["gradio>=6.31"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
 STUDIES = ["pandas>=3.0"]
 TEST = [
@@ -17,7 +19,7 @@ TEST = [
     *TRAIN,
 ]
 # CI installs these heavy packages; without them the tests that need them are skipped.
-PARITY = [*TEST, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]
+PARITY = [*TEST, *APP, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5", "torch>=2.4"]
 
 setup(
     name="dreamsound-jax",
@@ -46,7 +48,12 @@ setup(
         "dreamsound_jax.checkpoints": ["**/*"],
     },
     include_package_data=False,
-    entry_points={"console_scripts": ["dreamsound = dreamsound_jax.cli.main:run_command"]},
+    entry_points={
+        "console_scripts": [
+            "dreamsound = dreamsound_jax.cli.main:run_command",
+            "dreamsound-app = dreamsound_jax.app.main:run_command",
+        ]
+    },
     install_requires=[
         "absl-py>=2.1",
         "av>=14",
@@ -69,6 +76,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "app": APP,
         "cloud": CLOUD,
         "train": TRAIN,
         "studies": STUDIES,

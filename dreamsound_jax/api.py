@@ -8,6 +8,7 @@ dream = ds.dream(sound, rate, model, objective=ds.layer("relu3_4"), lr=0.04, see
 dream.save("dream.wav")
 """
 
+from collections.abc import Callable
 from typing import Any, overload
 
 import jax
@@ -109,6 +110,7 @@ def dream(
     model: Model | None = None,
     *,
     objective: Objective | str | None = None,
+    on_level: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Dream: ...
 
@@ -120,6 +122,7 @@ def dream(
     model: Model | None = None,
     *,
     objective: Objective | str | None = None,
+    on_level: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> list[Dream]: ...
 
@@ -130,6 +133,7 @@ def dream(
     model: Model | None = None,
     *,
     objective: Objective | str | None = None,
+    on_level: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Dream | list[Dream]:
     """Dreams on a sound, or on several of one length in one compiled program.
@@ -141,6 +145,7 @@ def dream(
       model: the network and its card; by default that of the preset, or `load_model("gm")`.
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`, or the same
         as text, as the flag `--objective` takes it; by default that of the option `layers_to_use`.
+      on_level: called with (number, levels) as each level of the pyramid begins, from (1, levels).
       **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
         `strength`, `preset`, `num_iterations`, `domain`, `optimizer` and `seed` (0 by default).
 
@@ -173,6 +178,7 @@ def dream(
         program=plan.program(),
         distances_db=[source.plan.distance_db for source in sources],
         amounts=[source.plan.amount for source in sources],
+        after_level=_count_levels(on_level, plan.pyramid_size),
     )
     dreamed = jax.tree.map(np.asarray, dreamed)
     dreams = []
@@ -180,6 +186,18 @@ def dream(
         of_clip = jax.tree.map(lambda array, row=row: array[row], dreamed)
         dreams.append(_dream_of(source, clips[row], sample_rate, of_clip))
     return dreams if _is_several(sound) else _only(dreams)
+
+
+def _count_levels(on_level, levels):
+    """Returns what is called when the computation of a level is under way."""
+    begun = []
+
+    def after_level(climb):
+        jax.block_until_ready(begun[-1:])  # The level before this one.
+        begun.append(climb)
+        on_level(len(begun), levels)
+
+    return after_level if on_level else lambda climb: None
 
 
 def _dream_of(source, given, given_rate, dreamed):

@@ -82,6 +82,18 @@ class Dream:
         """
         write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
 
+    def save_input(self, path: str, *, loudness: str | float = "safe") -> None:
+        """Writes the input to a WAV file, as loud as `save` writes the dream, to compare by ear.
+
+        Args:
+          path, loudness: as in `save`.
+
+        Raises:
+          UserError: as in `save`.
+        """
+        _, original = self._render_both(loudness)
+        write_whole(path, original.wav)
+
     def save_video(
         self,
         path: str,
@@ -113,14 +125,8 @@ class Dream:
           >>> os.path.getsize(path) > 10_000
           True
         """
-        original, plan = self._original(), self.plan
-        target_lufs = find_target_lufs(loudness, original)
-        dream = _render(self.sound, self.sample_rate, loudness, original)
-        given: dict[str, Any] = {"dream": dream, "target_lufs": target_lufs}
-        if plan.where is not None and plan.keeps_original:
-            alike = render_input_alike(original, unscaled=np.atleast_2d(self.sound).T, **given)
-        else:
-            alike = render_input(original, **given)
+        dream, original = self._render_both(loudness)
+        plan = self.plan
         front_end = plan.card.front_end
         video = dream_video(
             title,
@@ -128,10 +134,23 @@ class Dream:
             scale=scale_of(front_end),
             input_db=self.input_db,
             dream_db=analyse_recording(dream.recording, front_end, plan.dtype),
-            original=alike.recording,
+            original=original.recording,
             dream=dream.recording,
         )
         write_whole(path, encode_video(video, shape=shape))
+
+    def _render_both(self, loudness):
+        """Returns the dream as it is written, and the input to compare with it."""
+        original, plan = self._original(), self.plan
+        dream = _render(self.sound, self.sample_rate, loudness, original)
+        given: dict[str, Any] = {
+            "dream": dream,
+            "target_lufs": find_target_lufs(loudness, original),
+        }
+        if plan.where is not None and plan.keeps_original:
+            unscaled = np.atleast_2d(self.sound).T
+            return dream, render_input_alike(original, unscaled=unscaled, **given)
+        return dream, render_input(original, **given)
 
     def _original(self):
         return _to_recording(self.input, self.input_rate)

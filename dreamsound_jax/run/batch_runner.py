@@ -9,6 +9,7 @@ from etils import epath
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run import dreams, ouroboroses
 from dreamsound_jax.run.batches import fill_batch
+from dreamsound_jax.run.memory import DoesNotFit, find_misfit
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source
@@ -34,6 +35,7 @@ class BatchRunner:
         warm_up.expect(plan)
         self.size = -(-plan.batch_size // devices.count()) * devices.count()
         self.busy_seconds = 0.0
+        self._misfits: dict[tuple, DoesNotFit | None] = {}
 
     def dream(
         self, batch: list[Source], writers: Writers, progress: Progress, *, folder: epath.Path
@@ -68,7 +70,8 @@ class BatchRunner:
     def _begin(self, part, progress, folder):
         progress.begin(len(part))
         model = self._models[part[0].plan.model]
-        self._warm_up.dreams(model, fill_batch(part, self.size))
+        full = fill_batch(part, self.size)
+        self._check_memory(model, full, self._warm_up.dreams(model, full))
         is_ouroboros = part[0].plan.ouroboros is not None
         dream = ouroboroses.dream_ouroboroses if is_ouroboros else dreams.dream_sources
         return dream(
@@ -80,15 +83,23 @@ class BatchRunner:
             folder=folder,
         )
 
+    def _check_memory(self, model, full, programs_before):
+        """Raises DoesNotFit for each batch of a kind that does not fit."""
+        kind = (len(full), full[0].shape, full[0].plan.static)
+        if kind not in self._misfits and programs_before is not None:
+            self._misfits[kind] = find_misfit(model, full, programs_before)
+        if self._misfits.get(kind):
+            raise self._misfits[kind]
+
     def _after_error(self, error, part, writers):
         """Records the clip that failed, or returns the parts that are to be tried again."""
         full = _is_out_of_memory(error)
-        if full and self.size > devices.count():
-            self.size = max(1, self.size // devices.count() // 2) * devices.count()
-            log.warning(
-                "the device has no room for so many clips: continuing with --batch_size=%d",
-                self.size,
-            )
+        too_many = full or isinstance(error, DoesNotFit)
+        if too_many and self.size > devices.count():
+            fits = error.fits if isinstance(error, DoesNotFit) else self.size // 2
+            self.size = max(1, fits // devices.count()) * devices.count()
+            reason = "the device has no room for so many clips" if full else str(error)
+            log.warning("%s: continuing with --batch_size=%d", reason, self.size)
             return [part]
         if len(part) > 1:
             return [[source] for source in part]

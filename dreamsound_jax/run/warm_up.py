@@ -9,6 +9,7 @@ when they are called.
 """
 
 import importlib
+import logging
 import threading
 
 import jax
@@ -34,7 +35,9 @@ from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run.batches import stack_settings
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.sources import Source
-from dreamsound_jax.system.programs import are_kept, let_go
+from dreamsound_jax.system.programs import are_kept, count_programs, let_go
+
+log = logging.getLogger(__name__)
 
 # Modules that take a second to import, and are needed only once a clip has been dreamed.
 IMPORTED_LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend_agg")
@@ -44,6 +47,8 @@ IMPORTED_LATE = ("pyloudnorm", "matplotlib.figure", "matplotlib.backends.backend
 # have been dreamed, all programs are let go. To read those of one kind again from the cache took
 # 0.5 s (`--num_iterations=1` by gm, 2 cores of a shared AMD EPYC, CPU only, 2026-11-26).
 MOST_KINDS = 8
+# From so many lengths on, --lengths=buckets is named.
+MANY_LENGTHS = 8
 
 
 class WarmUp:
@@ -52,6 +57,8 @@ class WarmUp:
     def __init__(self):
         """Begins nothing yet."""
         self._begun: set = set()
+        self._lengths: set = set()
+        self._may_pad = False
         self._most_kinds = MOST_KINDS
         self._imports = False
 
@@ -66,19 +73,25 @@ class WarmUp:
     def expect(self, plan: Plan) -> None:
         """Makes room for the programs of all clips of one length, to which a sweep returns."""
         self._most_kinds = max(MOST_KINDS, len({clip.static for clip in plan.clips}) + 1)
+        self._may_pad = not (plan.pads_lengths or plan.creates_ouroboros)
 
-    def dreams(self, model: Model, sources: list[Source]) -> None:
+    def dreams(self, model: Model, sources: list[Source]) -> int | None:
         """Compiles the dreams of a full batch, if they are the first of their kind.
 
         Of an ouroboros that iterates over layers, only the first round is compiled ahead.
+
+        Returns:
+          How many programs there were before; None if these were not the first.
         """
         kind = (len(sources), sources[0].shape, sources[0].plan.static)
         if kind in self._begun:
-            return
+            return None
+        self._count_length(sources[0])
         if len(self._begun) == self._most_kinds:
             let_go()
             self._begun.clear()
         self._begun.add(kind)
+        before = count_programs()
         if are_kept():
             _compile_dreams(model, sources)
         if not self._imports:
@@ -86,6 +99,18 @@ class WarmUp:
             # The end of the process waits for it: Python can crash if it ends during an import.
             threading.Thread(target=_import_late, name="imports").start()
             self._imports = True
+        return before
+
+    def _count_length(self, source):
+        """Names the flag that saves compiling, once, where there are many lengths."""
+        self._lengths.add(source.shape)
+        if self._may_pad and len(self._lengths) == MANY_LENGTHS:
+            self._may_pad = False
+            log.info(
+                "clips of %d different lengths so far, and each takes time to compile; "
+                "--lengths=buckets pads them to at most 8 lengths per octave",
+                MANY_LENGTHS,
+            )
 
 
 def _compile_dreams(model, sources):

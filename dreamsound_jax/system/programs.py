@@ -74,6 +74,22 @@ def _store_in_use() -> "Store | None":
     return _store if kept_here else None
 
 
+def count_programs() -> int:
+    """Returns how many programs this process has; 0 where traces are not kept."""
+    store = _store_in_use()
+    return len(store.programs()) if store else 0
+
+
+def most_bytes_since(count: int) -> int | None:
+    """Returns the most bytes that a program takes while it runs, of those after the first `count`.
+
+    It waits until they are compiled. None if there are none, or if the device does not say.
+    """
+    store = _store_in_use()
+    found = [each.count_bytes() for each in store.programs()[count:]] if store else []
+    return max((each for each in found if each), default=None)
+
+
 def let_go() -> None:
     """Lets go of all compiled programs of this process, and the memory they take.
 
@@ -158,6 +174,19 @@ class CompiledProgram:
         """Waits until the program is compiled; whether that failed."""
         return self._compiled.exception() is not None
 
+    def count_bytes(self) -> int | None:
+        """Returns the bytes of its arguments, results and intermediate arrays.
+
+        It waits until the program is compiled. None if that failed, or if it is not known.
+        """
+        if self.has_failed():
+            return None
+        sizes = self._compiled.result().memory_analysis()
+        if sizes is None:
+            return None
+        kept = sizes.argument_size_in_bytes + sizes.output_size_in_bytes
+        return kept + sizes.temp_size_in_bytes - sizes.alias_size_in_bytes
+
     def run(self, arguments: tuple) -> Any:
         """Calls the program, after it has been compiled."""
         leaves = self._compiled.result()(jax.tree.leaves(arguments))
@@ -181,6 +210,11 @@ class Store:
             files = sorted(self._folder.glob("*.trace"), key=lambda file: -file.stat().st_mtime)
             for file in files[MOST_KEPT:]:
                 file.unlink(missing_ok=True)
+
+    def programs(self) -> list[CompiledProgram]:
+        """Returns the programs of this process, in the order in which they were begun."""
+        with self._lock:
+            return list(self._programs.values())
 
     def let_go(self) -> None:
         """Lets go of all programs; those that are running end first."""

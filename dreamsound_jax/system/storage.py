@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fnmatch
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -18,7 +19,8 @@ from etils import epath
 from dreamsound_jax.system.errors import StorageError, UserError, reason_of
 
 _SCHEME_END = "://"
-_SCHEMES = ("gs", "s3")
+# The packages that reach each kind of store.
+_CLIENTS = {"gs": "gcsfs", "s3": "s3fs"}
 # What file systems say of a name that they cannot have, or that a folder has,
 _OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 # and of a file, or of the folder it is in, that must not be changed.
@@ -34,14 +36,18 @@ def path_of(name: os.PathLike | str) -> epath.Path:
     """Returns the path of a local file or folder, or of one in a store; `~` is the home folder.
 
     Raises:
-      UserError: the name begins like an address of another kind, such as https://.
+      UserError: the name begins like an address of another kind, such as https://, or what
+        reaches the store is not installed.
     """
     text = os.fspath(name)
     if not is_cloud(text):
         return epath.Path(os.path.expanduser(text))
-    if text.split(_SCHEME_END)[0] in _SCHEMES:
-        return epath.Path(text)
-    raise UserError(f"{text!r} must be a local path, or begin with gs:// or s3://")
+    client = _CLIENTS.get(text.split(_SCHEME_END)[0])
+    if client is None:
+        raise UserError(f"{text!r} must be a local path, or begin with gs:// or s3://")
+    if importlib.util.find_spec(client) is None:
+        raise UserError(f"{text!r} needs {client}: pip install 'dreamsound-jax[cloud]'")
+    return epath.Path(text)
 
 
 def when_changed(path: str) -> int:
@@ -90,9 +96,10 @@ def write_whole(path: os.PathLike | str, data: bytes, *, shared: bool = False) -
         say, or a folder has it.
       StorageError: the place cannot be written to, or is full.
     """
+    place = path_of(path)
     try:
         if is_cloud(path):
-            _put_object(epath.Path(path), data)
+            _put_object(place, data)
         else:
             _write_then_rename(Path(path), data, f"{uuid.uuid4().hex}." if shared else "")
     except Exception as error:  # Each cloud client has its own family of errors.

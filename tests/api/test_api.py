@@ -38,6 +38,25 @@ def test_a_dream_climbs_and_keeps_the_shape_the_rate_and_the_level(model, drums)
     assert mono.sound.shape == drums[0].shape
 
 
+def test_levels_are_counted_and_the_input_is_written_as_loud_as_the_dream(model, drums, tmp_path):
+    counted, given = [], SHORT | {"pyramid_size": 2}
+
+    def count(number, levels):
+        counted.append((number, levels))
+
+    made = ds.dream(drums, 44100, model, objective=ds.layer("relu2_2"), on_level=count, **given)
+    assert counted == [(1, 2), (2, 2)]
+    made.save(str(tmp_path / "dream.wav"))
+    made.save_input(str(tmp_path / "input.wav"))
+    dream, original = (
+        ds.load_sound(str(tmp_path / f"{name}.wav"))[0].T for name in ("dream", "input")
+    )
+    assert measure_lufs(original, sample_rate=44100) == pytest.approx(
+        measure_lufs(dream, sample_rate=44100), abs=0.1
+    )
+    assert np.corrcoef(original.ravel(), drums.T.ravel())[0, 1] > 0.999
+
+
 def test_clips_of_a_list_or_of_an_array_are_as_they_are_alone(model, drums):
     clips = [drums, drums[::-1, ::-1].copy()]
     objective = ds.layer("relu2_2") - 0.5 * ds.probability("class_3")

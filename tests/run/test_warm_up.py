@@ -1,3 +1,4 @@
+import logging
 import threading
 
 import jax
@@ -7,6 +8,7 @@ import pytest
 from dreamsound_jax.run import warm_up as warm_up_module
 from dreamsound_jax.run.batches import fill_batch
 from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import read_source
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system import programs
@@ -108,3 +110,14 @@ def test_the_end_of_a_process_waits_for_imports(monkeypatch):
     threads = [thread for thread in threading.enumerate() if thread.name == "imports"]
     end.set()
     assert [thread.daemon for thread in threads] == [False]
+
+
+@pytest.mark.parametrize(("lengths", "said"), [("exact", 1), ("buckets", 0)])
+def test_many_lengths_are_answered_with_the_flag_that_saves_compiling_once(lengths, said, caplog):
+    caplog.set_level(logging.INFO, logger="dreamsound_jax")
+    warm_up, clips = WarmUp(), sources()
+    warm_up.expect(resolve(tiny.options(lengths=lengths), tiny.CARD))
+    for number in range(20):
+        warm_up.dreams(None, lengthen(clips, 100 * number))
+        warm_up.dreams(None, lengthen(clips, 100 * number))
+        assert caplog.text.count("--lengths=buckets") == (said if number >= 7 else 0)

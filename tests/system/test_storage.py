@@ -112,11 +112,22 @@ def test_a_file_that_must_not_be_changed_says_nothing_of_the_disk(tmp_path, monk
     assert type(raised.value) is UserError
 
 
-def test_addresses_of_other_kinds_are_refused():
+def test_addresses_of_other_kinds_are_refused(monkeypatch):
     for name in ("https://example.com/a.wav", "file:///a.wav"):
         with pytest.raises(UserError, match="must be a local path, or begin with gs:// or s3://"):
             storage.path_of(name)
+    monkeypatch.setattr(storage.importlib.util, "find_spec", lambda name: name)
     assert str(storage.path_of("s3://bucket/a.wav")) == "s3://bucket/a.wav"
+
+
+def test_a_missing_client_of_a_store_is_named_with_what_installs_it(monkeypatch):
+    monkeypatch.setattr(storage.importlib.util, "find_spec", lambda name: None)
+    for address, client in (("gs://b/a.wav", "gcsfs"), ("s3://b/a.wav", "s3fs")):
+        for use in (storage.path_of, lambda name: storage.write_whole(name, b"x")):
+            with pytest.raises(
+                UserError, match=rf"{client}: pip install 'dreamsound-jax\[cloud\]'"
+            ):
+                use(address)
 
 
 def test_files_are_listed_by_name_in_any_folder(tmp_path):

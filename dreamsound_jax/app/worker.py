@@ -1,0 +1,91 @@
+"""The process that dreams: it reads jobs from a connection, and sends messages on them.
+
+It is a process of its own so that it can be stopped at any moment: compiled programs cannot be.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from dreamsound_jax.app.jobs import Doing, Done, Job, Message, Refused, check_length
+from dreamsound_jax.system.errors import UserError, describe_error
+
+
+def serve(connection: Connection) -> None:
+    """Does jobs, one after the other, until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the app.
+    from dreamsound_jax.system import programs, runtime
+    from dreamsound_jax.system.cache import traces_folder
+
+    runtime.prepare(precision="float32")
+    models: dict[str, Any] = {}
+    with programs.keep_in(traces_folder()), contextlib.suppress(EOFError, BrokenPipeError):
+        _load(models, "gm")  # While the page is looked at.
+        while True:
+            connection.send(_answer(connection.recv(), models, connection.send))
+
+
+def _answer(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> Message:
+    try:
+        return dream(job, models, say)
+    except UserError as error:
+        return Refused(str(error).replace(job.sound, os.path.basename(job.sound)))
+    except MemoryError:
+        return Refused("There is not enough memory for this sound; a shorter one may fit.")
+    except Exception as error:  # Whatever it is, the next job may be done.
+        return Refused(describe_error(error))
+
+
+def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> Done:
+    """Dreams, and writes what came of it.
+
+    Args:
+      job: what is asked for.
+      models: those that are loaded, by name; others are added.
+      say: called with what is being done.
+
+    Raises:
+      UserError: the sound or an option is not possible.
+    """
+    import dreamsound_jax as ds
+    from dreamsound_jax.run.presets import make_options
+
+    began = time.monotonic()
+    say(Doing("Reading the sound"))
+    sound, rate = ds.load_sound(job.sound)
+    check_length(sound.shape[-1] / rate)
+    say(Doing("Loading the network"))
+    model = _load(models, make_options(job.options).model)
+    options = {name: value for name, value in job.options.items() if name != "model"}
+    say(Doing("Preparing; the first dream of a new length takes longest"))
+
+    def on_level(number, of):
+        say(Doing("Dreaming", number, of))
+
+    made = ds.dream(sound, rate, model, on_level=on_level, **options)
+    say(Doing("Writing the sound and drawing the picture"))
+    stem = Path(job.folder) / Path(job.sound).stem
+    before, after, picture = (f"{stem}-{kind}" for kind in ("before.wav", "dream.wav", "dream.png"))
+    made.save(after)
+    made.save_input(before)
+    Path(picture).write_bytes(made.picture())
+    video = None
+    if job.makes_video:
+        say(Doing("Making the video"))
+        video = f"{stem}-dream.mp4"
+        made.save_video(video, title=f"Dream of {Path(job.sound).stem}")
+    words = f"{made.distance_db:.1f} dB from the input, in {time.monotonic() - began:.0f} s"
+    return Done(before, after, picture, video, words)
+
+
+def _load(models, name):
+    import dreamsound_jax as ds
+
+    if name not in models:
+        models[name] = ds.load_model(name)
+    return models[name]
