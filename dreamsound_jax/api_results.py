@@ -80,7 +80,7 @@ class Dream:
         Raises:
           UserError: the file cannot be written, or `loudness` is something else.
         """
-        write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+        write_whole(path, self._render(loudness).wav)
 
     def save_video(
         self,
@@ -115,8 +115,9 @@ class Dream:
         """
         original, plan = self._original(), self.plan
         target_lufs = find_target_lufs(loudness, original)
-        dream = _render(self.sound, self.sample_rate, loudness, original)
+        dream = self._render(loudness)
         given: dict[str, Any] = {"dream": dream, "target_lufs": target_lufs}
+        given["circular"] = plan.is_loop
         if plan.where is not None and plan.keeps_original:
             alike = render_input_alike(original, unscaled=np.atleast_2d(self.sound).T, **given)
         else:
@@ -135,6 +136,12 @@ class Dream:
 
     def _original(self):
         return _to_recording(self.input, self.input_rate)
+
+    def _render(self, loudness):
+        loop = self.plan.is_loop
+        return _render(
+            self.sound, self.sample_rate, loudness, self._original(), circular=loop
+        )
 
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
@@ -156,7 +163,7 @@ class Dream:
         )
 
     def _repr_html_(self) -> str:
-        wav = _render(self.sound, self.sample_rate, "safe", self._original()).wav
+        wav = self._render("safe").wav
         return _picture_html(self.picture()) + _player_html(wav)
 
 
@@ -229,9 +236,14 @@ class Ouroboros:
         return _player_html(_render(self.sound, self.sample_rate, "safe", self._original()).wav)
 
 
-def _render(sound, sample_rate, loudness, original):
+def _render(sound, sample_rate, loudness, original, *, circular=False):
     target_lufs = find_target_lufs(loudness, original)
-    return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, target_lufs=target_lufs)
+    return render_sound(
+        np.atleast_2d(sound).T,
+        sample_rate=sample_rate,
+        target_lufs=target_lufs,
+        circular=circular,
+    )
 
 
 def _to_recording(sound, sample_rate):

@@ -15,7 +15,7 @@ from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.dreaming.views import average_views
 from dreamsound_jax.networks.network import Network
-from dreamsound_jax.networks.windows import measure_response
+from dreamsound_jax.networks.windows import count_loop_columns, measure_response
 from dreamsound_jax.objectives.preparing import Level, prepare_all
 from dreamsound_jax.objectives.terms import evaluate
 from dreamsound_jax.spectral.interpolate import (
@@ -139,18 +139,23 @@ def dream_level(
             roll=roll,
             turn=turn,
             inside=inside,
+            circular=program.circular,
         ),
         steps=program.num_iterations,
         observe=clip.observe(shapes[level]),
         bound=clip.bound(),
-        initial_state=functools.partial(carry_state, state, carry=settings.steps.carry_state)
-        if level
-        else lambda fresh: fresh,
+        initial_state=_carry(state, settings, program) if level else lambda fresh: fresh,
         at_step=_look_at_views(settings, clip.spectrogram.shape, program, level),
         is_done=_watch_distance(settings, clip, original),
         keep_path=program.keep_path,
     )
     return (end.parameters, end.state), climb
+
+
+def _carry(state, settings, program):
+    """Returns with which state of the optimizer a level begins, given a fresh one."""
+    carry = settings.steps.carry_state
+    return functools.partial(carry_state, state, carry=carry, circular=program.circular)
 
 
 def _look_at_views(settings, whole, program, level):
@@ -184,8 +189,17 @@ def _apply_habituation(settings, shape):
 
 def prepare_network(network: Network, shape: tuple[int, int], program: Program) -> Network:
     """Returns a network that responds the same, and may be faster for a level of this shape."""
-    frames = network.architecture.count_heard_frames(shape[1], program.layers)
+    frames = _count_heard_frames(network, shape[1], program)
+    if program.circular:
+        last = network.architecture.last_local
+        frames = count_loop_columns(last, frames) * last.stride[1]
     return network.prepare((shape[0], frames), program.layers)
+
+
+def _count_heard_frames(network, frames, program):
+    return network.architecture.count_heard_frames(
+        frames, program.layers, circular=program.circular
+    )
 
 
 def prepare_objective(
@@ -205,8 +219,8 @@ def prepare_objective(
       program: static.
       roll: how far the clip is rolled in time, in frames.
     """
-    frames = network.architecture.count_heard_frames(original.shape[1], program.layers)
-    level = Level(network, original, roll, frames, program.layers)
+    frames = _count_heard_frames(network, original.shape[1], program)
+    level = Level(network, original, roll, frames, program.layers, program.circular)
     data = prepare_all(program.measures, settings.objective.data, level)
     return settings._replace(objective=settings.objective._replace(data=data))
 
@@ -219,7 +233,9 @@ def respond(
     Where the objective has guides or depends on the input, the settings must have been prepared
     for this shape. A spectrogram too short for a layer is heard as if it were repeated.
     """
-    frames = network.architecture.count_heard_frames(spectrogram.shape[1], program.layers)
+    frames = _count_heard_frames(network, spectrogram.shape[1], program)
     heard = repeat_time(spectrogram, frames=frames)
-    measured = measure_response(network, heard, program.measures, settings.objective.data)
+    measured = measure_response(
+        network, heard, program.measures, settings.objective.data, circular=program.circular
+    )
     return evaluate(measured, settings.objective)

@@ -42,6 +42,7 @@ class ClipRequest:
       preset: the name of the preset that was asked for, or None.
       strength: the strength that was asked for, from 0 to 100, or None.
       where: the flags that say where it was dreamed, {name: value as it is typed}.
+      loop: whether it is a loop, whose end runs into its beginning.
     """
 
     number: int
@@ -58,6 +59,7 @@ class ClipRequest:
     preset: str | None = None
     strength: float | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    loop: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +237,7 @@ def _list_asked(request):
     """Returns preset, strength, mix, objective and place, {name: value}, if they were asked for."""
     mix = None if request.mix == 1 else request.mix
     asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
-    asked |= {"raises": request.raises}
+    asked |= {"raises": request.raises, "loop": request.loop or None}
     given = {name: value for name, value in asked.items() if value is not None}
     return given | dict(request.where)
 

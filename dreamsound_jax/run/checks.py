@@ -16,7 +16,7 @@ from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.run.where import read_where
-from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
+from dreamsound_jax.spectral.transforms import CIRCULAR, TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -53,6 +53,11 @@ def _check_one(options):
     read_where(options)
     if options.name is not None:
         read_template(options.name)
+    if options.loop and options.lengths != "exact":
+        raise UserError(
+            f"--lengths={options.lengths} and --loop must not both be given: a loop cannot be "
+            "padded with silence"
+        )
     if options.create_ouroboros:
         _check_ouroboros(options)
 
@@ -144,6 +149,12 @@ def _check_ouroboros(options):
         raise UserError(
             f"--ouroboros_transform must be none, or transforms without it, and is "
             f"{','.join(names) or 'empty'}"
+        )
+    others = [name for name in names if name not in ("none", *CIRCULAR)]
+    if options.loop and others:
+        raise UserError(
+            f"--ouroboros_transform must be none or {' or '.join(CIRCULAR)} with --loop, and is "
+            f"{','.join(names)}: {others[0]} does not keep a loop"
         )
     check_amounts(chain_of(options))
 

@@ -34,6 +34,7 @@ def describe_request(source: Source) -> ClipRequest:
         preset=plan.preset,
         strength=plan.strength,
         where=plan.where.describe() if plan.where else {},
+        loop=plan.is_loop,
     )
 
 

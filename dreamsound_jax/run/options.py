@@ -400,6 +400,15 @@ class Options:
         role="data",
     )
 
+    loop: bool = option(
+        False,
+        "The sound is a loop, as samplers play it: its end runs into its beginning. Dreams it as "
+        "if it were repeated for ever, so that the dream is a loop of the same length, without a "
+        "seam. Where the input itself jumps from its end to its beginning, so does the dream. In "
+        "an ouroboros, each round is a loop.",
+        role="program",
+    )
+
     # The dream fed back into itself.
     create_ouroboros: bool = option(
         False,

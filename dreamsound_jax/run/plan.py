@@ -51,7 +51,7 @@ class ClipPlan:
 
     Attributes:
       model: the option of this name.
-      card: of the model.
+      card: of the model; its front end says whether the clip is a loop.
       changes: {option: value} in which the clip differs from the run.
       domain: "sound" or "mel".
       layers: the names of the layers to excite; of an ouroboros that iterates over layers, all; of
@@ -117,6 +117,11 @@ class ClipPlan:
         return DOMAINS[self.domain].keeps_original
 
     @property
+    def is_loop(self) -> bool:
+        """Whether the clip is a loop, whose end runs into its beginning."""
+        return self.card.front_end.circular
+
+    @property
     def dreams_of_class(self) -> bool:
         """Whether a class is part of the objective, in some round at least."""
         of_layers = self.given_objective is None
@@ -179,6 +184,7 @@ class ClipPlan:
             num_iterations=self.num_iterations,
             optimizers=(self.optimizer,),
             views=self.views,
+            circular=self.is_loop,
         )
 
     def make_jitter(self, keys: Keys) -> Jitter | None:

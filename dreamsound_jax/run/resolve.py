@@ -97,6 +97,8 @@ def _clip_plan(asked, changes, card, objective=None):
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
         )
+    if asked.loop:
+        card = card.of_loops()
     if asked.objective is not None:
         objective = parse_objective(asked.objective, card=card)
     layers = _layers(asked, card) if objective is None else _layers_of(objective, card)

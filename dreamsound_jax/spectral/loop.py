@@ -94,7 +94,7 @@ def _overlap_add(frames, samples):
     half, shortest = n_fft // 2, max(1, samples // count)
     centres = find_centres(samples, count)
     positions = jnp.arange(samples)
-    last_before = jnp.cumsum(jnp.zeros(samples, jnp.int32).at[centres[1:]].add(1))
+    last_before = _find_last_centre(positions, centres, samples)
 
     def gather(shift):
         turns, number = jnp.divmod(last_before + shift, count)
@@ -103,6 +103,15 @@ def _overlap_add(frames, samples):
         return jnp.where((place >= 0) & (place < n_fft), found, 0)
 
     return sum(map(gather, range(-(half // shortest), (half - 1) // shortest + 2)))
+
+
+def _find_last_centre(positions, centres, samples):
+    """Returns the number of the last centre at or before each position."""
+    count = centres.size
+    guess = (positions * np.float32(count / samples)).astype(positions.dtype)
+    guess = jnp.minimum(guess, count - 1)  # It is rounded, and may be one too many or too few.
+    ends = jnp.asarray(np.append(centres, samples))
+    return guess - 1 + (ends[guess] <= positions) + (ends[guess + 1] <= positions)
 
 
 def change_length(sound: jax.Array, samples: int) -> jax.Array:

@@ -116,7 +116,7 @@ def _overlap_add(frames, n_fft, hop, samples):
     return jax.linear_transpose(lambda sound: frame(sound, n_fft, hop), sound_type)(frames)[0]
 
 
-def exact_rfft(frames):
+def exact_rfft(frames: jax.Array) -> jax.Array:
     """The rfft of real (frames, n_fft), as matrix products of frames folded at their middle.
 
     Folding halves the sums. Each sum is taken in `PARTS` parts, of every fourth sample each:
