@@ -11,6 +11,7 @@ from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.ascent import Climb, ascend
 from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.dreaming.habituation import turn_away
+from dreamsound_jax.dreaming.interpolation import mix_gradients, weigh_stops
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.dreaming.views import average_views
@@ -145,7 +146,9 @@ def dream_level(
         observe=clip.observe(shapes[level]),
         bound=clip.bound(),
         initial_state=_carry(state, settings, program) if level else lambda fresh: fresh,
-        at_step=_look_at_views(settings, clip.spectrogram.shape, program, level),
+        at_step=_make_hills(
+            settings, clip.spectrogram.shape, shapes[level], inside, program, level
+        ),
         is_done=_watch_distance(settings, clip, original),
         keep_path=program.keep_path,
     )
@@ -158,11 +161,27 @@ def _carry(state, settings, program):
     return functools.partial(carry_state, state, carry=carry, circular=program.circular)
 
 
-def _look_at_views(settings, whole, program, level):
+def _make_hills(settings, whole, shape, inside, program, level):
     """Returns how the objective of a step is made of that of a level."""
-    if settings.jitter is None:
-        return lambda objective, number: objective
-    return average_views(settings.jitter, count=program.views, whole=whole, level=level)
+
+    def look(objective, number):
+        return objective
+
+    if settings.jitter is not None:
+        look = average_views(settings.jitter, count=program.views, whole=whole, level=level)
+    if settings.objective.progress is None:
+        return look
+    mix = mix_gradients(_weigh_stops(settings, shape[1], program), inside)
+    return lambda objective, number: mix(look(objective, number))
+
+
+def _weigh_stops(settings, frames, program):
+    return weigh_stops(
+        settings.objective.progress,
+        stops=len(settings.objective.weights),
+        frames=frames,
+        circular=program.circular,
+    )
 
 
 def _watch_distance(settings, clip, original):
@@ -230,6 +249,7 @@ def respond(
 ) -> jax.Array:
     """Returns the objective of one standardised spectrogram (mel bands, frames): a scalar.
 
+    Of an interpolation, it returns those of all stops, (stops,); see `summarise`.
     Where the objective has guides or depends on the input, the settings must have been prepared
     for this shape. A spectrogram too short for a layer is heard as if it were repeated.
     """
@@ -239,3 +259,15 @@ def respond(
         network, heard, program.measures, settings.objective.data, circular=program.circular
     )
     return evaluate(measured, settings.objective)
+
+
+def summarise(
+    objective: jax.Array, settings: ClipSettings, *, frames: int, program: Program
+) -> jax.Array:
+    """Returns one number of what `respond` returns for a clip of so many frames.
+
+    Of an interpolation it is the mean of its objectives, each by how much of the clip it has.
+    """
+    if settings.objective.progress is None:
+        return objective
+    return jnp.vdot(_weigh_stops(settings, frames, program).mean(axis=1), objective)

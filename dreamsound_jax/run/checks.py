@@ -10,7 +10,8 @@ from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
     check_hyperparameters,
 )
-from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.objectives.grammar import parse_interpolation, parse_objective
+from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.run.names import read_template
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
@@ -63,16 +64,32 @@ def _check_one(options):
 
 
 def _check_objective(options):
-    if options.objective is None:
-        return
-    for name in AIMS:
+    if options.objective is not None:
+        _check_aims(options, "objective", AIMS)
+        parse_objective(options.objective)
+    if options.interpolate is not None:
+        _check_aims(options, "interpolate", ("objective", *AIMS))
+        check_rounds(parse_interpolation(options.interpolate), options)
+
+
+def _check_aims(options, given, names):
+    for name in names:
         value = getattr(options, name)
         if value != FIELDS[name].default:
             raise UserError(
-                f"--objective and --{name} must not both be given: write layers and classes as "
+                f"--{given} and --{name} must not both be given: write layers and classes as "
                 "terms of the objective, such as layer(relu3_4) or probability(organ)"
             )
-    parse_objective(options.objective)
+
+
+def check_rounds(interpolation: Interpolation, options: Options) -> None:
+    """Raises UserError if an ouroboros has fewer rounds than there are objectives."""
+    count = len(interpolation.stops)
+    if options.create_ouroboros and options.ouroboros_length < count:
+        raise UserError(
+            f"--ouroboros_length must be at least {count}, one round for each objective of "
+            f"--interpolate, and is {options.ouroboros_length}"
+        )
 
 
 def _check_values(options):

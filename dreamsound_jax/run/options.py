@@ -232,6 +232,15 @@ class Options:
         role="program",
     )
 
+    interpolate: str | None = option(
+        None,
+        "Objectives that fade into each other, with > between them, such as 'probability(organ) > "
+        "probability(pipe)', in place of --objective: along the clip, or in an ouroboros from "
+        "round to round. The gradient of each counts as much as its share says, whatever its size. "
+        "With --loop, the last also fades into the first along the clip.",
+        role="program",
+    )
+
     # Where to dream.
     time: tuple[str, ...] | None = option(
         None,
