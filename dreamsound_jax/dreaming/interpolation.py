@@ -48,18 +48,15 @@ def mix_gradients(weights: jax.Array, inside: jax.Array | None = None) -> Callab
 
     def mix(hill: Hill) -> Hill:
         def mixed(observed: jax.Array) -> jax.Array:
-            values, pull_back = jax.vjp(hill, observed)
+            values, pull_back = jax.vjp(hill, jax.lax.stop_gradient(observed))
             one_by_one = jnp.eye(len(weights), dtype=values.dtype)
             direction = jnp.zeros_like(observed)
             for weight, chosen in zip(weights, one_by_one):
                 gradient = _normalise(pull_back(chosen)[0], inside)
                 direction += jnp.where(weight > 0, weight * gradient, 0)
-            value = jnp.vdot(weights.mean(axis=1), values)
-            # This adds 0, and has the direction as its gradient.
+            # The second term is 0, and its gradient is the direction.
             nothing = observed - jax.lax.stop_gradient(observed)
-            return jax.lax.stop_gradient(value) + jnp.vdot(
-                jax.lax.stop_gradient(direction), nothing
-            )
+            return jnp.vdot(weights.mean(axis=1), values) + jnp.vdot(direction, nothing)
 
         return mixed
 
