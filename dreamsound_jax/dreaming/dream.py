@@ -15,8 +15,9 @@ from dreamsound_jax.dreaming.interpolation import mix_gradients, weigh_stops
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.dreaming.views import average_views
+from dreamsound_jax.networks.loops import count_loop_columns
 from dreamsound_jax.networks.network import Network
-from dreamsound_jax.networks.windows import count_loop_columns, measure_response
+from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.preparing import Level, prepare_all
 from dreamsound_jax.objectives.terms import evaluate
 from dreamsound_jax.spectral.interpolate import (

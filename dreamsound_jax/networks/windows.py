@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dreamsound_jax.networks.loops import Heard, wrap_loop
 from dreamsound_jax.networks.network import Layer, Network
 
 # A window owns so many frames: 37 seconds of the reference's front end.
@@ -70,33 +71,6 @@ class Measure(Protocol):
         `SPECTROGRAM` stands for the standardised spectrogram itself, (mel bands, frames).
         """
         ...
-
-
-class Heard(NamedTuple):
-    """What a network is shown of a clip.
-
-    Attributes:
-      spectrogram: (mel bands, frames), of a loop with more before and behind it.
-      before: how many frames are before the clip itself.
-      frames: of the clip.
-      circular: whether it is a loop.
-    """
-
-    spectrogram: jax.Array
-    before: int
-    frames: int
-    circular: bool
-
-    def columns(self, layer: Layer) -> int:
-        """Returns how many columns of an activation are of the clip itself."""
-        if self.circular:
-            return count_loop_columns(layer, self.frames)
-        return layer.columns(self.frames)
-
-    def own(self, activation: jax.Array, layer: Layer) -> jax.Array:
-        """Returns the columns of (rows, columns, channels) that are of the clip itself."""
-        first = self.before // layer.stride[1]
-        return activation[:, first : first + self.columns(layer)]
 
 
 class Cut(NamedTuple):
@@ -159,7 +133,7 @@ def _hear_loop(network, spectrogram, layers):
     """Returns {layer: activation} of a loop that is short enough to be heard at once."""
     architecture = network.architecture
     local, head = _split_layers(network, layers)
-    heard = _wrap(spectrogram, architecture.deepest(local))
+    heard = wrap_loop(spectrogram, architecture.deepest(local))
     found = network.activations(heard.spectrogram, local)
     found = {name: heard.own(found[name], architecture.layer(name)) for name in local}
     if head:
@@ -175,24 +149,6 @@ def _split_layers(network, layers):
     local = tuple(name for name in layers if name not in head)
     local += (last,) if head and last not in local else ()
     return local, head
-
-
-def _wrap(spectrogram, layer):
-    """Returns a loop with as many frames before and behind it as a layer reaches."""
-    frames, stride = spectrogram.shape[1], layer.stride[1]
-    before = -(-layer.reach // stride) * stride
-    end = count_loop_columns(layer, frames) * stride
-    around = np.arange(-before, max(frames, end) + layer.reach + stride) % frames
-    return Heard(spectrogram[:, around], before, frames, circular=True)
-
-
-def count_loop_columns(layer: Layer, frames: int) -> int:
-    """Returns how many columns the activation of a loop has: the nearest to its frames.
-
-    Poolings count from the first frame on. Where their stride does not divide the loop, up to half
-    a stride of it is counted twice at the seam, or not at all; what lies there is still heard.
-    """
-    return max(1, round(frames / layer.stride[1]))
 
 
 def _is_in_head(network, name):
@@ -227,7 +183,7 @@ def _measure_windows(network, spectrogram, measures, data, owned, circular):
     layers = tuple(dict.fromkeys(_layers_of(measures[number] for number in summed) + joined))
     deepest = architecture.deepest(layers)
     heard = Heard(spectrogram, 0, spectrogram.shape[1], circular=False)
-    heard = _wrap(spectrogram, deepest) if circular else heard
+    heard = wrap_loop(spectrogram, deepest) if circular else heard
     frames = heard.spectrogram.shape[1]
     cut = cut_windows(frames, deepest, owned=owned)
 
