@@ -139,9 +139,7 @@ class Dream:
 
     def _render(self, loudness):
         loop = self.plan.is_loop
-        return _render(
-            self.sound, self.sample_rate, loudness, self._original(), circular=loop
-        )
+        return _render(self.sound, self.sample_rate, loudness, self._original(), circular=loop)
 
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
