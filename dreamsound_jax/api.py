@@ -23,6 +23,7 @@ from dreamsound_jax.dreaming.ouroboros import begin_ouroboros, dream_round
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.batches import place_clips, place_objectives, place_settings
 from dreamsound_jax.run.jobs import Job
@@ -146,7 +147,8 @@ def dream(
       objective: what is raised, such as `layer("relu3_4")` or `probability("organ")`, or the same
         as text, as the flag `--objective` takes it; by default that of the option `layers_to_use`.
       on_level: called with (number, levels) as each level of the pyramid begins, from (1, levels).
-      **options: any field of `Options` that says how a sound is dreamed, such as `lr`,
+      **options: any field of `Options` that says how a sound is dreamed, such as `lr`, `loop`,
+        `interpolate` (which also takes a list of objectives),
         `strength`, `preset`, `num_iterations`, `domain`, `optimizer` and `seed` (0 by default).
 
     Returns:
@@ -339,17 +341,36 @@ def _prepare(sound, sample_rate, model, objective, options):
         raise UserError(f"the model must be what load_model returns, and is {model!r}")
     if isinstance(objective, str):
         objective = parse_objective(objective)
+    stops = options.get("interpolate")
+    if stops is not None and objective is not None:
+        raise UserError("objective and interpolate must not both be given")
     if not isinstance(objective, Objective | None):
         raise UserError(
             f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
         )
     for name in ("layers_to_use", "target_class", "target_class_index"):
-        if objective is not None and name in options:
-            raise UserError(f"objective and {name} must not both be given")
+        if (objective is not None or stops is not None) and name in options:
+            given = "objective" if stops is None else "interpolate"
+            raise UserError(f"{given} and {name} must not both be given")
     if not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
         raise UserError(f"the sample rate must be a whole number above 0, and is {sample_rate!r}")
     clips = _clips(sound)
+    if not isinstance(stops, str | None):
+        objective = _interpolate(stops)
+        options = {name: value for name, value in options.items() if name != "interpolate"}
     return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
+
+
+def _interpolate(stops):
+    """Returns the interpolation of a sequence of objectives."""
+    if isinstance(stops, list | tuple):
+        parsed = tuple(parse_objective(each) if isinstance(each, str) else each for each in stops)
+        if all(isinstance(each, Objective) for each in parsed):
+            return Interpolation(parsed)
+    raise UserError(
+        "interpolate must be a list of objectives such as [layer('relu2_2'), layer('relu5_4')], or "
+        f"text such as 'layer(relu2_2) > layer(relu5_4)', and is {stops!r}"
+    )
 
 
 def _clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
@@ -385,7 +406,9 @@ def _check_names(options, known):
         nearest_or_fail("option", name, known)
 
 
-def _plan(options: dict[str, Any], objective: Objective | None, model: Model) -> ClipPlan:
+def _plan(
+    options: dict[str, Any], objective: Objective | Interpolation | None, model: Model
+) -> ClipPlan:
     return resolve(make_options({"seed": 0, **options}), model.card, objective=objective).clips[0]
 
 

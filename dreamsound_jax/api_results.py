@@ -80,7 +80,7 @@ class Dream:
         Raises:
           UserError: the file cannot be written, or `loudness` is something else.
         """
-        write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+        write_whole(path, self._render(loudness).wav)
 
     def save_input(self, path: str, *, loudness: str | float = "safe") -> None:
         """Writes the input to a WAV file, as loud as `save` writes the dream, to compare by ear.
@@ -142,10 +142,11 @@ class Dream:
     def _render_both(self, loudness):
         """Returns the dream as it is written, and the input to compare with it."""
         original, plan = self._original(), self.plan
-        dream = _render(self.sound, self.sample_rate, loudness, original)
+        dream = self._render(loudness)
         given: dict[str, Any] = {
             "dream": dream,
             "target_lufs": find_target_lufs(loudness, original),
+            "circular": plan.is_loop,
         }
         if plan.where is not None and plan.keeps_original:
             unscaled = np.atleast_2d(self.sound).T
@@ -154,6 +155,10 @@ class Dream:
 
     def _original(self):
         return _to_recording(self.input, self.input_rate)
+
+    def _render(self, loudness):
+        loop = self.plan.is_loop
+        return _render(self.sound, self.sample_rate, loudness, self._original(), circular=loop)
 
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
@@ -175,7 +180,7 @@ class Dream:
         )
 
     def _repr_html_(self) -> str:
-        wav = _render(self.sound, self.sample_rate, "safe", self._original()).wav
+        wav = self._render("safe").wav
         return _picture_html(self.picture()) + _player_html(wav)
 
 
@@ -248,9 +253,14 @@ class Ouroboros:
         return _player_html(_render(self.sound, self.sample_rate, "safe", self._original()).wav)
 
 
-def _render(sound, sample_rate, loudness, original):
+def _render(sound, sample_rate, loudness, original, *, circular=False):
     target_lufs = find_target_lufs(loudness, original)
-    return render_sound(np.atleast_2d(sound).T, sample_rate=sample_rate, target_lufs=target_lufs)
+    return render_sound(
+        np.atleast_2d(sound).T,
+        sample_rate=sample_rate,
+        target_lufs=target_lufs,
+        circular=circular,
+    )
 
 
 def _to_recording(sound, sample_rate):

@@ -71,13 +71,16 @@ def read_recording(path: str) -> Recording:
     return recording
 
 
-def normalise_recording(path: str, recording: Recording, *, sample_rate: int) -> np.ndarray:
+def normalise_recording(
+    path: str, recording: Recording, *, sample_rate: int, circular: bool = False
+) -> np.ndarray:
     """Mixes a recording to mono, resamples it and scales it to a peak of 1.
 
     Args:
       path: the name of the recording in messages.
       recording: the recording.
       sample_rate: of the result, in Hz.
+      circular: whether the recording is a loop, whose end runs into its beginning.
 
     Returns:
       float32 (samples,).
@@ -85,7 +88,8 @@ def normalise_recording(path: str, recording: Recording, *, sample_rate: int) ->
     Raises:
       UserError: the recording is silent (its peak is under -100 dBFS), or too short to resample.
     """
-    sound = to_mono(recording, sample_rate=sample_rate)
+    mix = to_mono_loop if circular else to_mono
+    sound = mix(recording, sample_rate=sample_rate)
     if not sound.size:
         samples, rate = len(recording.channels), recording.sample_rate
         raise UserError(f"{path!r} is too short: it has {samples} samples at {rate} Hz")
@@ -99,6 +103,16 @@ def to_mono(recording: Recording, *, sample_rate: int) -> np.ndarray:
     """Averages the channels of a recording and resamples it: float32 (samples,)."""
     mono = recording.channels.mean(axis=1, dtype=np.float64).astype(np.float32)
     return soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
+
+
+def to_mono_loop(recording: Recording, *, sample_rate: int) -> np.ndarray:
+    """As `to_mono`, but the recording is a loop, and the result is one, too."""
+    from scipy.signal import resample
+
+    mono = recording.channels.mean(axis=1, dtype=np.float64)
+    samples = round(len(mono) * sample_rate / recording.sample_rate)
+    same = samples in (0, len(mono))
+    return (mono[:samples] if same else resample(mono, samples)).astype(np.float32)
 
 
 def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:

@@ -18,6 +18,8 @@ _LOWEST_STABLE_HZ = 8000  # The meter's filter is unstable at sample rates of a 
 _HEADROOM_DB = 0.05  # Rounding to 16 bit raises the true peak by less than this.
 _MOST_LIMITING_DB = 12.0  # A judgement; whether more would be heard was not measured.
 _TOLERANCE_LU = 0.1  # The search for the gain of a limited sound ends here.
+# The limiter's gain has returned to within 1e-9 so long after a peak, and follows no earlier one.
+_LIMITER_REACHES_SECONDS = 0.5
 _MOST_TRIALS = 8  # Three are usual.
 _LEAST_SLOPE = 0.2
 
@@ -52,6 +54,7 @@ def normalise_loudness(
     sample_rate: int,
     target_lufs: float = SAFE_LUFS,
     ceiling_dbtp: float = -1.0,
+    circular: bool = False,
 ) -> tuple[np.ndarray, Loudness]:
     """Scales a sound to a loudness, and limits its true peaks where they would pass a ceiling.
 
@@ -66,6 +69,7 @@ def normalise_loudness(
       sample_rate: in Hz.
       target_lufs: the integrated loudness wanted, in LUFS.
       ceiling_dbtp: the true peak that is not passed, in dBTP.
+      circular: whether the sound is a loop: its peaks are limited as if it were repeated.
 
     Returns:
       The scaled sound, float32, and its loudness.
@@ -79,18 +83,36 @@ def normalise_loudness(
     if peak == 0:
         return sound.astype(np.float32), Loudness(-math.inf, -math.inf)
     full, ceiling_dbtp = sound / peak, ceiling_dbtp - _HEADROOM_DB
-    blocks_lufs, peaks = _measure_blocks(full, sample_rate), measure_peaks(full)
+    around = _count_around(len(full), sample_rate) if circular else 0
+    wrapped = _wrap(full, around)
+    blocks_lufs, peaks = _measure_blocks(full, sample_rate), measure_peaks(wrapped)
     lufs, true_peak_dbtp = _gate_blocks(blocks_lufs), _to_db(peaks.max())
     if math.isfinite(lufs) and target_lufs - lufs + true_peak_dbtp > ceiling_dbtp:
-        return _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp)
+        return _limit_to_target(
+            wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, around=around
+        )
     level = lufs if math.isfinite(lufs) else true_peak_dbtp
     gain_db = min(target_lufs - level, ceiling_dbtp - true_peak_dbtp)
     scaled = (full * 10 ** (gain_db / 20)).astype(np.float32)
     return scaled, Loudness(_gate_blocks(blocks_lufs + gain_db), true_peak_dbtp + gain_db)
 
 
-def _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp):
+def _count_around(samples, sample_rate):
+    """Returns how many samples of a loop are put before and behind it for the limiter."""
+    return min(samples, round(_LIMITER_REACHES_SECONDS * sample_rate))
+
+
+def _wrap(sound, around):
+    """Returns a loop with so many samples of its end before it, and of its beginning behind."""
+    return (
+        np.concatenate([sound[len(sound) - around :], sound, sound[:around]]) if around else sound
+    )
+
+
+def _limit_to_target(wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, *, around):
     """Finds the gain at which a sound, limited, has a loudness; returns as `normalise_loudness`.
+
+    Before and behind the sound, `wrapped` has so many samples that are not part of the result.
 
     The secant method begins between the gain that just needs no limiting, and the one that would do
     if limiting took no loudness away.
@@ -100,12 +122,13 @@ def _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp):
     gain_db = min(target_lufs - lufs, most_db)
     for _ in range(_MOST_TRIALS):
         limited = limit_peaks(
-            full,
+            wrapped,
             peaks,
             factor=10 ** (gain_db / 20),
             ceiling=10 ** (ceiling_dbtp / 20),
             sample_rate=sample_rate,
         )
+        limited = limited[around : len(limited) - around]
         lufs = measure_lufs(limited, sample_rate=sample_rate)
         missing = target_lufs - lufs
         if abs(missing) < _TOLERANCE_LU or (missing > 0 and gain_db == most_db):
@@ -113,15 +136,15 @@ def _limit_to_target(full, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp):
         slope = (lufs - last_lufs) / (gain_db - last_gain_db)
         last_gain_db, last_lufs = gain_db, lufs
         gain_db = min(gain_db + missing / min(max(slope, _LEAST_SLOPE), 1), most_db)
-    return _lower_to_ceiling(limited, lufs, ceiling_dbtp)
+    return _lower_to_ceiling(limited, lufs, ceiling_dbtp, around)
 
 
-def _lower_to_ceiling(limited, lufs, ceiling_dbtp):
+def _lower_to_ceiling(limited, lufs, ceiling_dbtp, around):
     """Scales a limited sound down if a true peak still passes the ceiling.
 
     The limiter's gain changes from sample to sample, which may raise the wave between them.
     """
-    true_peak_dbtp = _to_db(measure_peaks(limited).max())
+    true_peak_dbtp = _to_db(measure_peaks(_wrap(limited, around)).max())
     excess_db = max(0.0, true_peak_dbtp - ceiling_dbtp)
     limited *= 10 ** (-excess_db / 20)
     return limited, Loudness(lufs - excess_db, true_peak_dbtp - excess_db)

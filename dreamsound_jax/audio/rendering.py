@@ -35,7 +35,11 @@ class RenderedSound(NamedTuple):
 
 
 def render_sound(
-    sound: np.ndarray, *, sample_rate: int, target_lufs: float | None = SAFE_LUFS
+    sound: np.ndarray,
+    *,
+    sample_rate: int,
+    target_lufs: float | None = SAFE_LUFS,
+    circular: bool = False,
 ) -> RenderedSound:
     """Renders a sound: encodes it once, and measures what is written.
 
@@ -44,6 +48,7 @@ def render_sound(
       sample_rate: in Hz.
       target_lufs: the loudness that it is given, by `normalise_loudness`; it is written with 16
         bit. With None it is written as it is, in float32.
+      circular: whether it is a loop, whose end runs into its beginning.
 
     Raises:
       ValueError: a sample is NaN or infinite.
@@ -53,13 +58,19 @@ def render_sound(
         recording = decode_sound(wav)
         loudness = measure_loudness(recording.channels, sample_rate=sample_rate)
         return RenderedSound(wav, recording, loudness)
-    scaled, loudness = normalise_loudness(sound, sample_rate=sample_rate, target_lufs=target_lufs)
+    scaled, loudness = normalise_loudness(
+        sound, sample_rate=sample_rate, target_lufs=target_lufs, circular=circular
+    )
     wav = encode_wav(scaled, sample_rate=sample_rate)
     return RenderedSound(wav, decode_sound(wav), loudness)
 
 
 def render_input(
-    original: Recording, *, dream: RenderedSound, target_lufs: float | None
+    original: Recording,
+    *,
+    dream: RenderedSound,
+    target_lufs: float | None,
+    circular: bool = False,
 ) -> RenderedSound:
     """Renders an input to be compared with its dream: as loud when it is played, and as long.
 
@@ -69,13 +80,16 @@ def render_input(
       target_lufs: what the dream was given by `render_sound`. With None, the input is written in
         float32, too, and its peaks are not limited. If the dream is too quiet for the meter, the
         input is given this loudness, or with None keeps its level.
+      circular: whether both are loops.
     """
     (dreamed, dream_rate), (channels, sample_rate) = dream.recording, original
     channels = channels[: round(len(dreamed) * sample_rate / dream_rate)]
     wanted = dream.loudness.lufs + _gain_on_two_speakers(dreamed) - _gain_on_two_speakers(channels)
     if target_lufs is not None:
         wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
-        return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted)
+        return render_sound(
+            channels, sample_rate=sample_rate, target_lufs=wanted, circular=circular
+        )
     gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate)
     if math.isfinite(gain_db):
         channels = channels * 10 ** (gain_db / 20)
@@ -83,7 +97,12 @@ def render_input(
 
 
 def render_input_alike(
-    original: Recording, *, dream: RenderedSound, unscaled: np.ndarray, target_lufs: float | None
+    original: Recording,
+    *,
+    dream: RenderedSound,
+    unscaled: np.ndarray,
+    target_lufs: float | None,
+    circular: bool = False,
 ) -> RenderedSound:
     """Renders an input with the gain that its dream was given: what they share stays the same.
 
@@ -92,6 +111,7 @@ def render_input_alike(
       dream: as it is written.
       unscaled: the dream before it was rendered, (samples, channels).
       target_lufs: what the dream was given by `render_sound`.
+      circular: whether both are loops.
     """
     channels, sample_rate = original
     if target_lufs is None:
@@ -99,7 +119,7 @@ def render_input_alike(
     own, dreamed = (measure_lufs(each, sample_rate=sample_rate) for each in (channels, unscaled))
     wanted = own + dream.loudness.lufs - dreamed
     wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
-    return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted)
+    return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted, circular=circular)
 
 
 def _gain_on_two_speakers(channels):

@@ -153,7 +153,7 @@ def _parse_sweep(words: str) -> tuple[str, tuple]:
     typed, _, values = words.partition("=")
     name = find_name(typed) or typed
     nearest_or_fail("flag to --sweep", name, SWEEPABLE)
-    split = split_objectives(values) if name == "objective" else values.split(",")
+    split = split_objectives(values) if name in ("objective", "interpolate") else values.split(",")
     return name, tuple(_parse_value(name, word) for word in split if word)
 
 

@@ -102,7 +102,7 @@ class MelDomain:
         mel_db = front_end.destandardise(self._keep_outside(parameters))
         mel_db = match.mel_db(mel_db) if match else mel_db
         change_db = mel_db - front_end.destandardise(self.spectrogram)
-        sound = front_end.invert(self.key, mel_db)
+        sound = front_end.invert(self.key, mel_db, samples=self.sound.size)
         if match:
             sound = self._match_sound(sound, match)
         return Rendered(mel_db, change_db, sound[None])
@@ -124,6 +124,8 @@ class MelDomain:
 
     def input_sound(self) -> jax.Array:
         """Returns the input, as long as an inverted sound: (1, samples)."""
+        if self.front_end.circular:
+            return self.sound[None]
         return self.sound[None, : self.front_end.sample_count(self.spectrogram.shape[1])]
 
     def as_heard(self, channels: jax.Array) -> jax.Array:

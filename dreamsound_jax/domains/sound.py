@@ -16,6 +16,7 @@ from dreamsound_jax.domains.domain import LevelMatch, Rendered
 from dreamsound_jax.spectral import gain
 from dreamsound_jax.spectral.front_end import FrontEnd, mix_to_mono
 from dreamsound_jax.spectral.interpolate import nearest_indices, resize_linear, resize_nearest
+from dreamsound_jax.spectral.loop import change_length
 from dreamsound_jax.spectral.mel import peak_normalise
 from dreamsound_jax.spectral.transforms import Chain, apply_transforms, change_rate, fit_length
 
@@ -66,7 +67,10 @@ class SoundDomain:
     ) -> jax.Array:
         """Resizes the gain. The sound itself has kept its detail."""
         del detail_factor
-        return resize_linear(parameters, shapes[level])
+        return self._resize(parameters, shapes[level])
+
+    def _resize(self, parameters, shape):
+        return resize_linear(parameters, shape, circular=self.front_end.circular)
 
     def observe(self, shape: tuple[int, ...]) -> Callable[[jax.Array], jax.Array]:
         """Returns a function from a gain to the spectrogram of the sound with it, resized."""
@@ -104,7 +108,7 @@ class SoundDomain:
 
     def _gain_db(self, parameters):
         """The gain (mel bands, frames) in dB of parameters of any level's shape."""
-        resized = resize_linear(parameters, self.spectrogram.shape)
+        resized = self._resize(parameters, self.spectrogram.shape)
         return self._limit(resized * self.front_end.std)
 
     def _limit(self, gain_db):
@@ -177,6 +181,8 @@ class SoundDomain:
         mono = mix_to_mono(channels)
         if self.sample_rate == self.front_end.sample_rate:
             return mono
+        if self.front_end.circular:
+            return change_length(mono, self.sound.size)
         ratio = Fraction(self.front_end.sample_rate, self.sample_rate)
         return fit_length(change_rate(mono, ratio), self.sound.size)
 

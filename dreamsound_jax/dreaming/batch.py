@@ -14,7 +14,7 @@ from dreamsound_jax.domains.sound import sound_domains
 from dreamsound_jax.dreaming import pyramid
 from dreamsound_jax.dreaming.ascent import Climb
 from dreamsound_jax.dreaming.distance import scale_to_distance
-from dreamsound_jax.dreaming.dream import dream_clips, prepare_objective, respond
+from dreamsound_jax.dreaming.dream import dream_clips, prepare_objective, respond, summarise
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.networks.network import Network
@@ -188,7 +188,8 @@ def measure_clips(
 
     def measure(network, spectrogram, original, settings):
         prepared = prepare_objective(network, original, settings, program=program)
-        return respond(network, spectrogram, prepared, program=program)
+        objective = respond(network, spectrogram, prepared, program=program)
+        return summarise(objective, settings, frames=spectrogram.shape[1], program=program)
 
     objective = over_clips(measure, shared=1)(network, spectrograms, originals, settings)
     return Response(objective, classify(network, spectrograms))

@@ -11,9 +11,11 @@ from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.ascent import Climb, ascend
 from dreamsound_jax.dreaming.distance import measure_distance
 from dreamsound_jax.dreaming.habituation import turn_away
+from dreamsound_jax.dreaming.interpolation import mix_gradients, weigh_stops
 from dreamsound_jax.dreaming.optimizers import carry_state, make_transform
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.dreaming.views import average_views
+from dreamsound_jax.networks.loops import count_loop_columns
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.windows import measure_response
 from dreamsound_jax.objectives.preparing import Level, prepare_all
@@ -139,25 +141,48 @@ def dream_level(
             roll=roll,
             turn=turn,
             inside=inside,
+            circular=program.circular,
         ),
         steps=program.num_iterations,
         observe=clip.observe(shapes[level]),
         bound=clip.bound(),
-        initial_state=functools.partial(carry_state, state, carry=settings.steps.carry_state)
-        if level
-        else lambda fresh: fresh,
-        at_step=_look_at_views(settings, clip.spectrogram.shape, program, level),
+        initial_state=_carry(state, settings, program) if level else lambda fresh: fresh,
+        at_step=_make_hills(
+            settings, clip.spectrogram.shape, shapes[level], inside, program, level
+        ),
         is_done=_watch_distance(settings, clip, original),
         keep_path=program.keep_path,
     )
     return (end.parameters, end.state), climb
 
 
-def _look_at_views(settings, whole, program, level):
+def _carry(state, settings, program):
+    """Returns with which state of the optimizer a level begins, given a fresh one."""
+    carry = settings.steps.carry_state
+    return functools.partial(carry_state, state, carry=carry, circular=program.circular)
+
+
+def _make_hills(settings, whole, shape, inside, program, level):
     """Returns how the objective of a step is made of that of a level."""
-    if settings.jitter is None:
-        return lambda objective, number: objective
-    return average_views(settings.jitter, count=program.views, whole=whole, level=level)
+
+    def look(objective, number):
+        return objective
+
+    if settings.jitter is not None:
+        look = average_views(settings.jitter, count=program.views, whole=whole, level=level)
+    if settings.objective.progress is None:
+        return look
+    mix = mix_gradients(_weigh_stops(settings, shape[1], program), inside)
+    return lambda objective, number: mix(look(objective, number))
+
+
+def _weigh_stops(settings, frames, program):
+    return weigh_stops(
+        settings.objective.progress,
+        stops=len(settings.objective.weights),
+        frames=frames,
+        circular=program.circular,
+    )
 
 
 def _watch_distance(settings, clip, original):
@@ -184,8 +209,17 @@ def _apply_habituation(settings, shape):
 
 def prepare_network(network: Network, shape: tuple[int, int], program: Program) -> Network:
     """Returns a network that responds the same, and may be faster for a level of this shape."""
-    frames = network.architecture.count_heard_frames(shape[1], program.layers)
+    frames = _count_heard_frames(network, shape[1], program)
+    if program.circular:
+        last = network.architecture.last_local
+        frames = count_loop_columns(last, frames) * last.stride[1]
     return network.prepare((shape[0], frames), program.layers)
+
+
+def _count_heard_frames(network, frames, program):
+    return network.architecture.count_heard_frames(
+        frames, program.layers, circular=program.circular
+    )
 
 
 def prepare_objective(
@@ -205,8 +239,8 @@ def prepare_objective(
       program: static.
       roll: how far the clip is rolled in time, in frames.
     """
-    frames = network.architecture.count_heard_frames(original.shape[1], program.layers)
-    level = Level(network, original, roll, frames, program.layers)
+    frames = _count_heard_frames(network, original.shape[1], program)
+    level = Level(network, original, roll, frames, program.layers, program.circular)
     data = prepare_all(program.measures, settings.objective.data, level)
     return settings._replace(objective=settings.objective._replace(data=data))
 
@@ -216,10 +250,25 @@ def respond(
 ) -> jax.Array:
     """Returns the objective of one standardised spectrogram (mel bands, frames): a scalar.
 
+    Of an interpolation, it returns those of all stops, (stops,); see `summarise`.
     Where the objective has guides or depends on the input, the settings must have been prepared
     for this shape. A spectrogram too short for a layer is heard as if it were repeated.
     """
-    frames = network.architecture.count_heard_frames(spectrogram.shape[1], program.layers)
+    frames = _count_heard_frames(network, spectrogram.shape[1], program)
     heard = repeat_time(spectrogram, frames=frames)
-    measured = measure_response(network, heard, program.measures, settings.objective.data)
+    measured = measure_response(
+        network, heard, program.measures, settings.objective.data, circular=program.circular
+    )
     return evaluate(measured, settings.objective)
+
+
+def summarise(
+    objective: jax.Array, settings: ClipSettings, *, frames: int, program: Program
+) -> jax.Array:
+    """Returns one number of what `respond` returns for a clip of so many frames.
+
+    Of an interpolation it is the mean of its objectives, each by how much of the clip it has.
+    """
+    if settings.objective.progress is None:
+        return objective
+    return jnp.vdot(_weigh_stops(settings, frames, program).mean(axis=1), objective)

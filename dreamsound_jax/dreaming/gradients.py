@@ -9,7 +9,9 @@ BLUR_RADIUS = 4
 BLUR_SCALES = (0.5, 1.0, 2.0)
 
 
-def smooth(*, steps: int, coefficient: ArrayLike) -> optax.GradientTransformation:
+def smooth(
+    *, steps: int, coefficient: ArrayLike, circular: bool = False
+) -> optax.GradientTransformation:
     """Blurs the gradient, less at first and more later, as the reference does.
 
     At step i of n, the standard deviation is 2 (i + 1) / n + `coefficient`, in cells; see `blur`.
@@ -17,27 +19,33 @@ def smooth(*, steps: int, coefficient: ArrayLike) -> optax.GradientTransformatio
     Args:
       steps: n.
       coefficient: may be traced.
+      circular: whether the end of time runs into its beginning.
     """
 
     def update(gradient, count, params=None):
         del params
         # The quotient of two integers would be rounded to float32.
         done = (count + 1).astype(gradient.dtype) / steps
-        return blur(gradient, 2 * done + coefficient), count + 1
+        return blur(gradient, 2 * done + coefficient, circular=circular), count + 1
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
 
 
-def blur(image: jax.Array, sigma: jax.Array | float) -> jax.Array:
+def blur(image: jax.Array, sigma: jax.Array | float, *, circular: bool = False) -> jax.Array:
     """Returns the mean of three Gaussian blurs of (rows, columns), with reflected edges.
 
-    Their kernels have 9 x 9 cells, and standard deviations of 0.5, 1 and 2 times `sigma`.
+    If `circular`, the last column is followed by the first instead. The kernels have 9 x 9 cells,
+    and standard deviations of 0.5, 1 and 2 times `sigma`.
     """
     sigmas = sigma * jnp.asarray(BLUR_SCALES, image.dtype)
     offsets = jnp.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, dtype=image.dtype)
     weights = jnp.exp(-jnp.square(offsets / sigmas[:, None]) / 2)
     weights /= weights.sum(axis=1, keepdims=True)
-    padded = jnp.pad(image, BLUR_RADIUS, mode="reflect")
+    if circular:
+        image = jnp.pad(image, ((0, 0), (BLUR_RADIUS, BLUR_RADIUS)), mode="wrap")
+        padded = jnp.pad(image, ((BLUR_RADIUS, BLUR_RADIUS), (0, 0)), mode="reflect")
+    else:
+        padded = jnp.pad(image, BLUR_RADIUS, mode="reflect")
 
     def blur_by(row):
         return _correlate(_correlate(padded, row, axis=0), row, axis=1)

@@ -168,6 +168,7 @@ def make_transform(
     roll: jax.Array | int = 0,
     turn: optax.GradientTransformation | None = None,
     inside: jax.Array | None = None,
+    circular: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
     """Returns the transformation of a dream's gradient: smooth, standardise, then an optimizer.
 
@@ -182,8 +183,9 @@ def make_transform(
       turn: a stateless transformation between standardising and the optimizer; by default none.
       inside: which cells the dream changes, in the shape of the gradient; None for all. The
         gradient of the others counts nowhere, and they have no update before the optimizer.
+      circular: whether the clip is a loop.
     """
-    blur = smooth(steps=total, coefficient=steps.smoothing_coefficient)
+    blur = smooth(steps=total, coefficient=steps.smoothing_coefficient, circular=circular)
     rolled = None if inside is None else roll_time(inside, roll)
     only_inside = [] if inside is None else [_select_cells(inside)]
     return optax.chain(
@@ -237,7 +239,7 @@ def _roll(frames):
 
 
 def carry_state(
-    state: tuple[Any, ...], fresh: tuple[Any, ...], *, carry: ArrayLike
+    state: tuple[Any, ...], fresh: tuple[Any, ...], *, carry: ArrayLike, circular: bool = False
 ) -> tuple[Any, ...]:
     """Returns the state of a `make_transform` with which a new pyramid level begins.
 
@@ -250,7 +252,7 @@ def carry_state(
         if old.ndim != new.ndim:
             return new
         if old.shape != new.shape:
-            old = resize_linear(old, new.shape).astype(new.dtype)
+            old = resize_linear(old, new.shape, circular=circular).astype(new.dtype)
         return jnp.where(carry, old, new)
 
     return (*fresh[:-1], jax.tree.map(leaf, state[-1], fresh[-1]))

@@ -28,6 +28,7 @@ class Program:
       optimizers: those that the program computes; `ClipSettings.steps` says which of them counts.
       views: number of views of each step, if the settings have a `jitter`.
       keep_path: whether the parameters after each step are returned.
+      circular: whether clips are loops; their front end is a `LoopFrontEnd` then.
     """
 
     measures: tuple[Measure, ...]
@@ -38,6 +39,7 @@ class Program:
     optimizers: tuple[str, ...] = ("sgd",)
     views: int = 1
     keep_path: bool = False
+    circular: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def average_views(
 
         def mean_of_views(observed):
             look = jax.vmap(lambda each: hill(change_view(each, observed, jitter, whole=whole)))
-            return look(keys).mean()
+            return look(keys).mean(axis=0)
 
         return mean_of_views
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card_entries import check_classes, check_entries, shorten_message
@@ -15,6 +15,7 @@ from dreamsound_jax.spectral.front_end_constants import (
     changed_constants,
     check_names,
 )
+from dreamsound_jax.spectral.loop_front_end import make_circular
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 from dreamsound_jax.system.storage import path_of
 
@@ -72,6 +73,10 @@ class Card:
     def architecture(self) -> Architecture:
         """The layers of the network."""
         return ARCHITECTURES[self.family].describe(len(self.classes), **self.size)
+
+    def of_loops(self) -> "Card":
+        """Returns the card of the network as it hears loops."""
+        return replace(self, front_end=make_circular(self.front_end))
 
     def choose_layer(self, usual: str) -> str:
         """Returns the layer to dream by where none is named: `usual`, if the network has it."""

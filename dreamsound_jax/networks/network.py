@@ -87,10 +87,17 @@ class Architecture:
         layers = [layer for stage in self.stages for layer in stage]
         return max((layer for layer in layers if layer.reach is not None), key=layers.index)
 
-    def count_heard_frames(self, frames: int, names: Iterable[str]) -> int:
-        """Returns how many frames a clip of `frames` is repeated to for these layers."""
+    def count_heard_frames(
+        self, frames: int, names: Iterable[str], *, circular: bool = False
+    ) -> int:
+        """Returns how many frames a clip of `frames` is repeated to for these layers.
+
+        One that is `circular`, a loop, is always repeated a whole number of times.
+        """
         needed = self.deepest(names).least_frames
-        return -(-needed // frames) * frames if self.repeats_whole else max(frames, needed)
+        if self.repeats_whole or circular:
+            return -(-needed // frames) * frames
+        return max(frames, needed)
 
     def probabilities(self, logits: jax.Array) -> jax.Array:
         """Converts logits (..., classes) to the probability of each class."""

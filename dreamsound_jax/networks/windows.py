@@ -13,6 +13,9 @@ Nothing is approximated: windows begin on the grid of the poolings, and the firs
 where the spectrogram does. Only one window's activations are in memory at a time; for the gradient
 they are computed again. Where a measure is no sum over windows, the activations that it reads, and
 no others, are joined and kept for the whole clip.
+
+A loop is heard with as much of its end before it, and of its beginning behind it, as the deepest
+layer reaches: each cell depends on what sounds around it when the loop is repeated.
 """
 
 import functools
@@ -23,13 +26,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dreamsound_jax.networks.loops import Heard, wrap_loop
 from dreamsound_jax.networks.network import Layer, Network
 
 # A window owns so many frames: 37 seconds of the reference's front end.
 OWNED_FRAMES = 4096
 
-# The name by which measures read the spectrogram itself, beside the activations of layers.
+# The names by which measures read the spectrogram itself, beside the activations of layers, and of
+# a loop the spectrogram with its first frame behind its last.
 SPECTROGRAM = "spectrogram"
+CLOSED_SPECTROGRAM = "closed spectrogram"
 
 
 class Part(NamedTuple):
@@ -88,6 +94,7 @@ def measure_response(
     data: Sequence,
     *,
     owned: int = OWNED_FRAMES,
+    circular: bool = False,
 ) -> list[jax.Array]:
     """Measures how a network responds to one clip.
 
@@ -97,16 +104,51 @@ def measure_response(
       measures: what is measured.
       data: the data of each measure.
       owned: a clip of more than twice so many frames is heard window by window.
+      circular: whether the clip is a loop, whose end runs into its beginning.
 
     Returns:
       The value of each measure.
     """
     layers = _layers_of(measures)
     if spectrogram.shape[1] > 2 * owned and layers:
-        return _measure_windows(network, spectrogram, measures, data, owned)
-    activations = network.activations(spectrogram, layers) if layers else {}
-    activations = {**activations, SPECTROGRAM: spectrogram}
+        return _measure_windows(network, spectrogram, measures, data, owned, circular)
+    activations = {}
+    if layers and circular:
+        activations = _hear_loop(network, spectrogram, layers)
+    elif layers:
+        activations = network.activations(spectrogram, layers)
+    activations = {**activations, **_show(spectrogram, circular)}
     return [measure(activations, each) for measure, each in zip(measures, data)]
+
+
+def _show(spectrogram, circular):
+    """Returns what measures may read of the spectrogram itself."""
+    if not circular:
+        return {SPECTROGRAM: spectrogram}
+    closed = jnp.concatenate([spectrogram, spectrogram[:, :1]], axis=1)
+    return {SPECTROGRAM: spectrogram, CLOSED_SPECTROGRAM: closed}
+
+
+def _hear_loop(network, spectrogram, layers):
+    """Returns {layer: activation} of a loop that is short enough to be heard at once."""
+    architecture = network.architecture
+    local, head = _split_layers(network, layers)
+    heard = wrap_loop(spectrogram, architecture.deepest(local))
+    found = network.activations(heard.spectrogram, local)
+    found = {name: heard.own(found[name], architecture.layer(name)) for name in local}
+    if head:
+        last = architecture.last_local.name
+        found |= network.activations_after(last, found[last], head)
+    return found
+
+
+def _split_layers(network, layers):
+    """Returns the layers before the head, with what the head needs, and those of the head."""
+    head = tuple(name for name in layers if _is_in_head(network, name))
+    last = network.architecture.last_local.name
+    local = tuple(name for name in layers if name not in head)
+    local += (last,) if head and last not in local else ()
+    return local, head
 
 
 def _is_in_head(network, name):
@@ -132,18 +174,18 @@ def cut_windows(frames: int, layer: Layer, *, owned: int) -> Cut:
     return Cut(length * grid + odd, starts * grid, firsts * grid)
 
 
-def _measure_windows(network, spectrogram, measures, data, owned):
+def _measure_windows(network, spectrogram, measures, data, owned, circular):
     """Adds up the parts of measures that are sums, and joins what the others read."""
-    architecture, frames = network.architecture, spectrogram.shape[1]
+    architecture = network.architecture
     summed = [number for number, each in enumerate(measures) if _is_sum(network, each)]
     others = [number for number in range(len(measures)) if number not in summed]
-    read = _layers_of(measures[number] for number in others)
-    head = tuple(name for name in read if _is_in_head(network, name))
-    last = architecture.last_local.name
-    joined = tuple(name for name in read if name not in head)
-    joined += (last,) if head and last not in joined else ()
+    joined, head = _split_layers(network, _layers_of(measures[number] for number in others))
     layers = tuple(dict.fromkeys(_layers_of(measures[number] for number in summed) + joined))
-    cut = cut_windows(frames, architecture.deepest(layers), owned=owned)
+    deepest = architecture.deepest(layers)
+    heard = Heard(spectrogram, 0, spectrogram.shape[1], circular=False)
+    heard = wrap_loop(spectrogram, deepest) if circular else heard
+    frames = heard.spectrogram.shape[1]
+    cut = cut_windows(frames, deepest, owned=owned)
 
     def measure_window(window, start, first, end):
         activations = network.activations(window, layers)
@@ -152,20 +194,26 @@ def _measure_windows(network, spectrogram, measures, data, owned):
             (layer,) = measures[number].layers
             seen = architecture.layer(layer)
             columns = start + seen.stride[1] * jnp.arange(activations[layer].shape[1])
-            part = Part((first <= columns) & (columns < end), seen.columns(frames))
+            is_owned = (first <= columns) & (columns < end)
+            if circular:
+                own_end = heard.before + heard.columns(seen) * seen.stride[1]
+                is_owned &= (heard.before <= columns) & (columns < own_end)
+            part = Part(is_owned, heard.columns(seen))
             values.append(measures[number](activations, data[number], part))
         return values, {name: activations[name] for name in joined}
 
     # The gradient keeps none of a window's activations. In a loop, nothing needs to prevent CSE.
     measure_window = jax.checkpoint(measure_window, prevent_cse=False)
     ends = [*cut.firsts[1:], frames]
-    windows = (_windows(spectrogram, cut), *map(jnp.asarray, (cut.starts, cut.firsts, ends)))
+    windows = (_windows(heard.spectrogram, cut), *map(jnp.asarray, (cut.starts, cut.firsts, ends)))
     values, maps = jax.lax.map(lambda window: measure_window(*window), windows)
     found = {number: value.sum() for number, value in zip(summed, values)}
-    whole = {name: _join(maps[name], cut, frames, architecture.layer(name)) for name in joined} | {
-        SPECTROGRAM: spectrogram
-    }
+    whole = {name: _join(maps[name], cut, frames, architecture.layer(name)) for name in joined}
+    if circular:
+        whole = {name: heard.own(whole[name], architecture.layer(name)) for name in joined}
+    whole |= _show(spectrogram, circular)
     if head:
+        last = architecture.last_local.name
         whole |= network.activations_after(last, whole[last], head)
     found |= {number: measures[number](whole, data[number]) for number in others}
     return [found[number] for number in range(len(measures))]

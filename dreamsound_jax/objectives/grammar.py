@@ -20,6 +20,7 @@ import numpy as np
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.objectives.classes import logit, margin
 from dreamsound_jax.objectives.guides import features, guide
+from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
 from dreamsound_jax.objectives.terms import Objective, layer, probability
 from dreamsound_jax.objectives.units import channel, direction, neuron
@@ -79,11 +80,28 @@ def parse_objective(text: str, *, card: Card | None = None) -> Objective:
     return _Reader(text, card).read_all()
 
 
+def parse_interpolation(text: str, *, card: Card | None = None) -> Interpolation:
+    """Reads objectives that fade into each other, with > between them.
+
+    Args:
+      text: such as "layer(relu2_2) > layer(relu5_4)".
+      card: as for `parse_objective`.
+
+    Raises:
+      UserError: as `parse_objective`; or there are fewer than two objectives.
+
+    Example:
+      >>> len(parse_interpolation("layer(mp2) > 2*layer(mp3) + logit(organ) > layer(mp5)").stops)
+      3
+    """
+    return Interpolation(tuple(_Reader(text, card, flag="--interpolate").read_stops()))
+
+
 class _Reader:
     """Reads a text from left to right."""
 
-    def __init__(self, text: str, card: Card | None):
-        self.text, self.card = text, card
+    def __init__(self, text: str, card: Card | None, *, flag: str = "--objective"):
+        self.text, self.card, self.flag = text, card, flag
         self.place = 0
         self.depth = 0
 
@@ -92,6 +110,14 @@ class _Reader:
         if self._rest():
             self._fail("expected + or - here, or the end")
         return objective
+
+    def read_stops(self) -> list[Objective]:
+        stops = [self._read_sum()]
+        while self._take(">"):
+            stops.append(self._read_sum())
+        if self._rest():
+            self._fail("expected +, - or > here, or the end")
+        return stops
 
     def _read_sum(self) -> Objective:
         sign = -1.0 if self._take("-") else 1.0
@@ -215,7 +241,7 @@ class _Reader:
         """Raises UserError, with the text and the place."""
         place = len(self.text) - len(self._rest())
         shown = f"{self.text[:place].rstrip()} >>> {self.text[place:]}".strip()
-        raise UserError(f"--objective: {why}: {shown}") from None
+        raise UserError(f"{self.flag}: {why}: {shown}") from None
 
 
 def _call(name: str, positional: list[str], keywords: dict[str, str]) -> Objective:

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from dreamsound_jax.networks.card import Card
-from dreamsound_jax.networks.windows import SPECTROGRAM, Part
+from dreamsound_jax.networks.windows import CLOSED_SPECTROGRAM, SPECTROGRAM, Part
 from dreamsound_jax.objectives.measures import at_least_float32
 from dreamsound_jax.objectives.preparing import Level
 from dreamsound_jax.objectives.terms import Objective, Term
@@ -35,7 +35,11 @@ class TotalVariation:
     ) -> jax.Array:
         """Measures a clip."""
         seen = at_least_float32(activations[SPECTROGRAM])
-        along = [jnp.abs(jnp.diff(seen, axis=axis)).mean() for axis in (1, 0)]
+        # The last frame of a loop has a neighbour, too.
+        closed = at_least_float32(activations.get(CLOSED_SPECTROGRAM, seen))
+        along = [
+            jnp.abs(jnp.diff(each, axis=axis)).mean() for each, axis in ((closed, 1), (seen, 0))
+        ]
         return jnp.vdot(jnp.stack([*data]), jnp.stack(along))
 
 

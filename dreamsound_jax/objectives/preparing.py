@@ -21,6 +21,7 @@ class Level(NamedTuple):
       roll: how far the clip is rolled in time, in frames.
       heard_frames: a clip too short for a layer is repeated to so many frames.
       layers: those that the objective reads, on which it may depend how a network hears.
+      circular: whether the clip is a loop.
     """
 
     network: Network
@@ -28,6 +29,7 @@ class Level(NamedTuple):
     roll: jax.Array | int
     heard_frames: int
     layers: tuple[str, ...]
+    circular: bool = False
 
     def show(self, spectrogram: ArrayLike) -> jax.Array:
         """Brings a spectrogram to what the network hears of the clip: resized, rolled, repeated."""
@@ -37,7 +39,11 @@ class Level(NamedTuple):
     def activation(self, layer: str, spectrogram: ArrayLike) -> jax.Array:
         """Returns the activation of a layer for a spectrogram, shown as the clip is."""
         (found,) = measure_response(
-            self.network, self.show(spectrogram), (_Activation((layer, *self.layers)),), ((),)
+            self.network,
+            self.show(spectrogram),
+            (_Activation((layer, *self.layers)),),
+            ((),),
+            circular=self.circular,
         )
         return jax.lax.stop_gradient(found)
 

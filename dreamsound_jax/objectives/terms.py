@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
@@ -223,12 +224,15 @@ class ObjectiveData(NamedTuple):
     """What may differ between clips of one compiled program.
 
     Attributes:
-      weights: (terms,).
+      weights: (terms,); of an interpolation (stops, terms).
       data: the data of each term.
+      progress: of an interpolation, where among its stops the clip begins and ends, (2,): 0 is the
+        first, 1 the second; None for a single objective.
     """
 
     weights: jax.Array | np.ndarray
     data: tuple
+    progress: jax.Array | np.ndarray | None = None
 
 
 def compile_objective(
@@ -272,6 +276,11 @@ def list_measures(objective: Objective, card: Card) -> tuple[Measure, ...]:
 
 def _sort_terms(objective, card):
     """Returns (weight, term) of an objective in the order of their measures."""
+    return [objective.terms[place] for place in order_terms(objective, card)]
+
+
+def order_terms(objective: Objective, card: Card) -> np.ndarray:
+    """Returns the places of an objective's terms in the order of their measures: (terms,)."""
     if not objective.terms:
         raise UserError("the objective has no terms")
     order = card.architecture.layers
@@ -281,7 +290,7 @@ def _sort_terms(objective, card):
             "the objective must have a term that depends on the network, such as layer(relu3_4)"
         )
     deepest = [max(map(order.index, names), default=-1) for names in reads]
-    return [objective.terms[place] for place in np.argsort(deepest, kind="stable")]
+    return np.argsort(deepest, kind="stable")
 
 
 def _cast(leaf, dtype):
@@ -290,6 +299,11 @@ def _cast(leaf, dtype):
 
 
 def evaluate(measured: Sequence[jax.Array], data: ObjectiveData) -> jax.Array:
-    """Returns the weighted sum of the measures of a clip, in float32 or wider."""
+    """Returns the weighted sum of the measures of a clip, in float32 or wider.
+
+    It is a scalar; of an interpolation one number for each of its stops.
+    """
+    if data.progress is not None:
+        return jnp.asarray(data.weights) @ jnp.stack([*measured])
     weighted = (data.weights[number] * value for number, value in enumerate(measured))
     return functools.reduce(operator.add, weighted)

@@ -45,6 +45,7 @@ class ClipRequest:
       where: the flags that say where it was dreamed, {name: value as it is typed}.
       excerpt: the part of the input that was dreamed on, in seconds, such as "2.50:7.50"; None for
         all of it.
+      loop: whether it is a loop, whose end runs into its beginning.
     """
 
     number: int
@@ -62,6 +63,7 @@ class ClipRequest:
     strength: float | None = None
     where: Mapping[str, str] = field(default_factory=dict)
     excerpt: str | None = None
+    loop: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +246,7 @@ def _list_asked(request):
     mix = None if request.mix == 1 else request.mix
     asked = {"preset": request.preset, "strength": request.strength, "mix": mix}
     asked |= {"raises": request.raises, "excerpt": request.excerpt}
+    asked |= {"loop": request.loop or None}
     given = {name: value for name, value in asked.items() if value is not None}
     return given | dict(request.where)
 

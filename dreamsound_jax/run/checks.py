@@ -10,13 +10,14 @@ from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
     check_hyperparameters,
 )
-from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.objectives.grammar import parse_interpolation, parse_objective
+from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.run.names import read_template
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.run.where import read_where
-from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
+from dreamsound_jax.spectral.transforms import CIRCULAR, TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 
@@ -59,21 +60,42 @@ def _check_one(options):
     read_where(options)
     if options.name is not None:
         read_template(options.name)
+    if options.loop and options.lengths != "exact":
+        raise UserError(
+            f"--lengths={options.lengths} and --loop must not both be given: a loop cannot be "
+            "padded with silence"
+        )
     if options.create_ouroboros:
         _check_ouroboros(options)
 
 
 def _check_objective(options):
-    if options.objective is None:
-        return
-    for name in AIMS:
+    if options.objective is not None:
+        _check_aims(options, "objective", AIMS)
+        parse_objective(options.objective)
+    if options.interpolate is not None:
+        _check_aims(options, "interpolate", ("objective", *AIMS))
+        check_rounds(parse_interpolation(options.interpolate), options)
+
+
+def _check_aims(options, given, names):
+    for name in names:
         value = getattr(options, name)
         if value != FIELDS[name].default:
             raise UserError(
-                f"--objective and --{name} must not both be given: write layers and classes as "
+                f"--{given} and --{name} must not both be given: write layers and classes as "
                 "terms of the objective, such as layer(relu3_4) or probability(organ)"
             )
-    parse_objective(options.objective)
+
+
+def check_rounds(interpolation: Interpolation, options: Options) -> None:
+    """Raises UserError if an ouroboros has fewer rounds than there are objectives."""
+    count = len(interpolation.stops)
+    if options.create_ouroboros and options.ouroboros_length < count:
+        raise UserError(
+            f"--ouroboros_length must be at least {count}, one round for each objective of "
+            f"--interpolate, and is {options.ouroboros_length}"
+        )
 
 
 def _check_values(options):
@@ -150,6 +172,12 @@ def _check_ouroboros(options):
         raise UserError(
             f"--ouroboros_transform must be none, or transforms without it, and is "
             f"{','.join(names) or 'empty'}"
+        )
+    others = [name for name in names if name not in ("none", *CIRCULAR)]
+    if options.loop and others:
+        raise UserError(
+            f"--ouroboros_transform must be none or {' or '.join(CIRCULAR)} with --loop, and is "
+            f"{','.join(names)}: {others[0]} does not keep a loop"
         )
     check_amounts(chain_of(options))
 

@@ -35,6 +35,7 @@ def describe_request(source: Source) -> ClipRequest:
         strength=plan.strength,
         where=plan.where.describe() if plan.where else {},
         excerpt=source.excerpt and "{:.2f}:{:.2f}".format(*source.excerpt),
+        loop=plan.is_loop,
     )
 
 

@@ -121,7 +121,12 @@ def _make_files(model, source, dreamed, seconds, plan):
     rendered = dreamed.rendered
     target_lufs = source.target_lufs
     mixed = source.mix_with_input(rendered.sound).T
-    sound = render_sound(mixed, sample_rate=source.sample_rate, target_lufs=target_lufs)
+    sound = render_sound(
+        mixed,
+        sample_rate=source.sample_rate,
+        target_lufs=target_lufs,
+        circular=source.plan.is_loop,
+    )
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
     if source.plan.keeps_original:
@@ -153,7 +158,11 @@ def _make_files(model, source, dreamed, seconds, plan):
 
 def _render_original(source, mixed, sound):
     """Returns the input, as loud as the dream; with a mask, what both share is as loud."""
-    given = {"dream": sound, "target_lufs": source.target_lufs}
+    given = {
+        "dream": sound,
+        "target_lufs": source.target_lufs,
+        "circular": source.plan.is_loop,
+    }
     if source.mask is not None and source.plan.keeps_original:
         return render_input_alike(source.kept_recording, unscaled=mixed, **given)
     return render_input(source.kept_recording, **given)

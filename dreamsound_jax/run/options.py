@@ -248,6 +248,15 @@ class Options:
         role="program",
     )
 
+    interpolate: str | None = option(
+        None,
+        "Objectives that fade into each other, with > between them, such as 'probability(organ) > "
+        "probability(pipe)', in place of --objective: along the clip, or in an ouroboros from "
+        "round to round. The gradient of each counts as much as its share says, whatever its size. "
+        "With --loop, the last also fades into the first along the clip.",
+        role="program",
+    )
+
     # Where to dream.
     time: tuple[str, ...] | None = option(
         None,
@@ -414,6 +423,15 @@ class Options:
         "Normalise the gradient to zero mean and unit variance. Without it, --lr must be far "
         "larger, such as 5000.",
         role="data",
+    )
+
+    loop: bool = option(
+        False,
+        "The sound is a loop, as samplers play it: its end runs into its beginning. Dreams it as "
+        "if it were repeated for ever, so that the dream is a loop of the same length, without a "
+        "seam. Where the input itself jumps from its end to its beginning, so does the dream. In "
+        "an ouroboros, each round is a loop.",
+        role="program",
     )
 
     # The dream fed back into itself.

@@ -155,7 +155,7 @@ class RoundDreamer:
 
     def _dream_round(self, state, number):
         plan, settings = self._sources[0].plan, self._settings
-        if plan.iterates:
+        if plan.changes_by_round:
             settings = settings._replace(objective=place_objectives(self._full, number))
         return dream_round(
             self._network,

@@ -17,6 +17,7 @@ from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.program import Program
 from dreamsound_jax.dreaming.views import Jitter
 from dreamsound_jax.networks.card import Card
+from dreamsound_jax.objectives.interpolation import Interpolation, compile_interpolation
 from dreamsound_jax.objectives.terms import (
     LayerTerm,
     Objective,
@@ -51,7 +52,7 @@ class ClipPlan:
 
     Attributes:
       model: the option of this name.
-      card: of the model.
+      card: of the model; its front end says whether the clip is a loop.
       changes: {option: value} in which the clip differs from the run.
       domain: "sound" or "mel".
       layers: the names of the layers to excite; of an ouroboros that iterates over layers, all; of
@@ -71,7 +72,7 @@ class ClipPlan:
       amount: how much of the finished dream is kept, in the domain "sound".
       until_db: how far from its input a clip stops; None for never.
       ouroboros: how the dream is fed back; None for a single dream.
-      given_objective: an objective in place of the one of `layers`.
+      given_objective: an objective in place of the one of `layers`, or an interpolation.
       where: where it is dreamed; None for everywhere.
       name_values: {field: value} of the options in the template of --name.
       excerpt_seconds: how many seconds of an input are dreamed on, the loudest ones; None for all.
@@ -108,7 +109,7 @@ class ClipPlan:
     strength: float | None
     dtype: Any
     ouroboros: OuroborosPlan | None = None
-    given_objective: Objective | None = None
+    given_objective: Objective | Interpolation | None = None
     where: Where | None = None
     name_values: Mapping[str, Any] = field(default_factory=dict)
     excerpt_seconds: float | None = None
@@ -117,6 +118,11 @@ class ClipPlan:
     def keeps_original(self) -> bool:
         """Whether the dream is a gain on the recording as it came."""
         return DOMAINS[self.domain].keeps_original
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether the clip is a loop, whose end runs into its beginning."""
+        return self.card.front_end.circular
 
     @property
     def dreams_of_class(self) -> bool:
@@ -144,7 +150,12 @@ class ClipPlan:
             return (self.layers[-1 - number % len(self.layers)],)
         return self.layers
 
-    def objective(self, target: int | None, number: int = 0) -> Objective:
+    @property
+    def changes_by_round(self) -> bool:
+        """Whether rounds of an ouroboros have objectives with other data."""
+        return self.iterates or isinstance(self.given_objective, Interpolation)
+
+    def objective(self, target: int | None, number: int = 0) -> Objective | Interpolation:
         """Returns the objective of a round: the mean over its layers, as in the reference.
 
         With `iterates`, a round's program computes all layers of a stage of the network, and which
@@ -173,14 +184,17 @@ class ClipPlan:
 
     def program(self, number: int = 0) -> Program:
         """Returns what the compiled dream of a round depends on."""
+        objective = self.objective(0, number)
+        joined = objective.joined if isinstance(objective, Interpolation) else objective
         return Program(
-            measures=list_measures(self.objective(0, number), self.card),
+            measures=list_measures(joined, self.card),
             pyramid_size=self.pyramid_size,
             pyramid_ratio=self.pyramid_ratio,
             replace_detail=self.replace_detail,
             num_iterations=self.num_iterations,
             optimizers=(self.optimizer,),
             views=self.views,
+            circular=self.is_loop,
         )
 
     def make_jitter(self, keys: Keys) -> Jitter | None:
@@ -204,19 +218,33 @@ class ClipPlan:
         self, target: int | None, number: int = 0, *, frames: int | None = None
     ) -> ObjectiveData:
         """Returns the weights and the data of a round's objective, for a clip of so many frames."""
-        _, data = compile_objective(
-            self.objective(target, number), self.card, dtype=self.dtype, frames=frames
-        )
+        objective, given = self.objective(target, number), {"dtype": self.dtype, "frames": frames}
+        if isinstance(objective, Interpolation):
+            begin, end = self._progress(len(objective.stops), number)
+            _, data = compile_interpolation(objective, self.card, begin=begin, end=end, **given)
+        else:
+            _, data = compile_objective(objective, self.card, **given)
         return data
+
+    def _progress(self, stops, number):
+        """Returns where among some stops a clip, or a round of an ouroboros, begins and ends."""
+        if self.ouroboros is None:
+            return 0.0, float(stops if self.is_loop else stops - 1)
+        reached = number / max(1, self.ouroboros.length - 1) * (stops - 1)
+        return reached, reached
 
     @property
     def static(self) -> tuple:
         """What clips of one batch must have in common, besides the shape of their sounds."""
         program = self.program()
         parts = (self.jitter, self.until_db, self.where)
-        structure = tuple(part is not None for part in parts)
+        structure = (*(part is not None for part in parts), self._count_stops())
         rest = (program, structure, self.ouroboros)
         return (self.model, self.domain, self.layers, self.iterates, *rest)
+
+    def _count_stops(self):
+        given = self.given_objective
+        return len(given.stops) if isinstance(given, Interpolation) else 0
 
 
 @dataclass(frozen=True)

@@ -121,16 +121,18 @@ def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:
     """Returns options with the changes of one clip of a sweep, over those of a preset in them."""
     preset = changes.get("preset")
     of_preset = {} if preset is None else find_preset(preset).of_clip()
-    asked = changes if options.objective is None else {"objective": options.objective, **changes}
+    texts = {name: getattr(options, name) for name in ("interpolate", "objective")}
+    asked = {name: text for name, text in texts.items() if text is not None} | dict(changes)
     return Options(**{**vars(options), **_replace_aim(of_preset, asked), **changes})
 
 
 def _replace_aim(of_preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values of a preset without what it raises, if that is given."""
     swept = given.get("sweep", {})
-    for names in (("objective",), AIMS):
+    for names in (("interpolate",), ("objective",), AIMS):
         if any(given.get(name) is not None or name in swept for name in names):
-            return {n: v for n, v in of_preset.items() if n not in {"objective", *AIMS} - {*names}}
+            replaced = {"interpolate", "objective", *AIMS} - {*names}
+            return {n: v for n, v in of_preset.items() if n not in replaced}
     return dict(of_preset)
 
 

@@ -17,9 +17,16 @@ from dreamsound_jax.dreaming.optimizers import (
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.pyramid import count_levels
 from dreamsound_jax.networks.card import Card
-from dreamsound_jax.objectives.grammar import parse_objective
+from dreamsound_jax.objectives.grammar import parse_interpolation, parse_objective
+from dreamsound_jax.objectives.interpolation import Interpolation, compile_interpolation
 from dreamsound_jax.objectives.terms import Objective, compile_objective
-from dreamsound_jax.run.checks import chain_of, check_options, combinations, given_hyperparameters
+from dreamsound_jax.run.checks import (
+    chain_of,
+    check_options,
+    check_rounds,
+    combinations,
+    given_hyperparameters,
+)
 from dreamsound_jax.run.names import find_values
 from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
@@ -41,7 +48,7 @@ def resolve(
     card: Card,
     *,
     swept_cards: Mapping[str, Card] | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Interpolation | None = None,
 ) -> Plan:
     """Checks the options, and returns what a run does.
 
@@ -102,8 +109,14 @@ def _clip_plan(asked, changes, card, objective=None):
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
         )
+    if asked.loop:
+        card = card.of_loops()
     if asked.objective is not None:
         objective = parse_objective(asked.objective, card=card)
+    if asked.interpolate is not None:
+        objective = parse_interpolation(asked.interpolate, card=card)
+    if isinstance(objective, Interpolation):
+        check_rounds(objective, asked)
     layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
     where = read_where(asked)
     if where:
@@ -163,7 +176,10 @@ def _jitter(asked):
 
 def _layers_of(objective, card):
     """Returns the layers that an objective reads, after a check of all that it needs."""
-    measures, _ = compile_objective(objective, card)
+    if isinstance(objective, Interpolation):
+        measures, _ = compile_interpolation(objective, card)
+    else:
+        measures, _ = compile_objective(objective, card)
     return tuple(dict.fromkeys(name for measure in measures for name in measure.layers))
 
 

@@ -1,6 +1,7 @@
 """Reads the sound of a clip, checks its length, and draws its random keys and its class."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.where import make_mask
 from dreamsound_jax.spectral import transforms
 from dreamsound_jax.system.errors import UserError, describe_error
+
+log = logging.getLogger(__name__)
 
 # With --lengths=buckets there are so many lengths in an octave, at most.
 BUCKETS_PER_OCTAVE = 8
@@ -154,12 +157,26 @@ def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> S
     plan = job.plan
     keys = draw_keys(plan.seed, job.draw)
     rate = plan.card.front_end.sample_rate
-    sound = files.normalise_recording(job.path, recording, sample_rate=rate)
+    sound = files.normalise_recording(job.path, recording, sample_rate=rate, circular=plan.is_loop)
+    if plan.is_loop:
+        _warn_of_jump(job.path, recording.channels)
     source = Source(job, sound, recording, keys, _target(plan, keys.target), kept_share)
     _check_length(source)
     if plan.ouroboros:
         _check_ouroboros(source)
     return source if plan.where is None else source._replace(mask=_make_mask(source))
+
+
+def _warn_of_jump(path, channels):
+    """Warns of a loop whose end is farther from its beginning than any two samples inside."""
+    jump = np.abs(channels[0] - channels[-1]).max()
+    inside = np.abs(np.diff(channels, axis=0)).max(initial=0)
+    if jump > inside:
+        log.warning(
+            "%s: its end jumps to its beginning by %.3g, and neighbouring samples inside differ by "
+            "%.3g at most; with --loop, the dream keeps that jump",
+            *(path, jump, inside),
+        )
 
 
 def _make_mask(source):

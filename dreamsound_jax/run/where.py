@@ -149,7 +149,11 @@ def make_mask(
     for ends in where.time:
         _check_inside(ends, seconds)
     of_frames = functools.partial(
-        weigh_frames, front_end=front_end, frames=frames, sample_rate=sample_rate
+        weigh_frames,
+        front_end=front_end,
+        frames=frames,
+        sample_rate=sample_rate,
+        seconds=seconds,
     )
     of_bands = functools.partial(weigh_bands, front_end=front_end, sample_rate=sample_rate)
     if where.time:

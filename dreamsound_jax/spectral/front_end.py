@@ -6,7 +6,7 @@ On the host, `audio.files.normalise_recording` makes what the network hears of a
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -88,6 +88,9 @@ class FrontEnd:
     log_offset: float = LOG_OFFSET
     input_mean: float = 0.0
     input_std: float = 1.0
+
+    circular: ClassVar[bool] = False
+    """Whether a sound is a loop, whose end runs into its beginning; see `LoopFrontEnd`."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a constant that makes no sense."""
@@ -176,22 +179,25 @@ class FrontEnd:
 
     def level_db(self, sound: jax.Array, *, frames: slice | np.ndarray = slice(None)) -> jax.Array:
         """Returns the mel dB (mel bands, frames) of a sound at the level that it has."""
-        spectrum = stft.stft(
+        power = mel.mel_power(self._transform(sound, frames), self.bands.filters)
+        return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
+
+    def _transform(self, sound, frames):
+        return stft.stft(
             sound, n_fft=self.n_fft, hop=self.hop, frames=frames, pad_mode=self.pad_mode
         )
-        power = mel.mel_power(spectrum, self.bands.filters)
-        return mel.power_to_db(power, amin=self.amin, top_db=self.top_db)
 
     def headroom(self, mel_db: jax.Array) -> jax.Array:
         """Returns how far each cell stands above the floor of a spectrogram in dB."""
         return mel_db - mel_db.max() + self.top_db
 
-    def invert(self, key: jax.Array, mel_db: jax.Array) -> jax.Array:
+    def invert(self, key: jax.Array, mel_db: jax.Array, *, samples: int | None = None) -> jax.Array:
         """Returns a sound (samples,) whose mel spectrogram is near `mel_db`.
 
         Args:
           key: random key of the phase that Griffin-Lim begins with.
           mel_db: (mel bands, frames) in dB.
+          samples: the length of a loop. Other sounds have `sample_count(frames)` samples.
         """
         # Filters of one area are inverted in fewer iterations: the widest do not outweigh the rest.
         bands = mel_bands(**self._spacing())
@@ -199,6 +205,10 @@ class FrontEnd:
             areas = (bands.edges[2:] - bands.edges[:-2]) / 2
             mel_db = mel_db - (10 * np.log10(areas))[:, None].astype(mel_db.dtype)
         magnitude = inversion.mel_db_to_magnitude(mel_db, bands.filters)
+        return self._find_sound(key, magnitude, samples)
+
+    def _find_sound(self, key, magnitude, samples):
+        del samples
         return inversion.griffin_lim(
             key, magnitude, n_fft=self.n_fft, hop=self.hop, pad_mode=self.pad_mode
         )

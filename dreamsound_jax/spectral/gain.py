@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dreamsound_jax.spectral import loop
 from dreamsound_jax.spectral.front_end import FrontEnd, mix_to_mono
 from dreamsound_jax.spectral.interpolate import interpolate
 from dreamsound_jax.spectral.mel_bands import NO_NORM
@@ -62,6 +63,8 @@ def gain_player(sound: jax.Array, front_end: FrontEnd) -> Callable[[jax.Array], 
     once. A gain of 0 dB gives the sound back, except for rounding.
     """
     n_fft, hop, rate = front_end.n_fft, front_end.hop, front_end.sample_rate
+    if front_end.circular:
+        return _loop_player(sound, front_end, rate, count=front_end.frame_count(sound.size))
     longer = _pad_one_frame(sound, hop)
     spectrum = stft(longer, n_fft=n_fft, hop=hop, exact=False)
     weights = jnp.asarray(bin_weights(front_end, rate), sound.dtype)
@@ -87,8 +90,10 @@ def apply_gain(
 
     The analysis has frames as long and as far apart, in seconds, as the front end's. The gain is
     interpolated between bins and between frames; above the front end's highest frequency it is that
-    of the highest bin below.
+    of the highest bin below. A loop has as many frames at each sample rate.
     """
+    if front_end.circular:
+        return _loop_player(sound, front_end, sample_rate, count=gain_db.shape[1])(gain_db)
     n_fft, hop = frame_size(front_end, sample_rate), hop_size(front_end, sample_rate)
     longer = _pad_one_frame(sound, hop)
     spectrum = stft(longer, n_fft=n_fft, hop=hop, exact=False)
@@ -96,6 +101,19 @@ def apply_gain(
     bins_db = jnp.asarray(bin_weights(front_end, sample_rate), sound.dtype) @ at_frames
     amplified = spectrum * db_to_amplitude(bins_db)
     return istft(amplified, n_fft=n_fft, hop=hop, samples=longer.size)[: sound.size]
+
+
+def _loop_player(sound, front_end, sample_rate, *, count):
+    """Returns a function from a gain of `count` frames in dB to a loop with that gain."""
+    n_fft = frame_size(front_end, sample_rate)
+    spectrum = loop.stft(sound, n_fft=n_fft, count=count, exact=False)
+    weights = jnp.asarray(bin_weights(front_end, sample_rate), sound.dtype)
+
+    def play(gain_db):
+        amplified = spectrum * db_to_amplitude(weights @ gain_db)
+        return loop.istft(amplified, n_fft=n_fft, samples=sound.size)
+
+    return play
 
 
 def _at_frames(cells, count, sample_rate, front_end):
@@ -120,6 +138,8 @@ def find_reached(
       (samples,), bool.
     """
     n_fft, hop = frame_size(front_end, sample_rate), hop_size(front_end, sample_rate)
+    if front_end.circular:
+        return loop.find_covered(mask.max(axis=0) > 0, n_fft=n_fft, samples=samples)
     count = frame_count(samples + hop, n_fft=n_fft, hop=hop)
     frames = mask.max(axis=0, keepdims=True)
     active = _at_frames(frames, count, sample_rate, front_end)[0] > 0

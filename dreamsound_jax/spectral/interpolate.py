@@ -34,25 +34,37 @@ def resize_largest(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return image
 
 
-def resize_linear(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def resize_linear(image: jax.Array, shape: tuple[int, ...], *, circular: bool = False) -> jax.Array:
     """Resizes an array to a larger shape by linear interpolation; it is flat beyond the rim.
 
     As `jax.image.resize`, whose matrix of all frames by all frames takes gigabytes and minutes.
+
+    Args:
+      image: an array, whose second axis is time.
+      shape: the new one.
+      circular: whether the end of time runs into its beginning.
     """
     for axis, (side, out) in enumerate(zip(image.shape, shape)):
         if out != side:
-            image = interpolate(image, (np.arange(out) + 0.5) * side / out - 0.5, axis=axis)
+            positions = (np.arange(out) + 0.5) * side / out - 0.5
+            image = interpolate(image, positions, axis=axis, circular=circular and axis == 1)
     return image
 
 
-def interpolate(image: jax.Array, positions: np.ndarray, *, axis: int) -> jax.Array:
+def interpolate(
+    image: jax.Array, positions: np.ndarray, *, axis: int, circular: bool = False
+) -> jax.Array:
     """Interpolates linearly between the cells of an array along an axis.
 
     Args:
       image: an array.
       positions: in cells, (out,); those beyond the first or the last cell take its value.
       axis: the axis of `image` that `positions` replaces.
+      circular: whether the last cell is followed by the first instead.
     """
+    if circular:
+        image = jnp.take(image, np.arange(-1, image.shape[axis] + 1), axis=axis, mode="wrap")
+        positions = positions + 1
     last = image.shape[axis] - 1
     positions = np.clip(positions, 0, last)
     before = np.floor(positions).astype(int)

@@ -1,10 +1,13 @@
 """From a mel spectrogram back to a sound: least squares, then Griffin-Lim."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from dreamsound_jax.spectral import loop
 from dreamsound_jax.spectral.mel import db_to_power
 from dreamsound_jax.spectral.stft import CONSTANT, frame, hann, make_inverse
 
@@ -46,17 +49,47 @@ def griffin_lim(
     The fast algorithm of Perraudin, Balazs and Søndergaard, 2013, with its momentum scaled as
     librosa scales it.
     """
+    return _find_phases(
+        key,
+        magnitude,
+        n_fft=n_fft,
+        cut=lambda sound: frame(sound, n_fft, hop, pad_mode),
+        invert=make_inverse(magnitude.shape[1], magnitude.dtype, n_fft=n_fft, hop=hop),
+    )
+
+
+def griffin_lim_loop(
+    key: jax.Array, magnitude: jax.Array, *, n_fft: int, samples: int
+) -> jax.Array:
+    """As `griffin_lim`, a loop of so many samples, whose magnitude is that of `loop.stft`."""
+    count, dtype = magnitude.shape[1], magnitude.dtype
+    return _find_phases(
+        key,
+        magnitude,
+        n_fft=n_fft,
+        cut=lambda sound: loop.frame(sound, n_fft, count),
+        invert=loop.make_inverse(count, dtype, n_fft=n_fft, samples=samples),
+    )
+
+
+def _find_phases(
+    key: jax.Array,
+    magnitude: jax.Array,
+    *,
+    n_fft: int,
+    cut: Callable[[jax.Array], jax.Array],
+    invert: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """Iterates between spectra (frames, bins) and sounds, which `cut` cuts into frames."""
     turn = MOMENTUM / (1 + MOMENTUM)
     tiny = jnp.finfo(magnitude.dtype).tiny
     # The frame axis comes first, as the transform wants it: transposing twice an iteration would
     # cost more. The fast transform is exact enough for phases.
     target, window = magnitude.T, hann(n_fft, magnitude.dtype)
-    invert = make_inverse(target.shape[0], target.dtype, n_fft=n_fft, hop=hop)
 
     def improve(carry, _):
         phase, previous = carry
-        frames = frame(invert(target * phase), n_fft, hop, pad_mode)
-        rebuilt = jnp.fft.rfft(frames * window)
+        rebuilt = jnp.fft.rfft(cut(invert(target * phase)) * window)
         phase = rebuilt - turn * previous
         # Faster than the absolute value, whose square root guards against overflow.
         power = phase.real**2 + phase.imag**2

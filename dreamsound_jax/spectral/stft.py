@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-# Each sum of the exact Fourier transform is taken in so many parts: see `_exact_rfft`.
+# Each sum of the exact Fourier transform is taken in so many parts: see `exact_rfft`.
 PARTS = 4
 PAD_MODES = CONSTANT, REFLECT = "constant", "reflect"
 """What lies beyond the ends of a sound: zeros, or the sound mirrored at its first and last sample,
@@ -52,7 +52,7 @@ def stft(
       pad_mode: one of `PAD_MODES`.
     """
     windowed = frame(sound, n_fft, hop, pad_mode)[frames] * hann(n_fft, sound.dtype)
-    return (_exact_rfft(windowed) if exact else jnp.fft.rfft(windowed)).T
+    return (exact_rfft(windowed) if exact else jnp.fft.rfft(windowed)).T
 
 
 def istft(spectrum: jax.Array, *, n_fft: int, hop: int, samples: int | None = None) -> jax.Array:
@@ -116,7 +116,7 @@ def _overlap_add(frames, n_fft, hop, samples):
     return jax.linear_transpose(lambda sound: frame(sound, n_fft, hop), sound_type)(frames)[0]
 
 
-def _exact_rfft(frames):
+def exact_rfft(frames: jax.Array) -> jax.Array:
     """The rfft of real (frames, n_fft), as matrix products of frames folded at their middle.
 
     Folding halves the sums. Each sum is taken in `PARTS` parts, of every fourth sample each:

@@ -149,6 +149,10 @@ TRANSFORMS = {
 }
 
 
+CIRCULAR = ("time_roll",)
+"""The transforms that make a loop of a loop."""
+
+
 def check_amounts(chain: Chain) -> None:
     """Raises UserError for an amount that makes no sense."""
     for name, amount in chain:

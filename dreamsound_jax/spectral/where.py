@@ -21,15 +21,23 @@ Range = tuple[float, float]
 
 
 def weigh_frames(
-    ranges: Sequence[Range], *, front_end: FrontEnd, frames: int, sample_rate: int
+    ranges: Sequence[Range],
+    *,
+    front_end: FrontEnd,
+    frames: int,
+    sample_rate: int,
+    seconds: float | None = None,
 ) -> np.ndarray:
     """Returns how much of a dream each frame takes: (frames,), the most that any range says.
+
+    In a loop, a range has an edge at 0 unless one that reaches the end runs into it.
 
     Args:
       ranges: in seconds; one that begins at 0 or ends at infinity has no edge there.
       front_end: of the network.
       frames: of the spectrogram.
       sample_rate: of the sound that is given the gain, in Hz.
+      seconds: the duration of a loop.
 
     Example:
       >>> weights = weigh_frames([(0.5, 1.0)], front_end=FrontEnd(), frames=200, sample_rate=44100)
@@ -39,6 +47,13 @@ def weigh_frames(
     # The gain is interpolated between two frames, and heard for as long as a window is.
     step = front_end.seconds_per_frame
     reach = step + (frame_size(front_end, sample_rate) / 2 + 1) / sample_rate
+    if front_end.circular:
+        assert seconds is not None, "a loop has a duration"
+        # The loop, before it the loop once more, and behind it once more.
+        centres = np.arange(-frames, 2 * frames) * (seconds / frames)
+        joined = _join_at_seam(ranges, seconds)
+        wrapped = _weigh(centres - reach, centres + reach, joined, FADE_SECONDS)
+        return wrapped.reshape(3, frames).max(axis=0)
     centres = np.arange(frames) * step
     begun = [(begin if begin > 0 else -np.inf, end) for begin, end in ranges]
     return _weigh(centres - reach, centres + reach, begun, FADE_SECONDS)
@@ -67,6 +82,19 @@ def weigh_bands(ranges: Sequence[Range], *, front_end: FrontEnd, sample_rate: in
         for begin, end in ranges
     ]
     return _weigh(np.log2(low), np.log2(high), octaves, FADE_OCTAVES)
+
+
+def _join_at_seam(ranges, seconds):
+    """Returns ranges of a loop, in which those that meet at its seam are one."""
+    ranges = [(begin, min(end, seconds)) for begin, end in ranges]
+    at_begin = [end for begin, end in ranges if begin <= 0]
+    at_end = [begin for begin, end in ranges if end >= seconds]
+    if not at_begin or not at_end:
+        return ranges
+    if max(at_begin) >= min(at_end):
+        return [(-np.inf, np.inf)]
+    others = [(begin, end) for begin, end in ranges if begin > 0 and end < seconds]
+    return [(min(at_end) - seconds, max(at_begin)), *others]
 
 
 def _weigh(low, high, ranges, fade):

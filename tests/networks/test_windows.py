@@ -8,6 +8,7 @@ import pytest
 from dreamsound_jax.networks import windows
 from dreamsound_jax.networks.network import Architecture, Layer
 from dreamsound_jax.objectives.measures import Function, Logits, LogProbability, MeanSquare
+from dreamsound_jax.objectives.pictures import TotalVariation, Variations
 from tests.helpers.tiny import CARD, tiny_network
 
 BANDS, OWNED, WHOLE = 32, 64, 10**6
@@ -58,16 +59,21 @@ HEAD = (Logits("head"), LogProbability("head"), Function(spread, ("head",)))
 JOINED = (Function(spread, ("fine",)), Function(spread, ("coarse", "fine", "head")))
 
 
-@functools.partial(jax.jit, static_argnames=("measures", "owned"))
-def measure(network, image, measures, *, owned):
+@functools.partial(jax.jit, static_argnames=("measures", "owned", "circular"))
+def measure(network, image, measures, *, owned, circular=False):
     """The value of each measure, and the gradient of all of them together.
 
     A clip of no more than twice `owned` frames is measured as a whole.
     """
     data = [2 if isinstance(each, LogProbability) else () for each in measures]
+    data = [
+        Variations(1.0, 2.0) if each == TotalVariation() else d for each, d in zip(measures, data)
+    ]
 
     def total(image):
-        values = windows.measure_response(network, image, measures, data, owned=owned)
+        values = windows.measure_response(
+            network, image, measures, data, owned=owned, circular=circular
+        )
         weigh = lambda value: jnp.vdot(jnp.cos(1 + jnp.arange(value.size)), value)  # noqa: E731
         return sum((1 + n) * weigh(value.ravel()) for n, value in enumerate(values)), values
 
@@ -109,6 +115,39 @@ def test_measures_of_vgg19_in_windows_are_those_of_the_whole():
     measures = mean_squares("conv1_1", "relu2_2", "mp2", "relu5_4", "mp5", "avgpool", "linear1")
     measures += (LogProbability("output"), Function(spread, ("relu3_1", "linear2", "output")))
     assert_same_in_windows(tiny_network(dtype="float64"), 705, measures)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("frames", [128, 129, 1023])
+@pytest.mark.parametrize("measures", [LOCAL, HEAD + JOINED], ids=["local", "others"])
+def test_a_loop_is_heard_in_windows_as_it_is_at_once(frames, measures):
+    image = spectrogram(frames)
+    found, expected = (
+        measure(SMALL, image, measures, owned=owned, circular=True) for owned in (32, WHOLE)
+    )
+    assert_same(found, expected)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("owned", [32, WHOLE])
+def test_no_place_in_a_loop_is_special_to_the_network(owned):
+    """Rolled by the stride, it responds as much, and its gradient is rolled; VGG19, too."""
+    of_vgg19 = mean_squares("relu2_2", "relu5_4"), tiny_network(dtype="float64"), 16, 96
+    total_variation = (TotalVariation(),)
+    for measures, network, stride, frames in (
+        (LOCAL + JOINED[:1], SMALL, 4, 100),
+        of_vgg19,
+    ):
+        measures += total_variation
+        image = spectrogram(frames)
+        gradient, values = measure(network, image, measures, owned=owned, circular=True)
+        rolled, same = measure(
+            network, jnp.roll(image, stride, axis=1), measures, owned=owned, circular=True
+        )
+        assert_same(same, values)
+        np.testing.assert_allclose(rolled, jnp.roll(gradient, stride, axis=1), atol=1e-12)
+        padded, _ = measure(network, image, measures, owned=owned)
+        assert np.abs(padded - gradient)[:, [0, -1]].max() > 1e-3 * np.abs(gradient).max()
 
 
 @pytest.mark.usefixtures("x64")
