@@ -73,7 +73,8 @@ class WarmUp:
     def expect(self, plan: Plan) -> None:
         """Makes room for the programs of all clips of one length, to which a sweep returns."""
         self._most_kinds = max(MOST_KINDS, len({clip.static for clip in plan.clips}) + 1)
-        self._may_pad = not (plan.pads_lengths or plan.creates_ouroboros)
+        keeps_lengths = any(clip.ouroboros or clip.is_loop for clip in plan.clips)
+        self._may_pad = not (plan.pads_lengths or keeps_lengths)
 
     def dreams(self, model: Model, sources: list[Source]) -> int | None:
         """Compiles the dreams of a full batch, if they are the first of their kind.
