@@ -56,7 +56,7 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
-        "av>=14",
+        "av>=17",  # the first whose wheels are for every Python from 3.11 on
         "etils[epath]>=1.9",
         "flatbuffers>=24.3.25",  # jax.export serializes with it
         "flax>=0.12.1",  # the first for JAX 0.10

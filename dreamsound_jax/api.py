@@ -50,7 +50,8 @@ OUROBOROS_OPTIONS = (
 )
 # Options of clips that the argument `model` stands for, or that only a run of the command has.
 NOT_OF_DREAM = (
-    *("model", "clip_length", "sine_freq", "loudness", "stop_overcooked"),
+    *("model", "clip_length", "sine_freq", "stop_overcooked"),
+    *("format", "bit_depth", "loudness"),
     "create_ouroboros",
     *OUROBOROS_OPTIONS,
 )
@@ -86,14 +87,15 @@ def load_sound(path: str) -> tuple[Sound, int]:
     """Reads a sound file.
 
     Args:
-      path: of a wav, flac, ogg, mp3 or aiff file, or whatever else libsndfile reads; local, gs://
-        or s3://.
+      path: of a wav, flac, ogg, mp3, m4a or aiff file, a video, whose sound is read, or whatever
+        else libsndfile or FFmpeg read; local, gs:// or s3://. Of a file that is cut short, what is
+        there is read, with a warning.
 
     Returns:
       (sound, sample rate in Hz): float32 (samples,) of a mono file, else (channels, samples).
 
     Raises:
-      UserError: the file is missing, or is not a whole sound file.
+      UserError: the file is missing, or nothing of it can be read.
 
     Example:
       >>> sound, rate = load_sound("tests/data/loop_amen.flac")

@@ -1,12 +1,14 @@
 """`Dream` and `Ouroboros`, which the Python API returns: their arrays, files and display."""
 
 import base64
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording
+from dreamsound_jax.audio.formats import FORMATS, Encoding, check_encoding, check_fits
 from dreamsound_jax.audio.rendering import (
     find_target_lufs,
     render_input,
@@ -20,7 +22,10 @@ from dreamsound_jax.outputs.video import describe_dream, dream_video, ouroboros_
 from dreamsound_jax.outputs.video_file import encode_video
 from dreamsound_jax.run.clip_facts import analyse_pieces, analyse_recording, scale_of
 from dreamsound_jax.run.plan import ClipPlan
+from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.storage import write_whole
+
+_WAV = Encoding()
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,29 @@ class Dream:
     plan: ClipPlan
     fault: str | None = None
 
-    def save(self, path: str, *, loudness: str | float = "safe") -> None:
-        """Writes the sound to a WAV file.
+    def save(
+        self, path: str, *, loudness: str | float = "safe", bit_depth: str | None = None
+    ) -> None:
+        """Writes the sound to a file, in the format of its suffix: .wav, .flac, .ogg or .mp3.
 
         Args:
           path: of the file; local, gs:// or s3://.
           loudness: "safe" for -23 LUFS, "match" for the loudness of the input, or a number of LUFS
-            from -70 to 0, with true peaks under -1 dBTP, and 16 bit; "none" for the sound as it is,
-            in float32. As in `--loudness`.
+            from -70 to 0, with true peaks under -1 dBTP; "none" for the sound as it is. As in
+            `--loudness`.
+          bit_depth: "16", "24" or, of wav, "32f" for 32-bit float. By default 16, and as many as
+            the format has with the loudness "none".
 
         Raises:
-          UserError: the file cannot be written, or `loudness` is something else.
+          UserError: the file cannot be written, the format does not have this bit depth, channels
+            or sample rate, or an argument is something else.
         """
-        write_whole(path, self._render(loudness).wav)
+        format = _format_of(path)
+        _check_written(format, bit_depth, self.sound, self.sample_rate)
+        write_whole(path, self._render(loudness, Encoding(format, bit_depth)).content)
 
     def save_input(self, path: str, *, loudness: str | float = "safe") -> None:
-        """Writes the input to a WAV file, as loud as `save` writes the dream, to compare by ear.
+        """Writes the input to a file, as loud as `save` writes the dream, to compare by ear.
 
         Args:
           path, loudness: as in `save`.
@@ -91,8 +103,10 @@ class Dream:
         Raises:
           UserError: as in `save`.
         """
-        _, original = self._render_both(loudness)
-        write_whole(path, original.wav)
+        format = _format_of(path)
+        _check_written(format, None, self.input, self.input_rate)
+        _, original = self._render_both(loudness, Encoding(format))
+        write_whole(path, original.content)
 
     def save_video(
         self,
@@ -139,14 +153,15 @@ class Dream:
         )
         write_whole(path, encode_video(video, shape=shape))
 
-    def _render_both(self, loudness):
+    def _render_both(self, loudness, encoding=_WAV):
         """Returns the dream as it is written, and the input to compare with it."""
         original, plan = self._original(), self.plan
-        dream = self._render(loudness)
+        dream = self._render(loudness, encoding)
         given: dict[str, Any] = {
             "dream": dream,
             "target_lufs": find_target_lufs(loudness, original),
             "circular": plan.is_loop,
+            "encoding": encoding,
         }
         if plan.where is not None and plan.keeps_original:
             unscaled = np.atleast_2d(self.sound).T
@@ -156,9 +171,15 @@ class Dream:
     def _original(self):
         return _to_recording(self.input, self.input_rate)
 
-    def _render(self, loudness):
-        loop = self.plan.is_loop
-        return _render(self.sound, self.sample_rate, loudness, self._original(), circular=loop)
+    def _render(self, loudness, encoding=_WAV):
+        return _render(
+            self.sound,
+            self.sample_rate,
+            loudness,
+            self._original(),
+            encoding=encoding,
+            circular=self.plan.is_loop,
+        )
 
     def picture(self) -> bytes:
         """Draws spectrograms and waveforms, before and after; returns the bytes of a PNG."""
@@ -180,7 +201,7 @@ class Dream:
         )
 
     def _repr_html_(self) -> str:
-        wav = self._render("safe").wav
+        wav = self._render("safe").content
         return _picture_html(self.picture()) + _player_html(wav)
 
 
@@ -212,9 +233,17 @@ class Ouroboros:
     plan: ClipPlan
     fault: str | None = None
 
-    def save(self, path: str, *, loudness: str | float = "safe") -> None:
-        """Writes the sound to a WAV file; see `Dream.save`."""
-        write_whole(path, _render(self.sound, self.sample_rate, loudness, self._original()).wav)
+    def save(
+        self, path: str, *, loudness: str | float = "safe", bit_depth: str | None = None
+    ) -> None:
+        """Writes the sound to a file, in the format of its suffix; see `Dream.save`."""
+        format = _format_of(path)
+        _check_written(format, bit_depth, self.sound, self.sample_rate)
+        encoding = Encoding(format, bit_depth)
+        rendered = _render(
+            self.sound, self.sample_rate, loudness, self._original(), encoding=encoding
+        )
+        write_whole(path, rendered.content)
 
     def save_video(
         self,
@@ -250,16 +279,31 @@ class Ouroboros:
         return _to_recording(self.sound[..., :samples], self.sample_rate)
 
     def _repr_html_(self) -> str:
-        return _player_html(_render(self.sound, self.sample_rate, "safe", self._original()).wav)
+        wav = _render(self.sound, self.sample_rate, "safe", self._original()).content
+        return _player_html(wav)
 
 
-def _render(sound, sample_rate, loudness, original, *, circular=False):
-    target_lufs = find_target_lufs(loudness, original)
+def _format_of(path):
+    """Returns the format that the suffix of a path asks for."""
+    format = os.path.splitext(path)[1].lower().removeprefix(".")
+    if format not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise UserError(f"a sound is written to a file with one of the suffixes {known}: {path!r}")
+    return format
+
+
+def _check_written(format, bit_depth, sound, sample_rate):
+    check_encoding(format, bit_depth)
+    check_fits(format, channels=len(np.atleast_2d(sound)), sample_rate=sample_rate)
+
+
+def _render(sound, sample_rate, loudness, original, *, encoding=_WAV, circular=False):
     return render_sound(
         np.atleast_2d(sound).T,
         sample_rate=sample_rate,
-        target_lufs=target_lufs,
+        target_lufs=find_target_lufs(loudness, original),
         circular=circular,
+        encoding=encoding,
     )
 
 

@@ -1,44 +1,25 @@
-"""Reads and encodes sound files, and mixes, resamples and scales what the network is to hear.
+"""Reads sound files, and mixes, resamples and scales what the network is to hear.
 
 Paths may be local, gs:// or s3://.
 """
 
-import io
 import logging
 import os
-import re
-from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import soxr
 
-from dreamsound_jax.audio.find import READABLE, UNREADABLE, describe_missing
-from dreamsound_jax.audio.loudness import check_finite
+from dreamsound_jax.audio.decoding import decode
+from dreamsound_jax.audio.find import describe_missing
+from dreamsound_jax.audio.recording import Origin, Recording, UndecodableError
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import path_of
 
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
-_CHUNK_FRAMES = 2**20  # A file is decoded in chunks of this many frames.
-
-# Of files with a chunk size that is too large, libsndfile logs the size and what it should be.
-_LOGGED_SIZES = re.compile(r"\b(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")
-# Programs that write to a pipe do not know the sizes of chunks, and put the largest there is.
-_UNKNOWN_SIZE = 0x7FFF0000
-_UNKNOWN_FRAMES = 2**62  # The number of frames of a FLAC stream of unknown length is larger.
-_UNRECOGNISED_FORMAT = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
-
 
 log = logging.getLogger(__name__)
-
-
-class Recording(NamedTuple):
-    """A sound as it is in its file: float32 (samples, channels), and its sample rate in Hz."""
-
-    channels: np.ndarray
-    sample_rate: int
 
 
 def read_sound(path: str, *, sample_rate: int) -> np.ndarray:
@@ -51,13 +32,24 @@ def read_sound(path: str, *, sample_rate: int) -> np.ndarray:
 
 
 def read_recording(path: str) -> Recording:
-    """Reads a sound file with its own channels and sample rate.
+    """Reads a sound or video file with its own channels and sample rate; see `read_original`."""
+    return read_original(path)[0]
+
+
+def read_original(path: str) -> tuple[Recording, Origin]:
+    """Reads a sound or video file, and how it is stored.
+
+    A file that is cut short or damaged is read as far as it can be, and a warning says so.
 
     Raises:
-      UserError: the file is missing, unreadable, not a sound file, empty or cut short, or has
-        samples that are NaN or infinite.
+      UserError: the file is missing, unreadable, not a sound file or empty, or has samples that
+        are NaN or infinite.
     """
-    recording = _decode_file(path, _read_bytes(path))
+    decoded = _decode_file(path, _read_bytes(path))
+    return _check_samples(path, decoded.recording), decoded.origin
+
+
+def _check_samples(path, recording):
     if not np.isfinite(recording.channels).all():
         raise UserError(f"{path!r} must be finite, but has samples that are NaN or infinite")
     peak = np.abs(recording.channels).max()
@@ -115,28 +107,6 @@ def to_mono_loop(recording: Recording, *, sample_rate: int) -> np.ndarray:
     return (mono[:samples] if same else resample(mono, samples)).astype(np.float32)
 
 
-def encode_wav(sound: np.ndarray, *, sample_rate: int, subtype: str = "PCM_16") -> bytes:
-    """Encodes a sound as a WAV file.
-
-    Args:
-      sound: (samples,) or (samples, channels). Integer subtypes clip it to [-1, 1].
-      sample_rate: in Hz.
-      subtype: libsndfile's name of the encoding of samples, such as "PCM_16" or "FLOAT".
-
-    Raises:
-      ValueError: a sample is NaN or infinite.
-    """
-    check_finite(sound)
-    file = io.BytesIO()
-    soundfile.write(file, np.asarray(sound), sample_rate, format="WAV", subtype=subtype)
-    return file.getvalue()
-
-
-def decode_sound(data: bytes) -> Recording:
-    """Decodes a sound file that this program encoded itself, and that is therefore whole."""
-    return Recording(*soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True))
-
-
 def _read_bytes(path):
     place = path_of(path)
     try:
@@ -152,59 +122,20 @@ def _read_bytes(path):
 
 
 def _decode_file(path, data):
-    """Decodes the content of the file at `path`; raises UserError if it is damaged."""
+    """Decodes the content of the file at `path`; says so if only a part of it can be read."""
     if not data:
         raise UserError(f"{path!r} is empty: it has 0 bytes")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            samples = _read_all_samples(file)
-            cut_short = _is_cut_short(file, len(samples), data)
-            sample_rate = file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise UserError(_describe_undecodable(path, error)) from None
-    if cut_short:
-        raise UserError(f"{path!r} is cut short: it ends before the length that it announces")
-    if not len(samples):
-        raise UserError(f"{path!r} has no samples")
-    return Recording(samples, sample_rate)
+        decoded = decode(data)
+    except UndecodableError as error:
+        raise UserError(f"{path!r} {error}") from None
+    if not decoded.is_whole:
+        log.warning("%r is cut short or damaged: %s", path, _describe_rest(decoded))
+    return decoded
 
 
-def _read_all_samples(file):
-    """Reads a file from its beginning to its end, float32 (samples, channels).
-
-    Soundfile seeks after each read if it takes the file for seekable. libsndfile then fails at the
-    end of a FLAC stream of unknown length, and jumps in an MP3 of variable bit rate.
-    """
-    file.seekable = lambda: False
-    chunks = [file.read(_CHUNK_FRAMES, dtype="float32", always_2d=True)]
-    while len(chunks[-1]) == _CHUNK_FRAMES:
-        chunks.append(file.read(_CHUNK_FRAMES, dtype="float32", always_2d=True))
-    return np.concatenate(chunks)
-
-
-def _is_cut_short(file, samples, data):
-    """Returns whether a file announces more than it holds; libsndfile reads it without an error."""
-    if file.format == "OGG":
-        return not _has_last_ogg_page(data)
-    # The length of an MP3 may be a guess from its bit rate, with tags counted in.
-    tolerance = max(2304, file.frames // 100) if file.format == "MP3" else 0
-    if samples + tolerance < file.frames < _UNKNOWN_FRAMES:
-        return True
-    sizes = _LOGGED_SIZES.findall(file.extra_info)
-    return any(int(actual) < int(claimed) < _UNKNOWN_SIZE for claimed, actual in sizes)
-
-
-def _has_last_ogg_page(data):
-    """Returns whether the last Ogg page is whole and marked as the last (RFC 3533, section 6)."""
-    page = data[data.rfind(b"OggS") :]
-    sizes = page[27 : 27 + page[26]] if len(page) > 26 else b""
-    return bool(sizes) and bool(page[5] & 4) and len(page) >= 27 + len(sizes) + sum(sizes)
-
-
-def _describe_undecodable(path, error):
-    suffix = os.path.splitext(path)[1].lower().lstrip(".")
-    if suffix in UNREADABLE:
-        return f"{path!r}: {suffix} cannot be decoded; convert it to wav or flac, e.g. with ffmpeg"
-    if error.code == _UNRECOGNISED_FORMAT:
-        return f"{path!r} must be a sound file in a known format: {', '.join(READABLE)}"
-    return f"{path!r} is damaged, cut short, or in an encoding that cannot be decoded"
+def _describe_rest(decoded):
+    of = decoded.announced_seconds
+    if of is None or of <= decoded.seconds:
+        return f"the {decoded.seconds:.2f} s that can be read are used"
+    return f"{decoded.seconds:.2f} s of {of:.2f} s can be read, and are used"

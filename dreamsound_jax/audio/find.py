@@ -16,14 +16,19 @@ GENERATED = ("noise", "sine")
 RECORDINGS = {"drums": Path(__file__).parent / "recordings" / "drums.flac"}
 """The recordings that are included, by name."""
 BUILT_IN = (*GENERATED, *RECORDINGS)
-READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf")
-# libsndfile cannot decode these formats. They are found all the same, and refused when they are
-# read, so that no sound of a folder is passed over in silence.
-UNREADABLE = ("m4a", "mp4", "aac", "wma", "webm", "mka", "ape", "wv", "amr", "ac3")
-_LESS_COMMON = ("aif", "aifc", "oga", "w64", "rf64", "snd")
-INPUT, DIFFERENCE, VIDEO = ".input.wav", ".difference.wav", ".mp4"
-"""What a run writes beside a dream, NAME.wav; not dreamed on with it."""
-_SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *UNREADABLE, *_LESS_COMMON)}
+READABLE = (
+    *("wav", "flac", "ogg", "opus", "mp3", "m4a", "aac", "wma", "aiff", "au", "caf"),
+    *("mp4", "mov", "mkv", "webm"),
+)
+_LESS_COMMON = (
+    *("aif", "aifc", "afc", "oga", "w64", "rf64", "snd", "wave", "bwf", "nist", "sph", "voc"),
+    *("mp1", "mp2", "mpga", "m4b", "m4r", "mka", "ape", "wv", "tta", "tak", "mpc", "amr", "ac3"),
+    *("eac3", "dts", "dsf", "spx", "weba", "m4v", "3gp", "avi", "flv", "ogv", "wmv", "mpg", "mpeg"),
+)
+INPUT, DIFFERENCE, VIDEO = ".input", ".difference", ".mp4"
+"""What a run writes beside a dream: NAME.input.wav and NAME.difference.wav beside NAME.wav, or with
+the suffix of another format, and NAME.mp4. They are not dreamed on with it."""
+_SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *_LESS_COMMON)}
 
 
 def find_inputs(names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -112,12 +117,9 @@ def _list_matches(pattern):
 def _select_sounds(files: Sequence[str]) -> list[str]:
     """Returns the sounds among files, sorted, without what lies beside a dream."""
     found = sorted(filter(is_sound, files))
-    beside = {
-        file.removesuffix(".wav") + suffix
-        for file in found
-        if file.endswith(".wav")
-        for suffix in (INPUT, DIFFERENCE, VIDEO)
-    }
+    pairs = [os.path.splitext(file) for file in found]
+    beside = {stem + kind + suffix for stem, suffix in pairs for kind in (INPUT, DIFFERENCE)}
+    beside |= {stem + VIDEO for stem, suffix in pairs if suffix != VIDEO}
     return [file for file in found if file not in beside]
 
 

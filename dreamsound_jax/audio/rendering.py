@@ -1,11 +1,14 @@
-"""Renders a sound: what is written into its WAV file, and what is known of it."""
+"""Renders a sound: what is written into its file, and what is known of it."""
 
+import logging
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from dreamsound_jax.audio.files import Recording, decode_sound, encode_wav
+from dreamsound_jax.audio.decoding import decode_sound
+from dreamsound_jax.audio.encoding import encode_sound, quantise
+from dreamsound_jax.audio.formats import FORMATS, Encoding
 from dreamsound_jax.audio.loudness import (
     SAFE_LUFS,
     Loudness,
@@ -13,25 +16,34 @@ from dreamsound_jax.audio.loudness import (
     measure_lufs,
     normalise_loudness,
 )
+from dreamsound_jax.audio.recording import Recording
 from dreamsound_jax.system.errors import UserError
+
+log = logging.getLogger(__name__)
 
 LOUDNESSES = ("safe", "match", "none")
 _MONO_ON_TWO_SPEAKERS_LU = 10 * math.log10(2)
 _LOWEST_LUFS = -70  # BS.1770 measures nothing quieter.
+_CEILING_DBTP = -1.0
+_MOST_ENCODINGS = 4  # of a lossy format, whose peaks are a little higher; two are usual
+_MARGIN_DB = 0.05
+_WAV_16 = Encoding()
 
 
 class RenderedSound(NamedTuple):
     """A sound as it is written.
 
     Attributes:
-      wav: the bytes of its WAV file.
+      content: the bytes of its file.
       recording: the sound that is read back from that file.
-      loudness: the loudness and the true peak of `recording`, to 0.01 dB.
+      loudness: the loudness and the true peak of `recording`.
+      before_encoding: (samples, channels), what was encoded.
     """
 
-    wav: bytes
+    content: bytes
     recording: Recording
     loudness: Loudness
+    before_encoding: np.ndarray
 
 
 def render_sound(
@@ -40,29 +52,62 @@ def render_sound(
     sample_rate: int,
     target_lufs: float | None = SAFE_LUFS,
     circular: bool = False,
+    encoding: Encoding = _WAV_16,
 ) -> RenderedSound:
-    """Renders a sound: encodes it once, and measures what is written.
+    """Renders a sound: encodes it, and measures what is read back from the file.
+
+    A lossy format may raise a true peak over the ceiling. The sound is then lowered by as much, and
+    encoded again.
 
     Args:
       sound: (samples, channels), of any float dtype.
       sample_rate: in Hz.
-      target_lufs: the loudness that it is given, by `normalise_loudness`; it is written with 16
-        bit. With None it is written as it is, in float32.
+      target_lufs: the loudness that it is given, by `normalise_loudness`. With None it is written
+        as it is, and lowered only if integers or a lossy format could not hold its peaks.
+      encoding: the format, bit depth, layout and tags of the file.
       circular: whether it is a loop, whose end runs into its beginning.
 
     Raises:
       ValueError: a sample is NaN or infinite.
     """
+    keeps_level = target_lufs is None
+    bit_depth = encoding.choose_bit_depth(keeps_level=keeps_level)
     if target_lufs is None:
-        wav = encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT")
-        recording = decode_sound(wav)
+        scaled = _lower_to_full_scale(np.asarray(sound), bit_depth, encoding)
+    else:
+        scaled, _ = normalise_loudness(
+            sound,
+            sample_rate=sample_rate,
+            target_lufs=target_lufs,
+            ceiling_dbtp=_CEILING_DBTP,
+            circular=circular,
+        )
+    for _ in range(_MOST_ENCODINGS):
+        content = encode_sound(
+            scaled, sample_rate=sample_rate, encoding=encoding, bit_depth=bit_depth
+        )
+        recording = decode_sound(content)
         loudness = measure_loudness(recording.channels, sample_rate=sample_rate)
-        return RenderedSound(wav, recording, loudness)
-    scaled, loudness = normalise_loudness(
-        sound, sample_rate=sample_rate, target_lufs=target_lufs, circular=circular
+        excess_db = loudness.true_peak_dbtp - _CEILING_DBTP
+        if keeps_level or excess_db <= 0:
+            break
+        scaled = scaled * 10 ** (-(excess_db + _MARGIN_DB) / 20)
+    return RenderedSound(content, recording, loudness, scaled)
+
+
+def _lower_to_full_scale(sound, bit_depth, encoding):
+    """Lowers a sound whose samples are over full scale, where they would be clipped."""
+    peak = np.abs(sound).max(initial=0)
+    if bit_depth == "32f" or not peak > 1 or not np.isfinite(peak):
+        return sound
+    log.warning(
+        "%s: lowered by %.1f dB, since its peaks are over the full scale of %s; --bit_depth=32f "
+        "of wav holds them",
+        encoding.tags.get("title", "a sound"),
+        20 * math.log10(peak),
+        f"{bit_depth} bit" if bit_depth else encoding.format,
     )
-    wav = encode_wav(scaled, sample_rate=sample_rate)
-    return RenderedSound(wav, decode_sound(wav), loudness)
+    return sound / peak
 
 
 def render_input(
@@ -71,15 +116,17 @@ def render_input(
     dream: RenderedSound,
     target_lufs: float | None,
     circular: bool = False,
+    encoding: Encoding = _WAV_16,
 ) -> RenderedSound:
     """Renders an input to be compared with its dream: as loud when it is played, and as long.
 
     Args:
       original: the input, with its own channels and sample rate.
       dream: as it is written.
-      target_lufs: what the dream was given by `render_sound`. With None, the input is written in
-        float32, too, and its peaks are not limited. If the dream is too quiet for the meter, the
-        input is given this loudness, or with None keeps its level.
+      target_lufs: what the dream was given by `render_sound`. With None, the input is written
+        as the dream is, too, and its peaks are not limited. If the dream is too quiet for the
+        meter, the input is given this loudness, or with None keeps its level.
+      encoding: the format, bit depth, layout and tags of the file.
       circular: whether both are loops.
     """
     (dreamed, dream_rate), (channels, sample_rate) = dream.recording, original
@@ -88,12 +135,16 @@ def render_input(
     if target_lufs is not None:
         wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
         return render_sound(
-            channels, sample_rate=sample_rate, target_lufs=wanted, circular=circular
+            channels,
+            sample_rate=sample_rate,
+            target_lufs=wanted,
+            encoding=encoding,
+            circular=circular,
         )
     gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate)
     if math.isfinite(gain_db):
         channels = channels * 10 ** (gain_db / 20)
-    return render_sound(channels, sample_rate=sample_rate, target_lufs=None)
+    return render_sound(channels, sample_rate=sample_rate, target_lufs=None, encoding=encoding)
 
 
 def render_input_alike(
@@ -103,6 +154,7 @@ def render_input_alike(
     unscaled: np.ndarray,
     target_lufs: float | None,
     circular: bool = False,
+    encoding: Encoding = _WAV_16,
 ) -> RenderedSound:
     """Renders an input with the gain that its dream was given: what they share stays the same.
 
@@ -111,15 +163,18 @@ def render_input_alike(
       dream: as it is written.
       unscaled: the dream before it was rendered, (samples, channels).
       target_lufs: what the dream was given by `render_sound`.
+      encoding: the format, bit depth, layout and tags of the file.
       circular: whether both are loops.
     """
     channels, sample_rate = original
     if target_lufs is None:
-        return render_sound(channels, sample_rate=sample_rate, target_lufs=None)
+        return render_sound(channels, sample_rate=sample_rate, target_lufs=None, encoding=encoding)
     own, dreamed = (measure_lufs(each, sample_rate=sample_rate) for each in (channels, unscaled))
     wanted = own + dream.loudness.lufs - dreamed
     wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
-    return render_sound(channels, sample_rate=sample_rate, target_lufs=wanted, circular=circular)
+    return render_sound(
+        channels, sample_rate=sample_rate, target_lufs=wanted, encoding=encoding, circular=circular
+    )
 
 
 def _gain_on_two_speakers(channels):
@@ -127,18 +182,31 @@ def _gain_on_two_speakers(channels):
     return _MONO_ON_TWO_SPEAKERS_LU if channels.shape[1] == 1 else 0.0
 
 
-def render_difference(dream: RenderedSound, original: RenderedSound) -> bytes:
-    """Encodes a written dream minus its written input, of one shape, sample by sample, as a WAV.
+def render_difference(
+    dream: RenderedSound, original: RenderedSound, *, encoding: Encoding = _WAV_16
+) -> bytes:
+    """Encodes a dream minus its input, of one shape, sample by sample.
 
-    It is exact, and never clipped: with 16 bit, or in float32 if a sample is over full scale or if
-    the two are in float32.
+    Of a format without loss, it is the difference of the two files, and exact: it has the fewest
+    bits that hold it. It is lowered only where it is over full scale and the format has no floats.
+    Of a lossy format, it is the difference of the sounds before they were encoded: the files also
+    differ by what each encoding lost.
     """
-    (dreamed, sample_rate), (channels, _) = dream.recording, original.recording
-    difference = dreamed - channels
-    steps = difference * 2**15
-    fits = np.array_equal(steps, np.round(steps).clip(-(2**15), 2**15 - 1))
-    subtype = "PCM_16" if fits else "FLOAT"
-    return encode_wav(difference, sample_rate=sample_rate, subtype=subtype)
+    sample_rate, format = dream.recording.sample_rate, FORMATS[encoding.format]
+    if format.is_lossy:
+        difference = dream.before_encoding - original.before_encoding
+    else:
+        difference = dream.recording.channels - original.recording.channels
+    exact = [each for each in format.bit_depths if _is_exact(difference, each)]
+    bit_depth = [*exact, *format.bit_depths[-1:], None][0]
+    difference = _lower_to_full_scale(difference, bit_depth, encoding)
+    return encode_sound(difference, sample_rate=sample_rate, encoding=encoding, bit_depth=bit_depth)
+
+
+def _is_exact(sound, bit_depth):
+    steps = quantise(sound, bit_depth)
+    full = {"i": 2.0 ** (8 * steps.itemsize - 1), "f": 1.0}[steps.dtype.kind]
+    return np.array_equal(steps / full, sound)
 
 
 def parse_loudness(loudness: str | float) -> str | float:

@@ -27,7 +27,7 @@ DEFINE = {
 SECTIONS = {
     "Inputs and outputs": (
         *("input", "output", "output_dir", "overwrite", "name", "write_input", "plots"),
-        "video",
+        *("video", "arrays", "format", "bit_depth"),
         *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
     ),
     "What to dream of": (
@@ -66,7 +66,8 @@ def _define_all() -> None:
     flags.DEFINE_string(
         "output",
         None,
-        "Where the results go: a folder, as for --output_dir, or a file whose name ends in .wav. A "
+        "Where the results go: a folder, as for --output_dir, or a file whose name ends in .wav, "
+        ".flac, .ogg or .mp3. A "
         "file gets the dream of one clip, and nothing else is written but the video of --video.",
         short_name="o",
     )

@@ -107,7 +107,7 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
     Raises:
       UserError: it names a file that cannot be written, or --output_dir is given, too.
     """
-    from dreamsound_jax.outputs.one_file import check_file, names_file
+    from dreamsound_jax.outputs.one_file import check_file, format_of, names_file
 
     if flags.FLAGS.output is None:
         return options, None
@@ -125,7 +125,13 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
         return dataclasses.replace(options, output_dir=output), None
     overwrite = flags.FLAGS.overwrite
     check_file(output, overwrite=overwrite, with_video=options.video is not None)
-    return options, output
+    format = format_of(output)
+    if flags.FLAGS["format"].present and options.format != format:
+        raise UserError(
+            f"--output={output} and --format={options.format} name two formats: give only one of "
+            "them"
+        )
+    return dataclasses.replace(options, format=format), output
 
 
 def _list_models():

@@ -20,9 +20,6 @@ from dreamsound_jax.system.storage import encode_json, printable_name, write_who
 
 log = logging.getLogger(__name__)
 
-# The suffix of the sound that was dreamed.
-SOUND = ".wav"
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRequest:
@@ -87,10 +84,11 @@ class ClipFiles:
 
     Attributes:
       request: which clip it is.
-      sound: what the .wav holds.
-      compared: WAV files to compare with it by ear, as bytes by their suffix,
-        `INPUT` or `DIFFERENCE` of `audio.find`.
-      arrays: what the .npz holds, by name.
+      sound: the sound, as it is written.
+      format: of its file and of those in `compared`, one of `audio.formats`.
+      compared: files to compare with it by ear, as bytes by `INPUT` or `DIFFERENCE` of
+        `audio.find`.
+      arrays: what the .npz holds, by name; None if there is none.
       picture: the bytes of the .png; None if there is none.
       thumbnail: a small picture of the dream alone, a PNG; None if there is none.
       result: what the dream or the ouroboros did.
@@ -102,12 +100,13 @@ class ClipFiles:
 
     request: ClipRequest
     sound: RenderedSound
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray] | None
     picture: bytes | None
     result: DreamResult | OuroborosResult
     probabilities: ClassProbabilities
     timings: Mapping[str, float]
     compared: Mapping[str, bytes] = field(default_factory=dict)
+    format: str = "wav"
     make_video: Callable[[], bytes] | None = None
     thumbnail: bytes | None = None
 
@@ -125,7 +124,10 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
       StorageError: the folder cannot be written to, or the disk is full.
     """
     path = folder / clip.request.name
-    contents = {SOUND: clip.sound.wav, **clip.compared, ".npz": _encode_npz(clip.arrays)}
+    sounds = {"": clip.sound.content, **clip.compared}
+    contents = {f"{kind}.{clip.format}": content for kind, content in sounds.items()}
+    if clip.arrays is not None:
+        contents[".npz"] = _encode_npz(clip.arrays)
     if clip.picture is not None:
         contents[".png"] = clip.picture
     if clip.thumbnail is not None:
@@ -180,6 +182,7 @@ def describe_clip(clip: ClipFiles) -> dict:
         "loudness_lufs": _finite_or_none(loudness.lufs),
         "true_peak_dbtp": _finite_or_none(loudness.true_peak_dbtp),
         "seconds": _seconds_of(clip),
+        "format": clip.format,
         "sample_rate": recording.sample_rate,
         "channels": recording.channels.shape[1],
         "timings": dict(clip.timings),

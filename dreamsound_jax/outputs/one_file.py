@@ -4,14 +4,12 @@ import logging
 import os
 
 from dreamsound_jax.audio.find import VIDEO, is_sound
+from dreamsound_jax.audio.formats import FORMATS
 from dreamsound_jax.outputs.clip_files import ClipFiles, make_record, summarise, write_video
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import is_cloud, path_of, write_whole
 
 log = logging.getLogger(__name__)
-
-FORMATS = {".wav": "wav"}
-"""{suffix: the format of a sound that can be written}."""
 
 
 def format_of(path: str) -> str:
@@ -25,12 +23,13 @@ def format_of(path: str) -> str:
       'wav'
     """
     suffix = os.path.splitext(path)[1].lower()
-    if suffix not in FORMATS:
+    if suffix.removeprefix(".") not in FORMATS:
+        known = " or ".join(f".{name}" for name in FORMATS)
         raise UserError(
-            f"--output={path} must end in {' or '.join(FORMATS)}, or name a folder: sounds cannot "
-            f"be written as {suffix or 'that'}"
+            f"--output={path} must end in {known}, or name a folder: sounds cannot be written as "
+            f"{suffix or 'that'}"
         )
-    return FORMATS[suffix]
+    return suffix.removeprefix(".")
 
 
 def names_file(output: str) -> bool:
@@ -84,7 +83,7 @@ def write_sound(path: str, clip: ClipFiles) -> dict:
     place = path_of(path)
     if not is_cloud(path):
         place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, clip.sound.wav)
+    write_whole(place, clip.sound.content)
     _, failure = write_video(find_video(path), clip.make_video)
     log.info("%s: %s", path, summarise(clip))
     return make_record(clip) | failure

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from dreamsound_jax.audio.formats import check_encoding
 from dreamsound_jax.audio.rendering import parse_loudness
 from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
@@ -55,6 +56,7 @@ def _check_one(options):
                 "of the input"
             )
     parse_loudness(options.loudness)
+    check_encoding(options.format, options.bit_depth)
     check_hyperparameters(options.optimizer, given_hyperparameters(options))
     _check_layers(options)
     read_where(options)

@@ -7,11 +7,13 @@ import jax
 import numpy as np
 
 from dreamsound_jax.audio.files import Recording, to_mono
+from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.dreaming.batch import analyse_clips, class_probabilities
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.outputs.clip_files import ClassProbabilities, ClipRequest
+from dreamsound_jax.outputs.clip_files import ClassProbabilities, ClipRequest, title_clip
 from dreamsound_jax.outputs.panels import SpectrogramScale
+from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.spectral.front_end import FrontEnd
 
@@ -44,6 +46,23 @@ def describe_aim(source: Source) -> str | None:
     if source.target_name is None:
         return None
     return f"{source.plan.direction} {source.target_name}"
+
+
+def describe_encoding(source: Source, plan: Plan, *, kind: str, part: str = "") -> Encoding:
+    """Returns how a sound of a clip is written, with the tags that say what it is.
+
+    Args:
+      source: the clip.
+      plan: of the run.
+      kind: "Dream" or "Ouroboros".
+      part: "input" or "difference" of what is written beside it.
+    """
+    title = title_clip(describe_request(source), kind=kind, aim=describe_aim(source))
+    tags = {
+        "title": f"{title} ({part})" if part else title,
+        "comment": f"{plan.command} --seed={plan.seed}",
+    }
+    return source.choose_encoding(of_input=part == "input")._replace(tags=tags)
 
 
 def name_probabilities(card: Card, probabilities: Sequence[np.ndarray]) -> ClassProbabilities:

@@ -31,6 +31,7 @@ from dreamsound_jax.run.clip_facts import (
     analyse_recording,
     classify_recording,
     describe_aim,
+    describe_encoding,
     describe_request,
     name_probabilities,
     scale_of,
@@ -126,6 +127,7 @@ def _make_files(model, source, dreamed, seconds, plan):
         sample_rate=source.sample_rate,
         target_lufs=target_lufs,
         circular=source.plan.is_loop,
+        encoding=describe_encoding(source, plan, kind="Dream"),
     )
     heard = classify_recording(model, sound.recording, source.plan.dtype)
     arrays = {"mel_db": np.stack([dreamed.input_db, rendered.mel_db])}
@@ -133,12 +135,13 @@ def _make_files(model, source, dreamed, seconds, plan):
         arrays["gain_db"] = rendered.change_db
     draws = plan.draws_pictures
     is_used = plan.writes_inputs or plan.video
-    original = _render_original(source, mixed, sound) if is_used else None
+    original = _render_original(source, mixed, sound, plan) if is_used else None
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
-        compared=_render_compared(source, sound, original) if plan.writes_inputs else {},
-        arrays=arrays,
+        format=source.plan.format,
+        compared=_render_compared(source, sound, original, plan) if plan.writes_inputs else {},
+        arrays=arrays if plan.writes_arrays else None,
         picture=draw_dream(_picture(source, dreamed, sound)) if draws else None,
         thumbnail=draw_thumbnail(rendered.mel_db) if draws else None,
         result=DreamResult(
@@ -156,23 +159,25 @@ def _make_files(model, source, dreamed, seconds, plan):
     )
 
 
-def _render_original(source, mixed, sound):
+def _render_original(source, mixed, sound, plan):
     """Returns the input, as loud as the dream; with a mask, what both share is as loud."""
     given = {
         "dream": sound,
         "target_lufs": source.target_lufs,
         "circular": source.plan.is_loop,
+        "encoding": describe_encoding(source, plan, kind="Dream", part="input"),
     }
     if source.mask is not None and source.plan.keeps_original:
         return render_input_alike(source.kept_recording, unscaled=mixed, **given)
     return render_input(source.kept_recording, **given)
 
 
-def _render_compared(source, sound, original):
-    """Returns the WAV files that are compared with the dream, {suffix: bytes}."""
-    compared = {INPUT: original.wav}
+def _render_compared(source, sound, original, plan):
+    """Returns the files that are compared with the dream, {`INPUT` or `DIFFERENCE`: bytes}."""
+    encoding = describe_encoding(source, plan, kind="Dream", part="difference")
+    compared = {INPUT: original.content}
     if source.plan.keeps_original:
-        compared[DIFFERENCE] = render_difference(sound, original)
+        compared[DIFFERENCE] = render_difference(sound, original, encoding=encoding)
     return compared
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from dreamsound_jax.audio.formats import BIT_DEPTHS, FORMATS
 from dreamsound_jax.run.ranges import expand_ranges
 
 Role = Literal["run", "program", "data"]
@@ -529,6 +530,27 @@ class Options:
         "Beside each dream, write its input at the same loudness, and in the domain sound what the "
         "dream changed, so that the page of clips can switch between them.",
         role="run",
+    )
+    arrays: bool = option(
+        True,
+        "Write the spectrograms of each clip, and what the dream changed, to a .npz file.",
+        role="run",
+    )
+    format: str = option(
+        "wav",
+        "Format of the written sounds. wav and flac lose nothing; ogg (Vorbis) and mp3 are lossy, "
+        "and smaller. ogg and mp3 have at most two channels, and mp3 at most 48 kHz.",
+        role="data",
+        choices=tuple(FORMATS),
+    )
+    bit_depth: str | None = option(
+        None,
+        "Bits of each written sample: 16, 24, or 32f for 32-bit float. wav has all of them, flac "
+        "16 and 24, ogg and mp3 none. By default that of the input, if it has more than 16: 24 of "
+        "an input of 24 or 32 bit, 32f of one in floats, which flac writes with 24; else 16, or "
+        "with --loudness=none 32f. Inputs that are generated or lossy count as 16 bit.",
+        role="data",
+        choices=BIT_DEPTHS,
     )
     loudness: str = option(
         "safe",

@@ -33,6 +33,7 @@ from dreamsound_jax.run.clip_facts import (
     analyse_pieces,
     classify_recording,
     describe_aim,
+    describe_encoding,
     describe_request,
     name_probabilities,
     scale_of,
@@ -261,6 +262,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         np.concatenate([before_sound, *map(source.mix_with_input, rounds.sound)], axis=1).T,
         sample_rate=source.sample_rate,
         target_lufs=source.target_lufs,
+        encoding=describe_encoding(source, plan, kind="Ouroboros"),
     )
     last = Recording(
         sound.recording.channels[-before_sound.shape[1] :], sound.recording.sample_rate
@@ -276,7 +278,12 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
-        arrays={"mel_db": np.concatenate([before_db[None], rounds.mel_db])},
+        format=source.plan.format,
+        arrays=(
+            {"mel_db": np.concatenate([before_db[None], rounds.mel_db])}
+            if plan.writes_arrays
+            else None
+        ),
         picture=picture and draw_ouroboros(picture),
         thumbnail=picture and draw_thumbnail(picture.mel_db),
         result=_describe_result(rounds, source.plan, failure),

@@ -76,6 +76,7 @@ class ClipPlan:
       where: where it is dreamed; None for everywhere.
       name_values: {field: value} of the options in the template of --name.
       excerpt_seconds: how many seconds of an input are dreamed on, the loudest ones; None for all.
+      format, bit_depth: the options of these names.
     """
 
     model: str
@@ -113,6 +114,8 @@ class ClipPlan:
     where: Where | None = None
     name_values: Mapping[str, Any] = field(default_factory=dict)
     excerpt_seconds: float | None = None
+    format: str = "wav"
+    bit_depth: str | None = None
 
     @property
     def keeps_original(self) -> bool:
@@ -262,7 +265,9 @@ class Plan:
       draws_pictures: whether each clip gets a picture.
       writes_inputs: whether the input is written beside each dream.
       video: the shape of the video that each clip gets; None for no videos.
+      writes_arrays: whether the spectrograms of each clip are written.
       save_every: seconds between two saves of an unfinished ouroboros.
+      command: the command line that repeats the run, except for its seed.
       dtype: of spectrograms and sounds; that of the network may be narrower.
       name: the template of the names of the clips' files; None for the usual names.
     """
@@ -280,3 +285,5 @@ class Plan:
     first_draw: int = 0
     dtype: Any = field(default=jnp.float32)
     name: str | None = None
+    writes_arrays: bool = True
+    command: str = ""

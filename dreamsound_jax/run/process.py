@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dreamsound_jax.audio.formats import find_sound
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.outputs.clip_files import SOUND, write_clip
+from dreamsound_jax.outputs.clip_files import write_clip
 from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
@@ -165,7 +166,8 @@ class ProcessRun:
 
     def _report(self, record):
         """Reports a clip that is done or failed, with the path of its sound."""
-        path = None if "error" in record else f"{self._folder / record['name']}{SOUND}"
+        suffix = find_sound(record.get("files", ()))
+        path = None if "error" in record else f"{self._folder / record['name']}{suffix}"
         self._report_clip(record, path)
 
     def _report_done(self, numbers, records):

@@ -84,6 +84,7 @@ def resolve(
         draws_pictures=options.plots,
         writes_inputs=options.write_input,
         video=options.video,
+        writes_arrays=options.arrays,
         save_every=options.save_every,
         first_draw=options.first_draw,
         dtype=_dtype(options),
@@ -157,6 +158,8 @@ def _clip_plan(asked, changes, card, objective=None):
         given_objective=objective,
         where=where,
         excerpt_seconds=PREVIEW_SECONDS if asked.preview else None,
+        format=asked.format,
+        bit_depth=asked.bit_depth,
     )
 
 

@@ -79,7 +79,7 @@ def run(
         _resolve(options, models)  # What is wrong is said before anything is waited for.
         earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
-    plan = _resolve(options, models)
+    plan = replace(_resolve(options, models), command=command)
     _warn_of_unused(options, plan)
     models = place_on_devices(models)
     if output_file is not None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from dreamsound_jax.audio import files, generated
 from dreamsound_jax.audio.excerpt import cut_loudest
-from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.find import GENERATED, RECORDINGS
+from dreamsound_jax.audio.formats import BYTES_PER_SAMPLE, FORMATS, Encoding, check_fits
 from dreamsound_jax.audio.loudness import match_loudness
+from dreamsound_jax.audio.recording import Origin, Recording
 from dreamsound_jax.audio.rendering import find_target_lufs
 from dreamsound_jax.dreaming.keys import Keys, draw_class, draw_keys
 from dreamsound_jax.run.jobs import Job, draw_classes
@@ -24,8 +25,7 @@ log = logging.getLogger(__name__)
 
 # With --lengths=buckets there are so many lengths in an octave, at most.
 BUCKETS_PER_OCTAVE = 8
-# The largest WAV file, in bytes.
-WAV_BYTES = 2**32
+_UNKNOWN = Origin()
 
 
 class Source(NamedTuple):
@@ -40,6 +40,7 @@ class Source(NamedTuple):
       kept_share: the share of its dream that is kept, if its sound was padded.
       excerpt: (start, end) in seconds of the part of the input that is dreamed on; None for all.
       mask: (mel bands, frames), how much of the dream each cell takes; None for all of it.
+      origin: how the input was stored.
     """
 
     job: Job
@@ -50,6 +51,7 @@ class Source(NamedTuple):
     kept_share: float = 1.0
     mask: np.ndarray | None = None
     excerpt: tuple[float, float] | None = None
+    origin: Origin = Origin()
 
     @property
     def plan(self) -> ClipPlan:
@@ -82,6 +84,13 @@ class Source(NamedTuple):
     def target_lufs(self) -> float | None:
         """The loudness of what is written of the clip, in LUFS; None if it keeps its level."""
         return find_target_lufs(self.plan.loudness, self.kept_recording)
+
+    def choose_encoding(self, *, of_input: bool = False) -> Encoding:
+        """Returns how the sound of the clip is written, or its input beside it, without tags."""
+        plan, (stored, layout) = self.plan, self.origin
+        bit_depth = plan.bit_depth or (None if stored == "16" else stored)
+        keeps_layout = of_input or plan.keeps_original
+        return Encoding(plan.format, bit_depth, layout if keeps_layout else None)
 
     def mix_with_input(self, dream: np.ndarray) -> np.ndarray:
         """Mixes a dream of the clip, or a round, with its input, as `--mix` says.
@@ -127,11 +136,14 @@ def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
     Raises:
       UserError: the input cannot be read, or is too short to be dreamed as the plan says.
     """
-    recording, excerpt = _cut(_record(job), job.plan.excerpt_seconds)
+    recording, origin = _record(job)
+    check_written(job, recording)
+    recording, excerpt = _cut(recording, job.plan.excerpt_seconds)
     kept_share = 1.0
     if pads_lengths:
         recording, kept_share = _pad(recording, job.plan.card.front_end.sample_rate)
-    return make_source(job, recording, kept_share=kept_share)._replace(excerpt=excerpt)
+    source = make_source(job, recording, kept_share=kept_share, origin=origin)
+    return source._replace(excerpt=excerpt)
 
 
 def _cut(recording, seconds):
@@ -143,13 +155,25 @@ def _cut(recording, seconds):
     return part, None if is_whole else (start, start + seconds)
 
 
-def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> Source:
+def check_written(job: Job, recording: Recording) -> None:
+    """Raises UserError if the format of a clip cannot hold its dream, or the input beside it."""
+    samples, channels = recording.channels.shape
+    try:
+        check_fits(job.plan.format, channels=channels, sample_rate=recording.sample_rate)
+    except UserError as error:
+        raise UserError(f"{job.path}: {error}") from None
+
+
+def make_source(
+    job: Job, recording: Recording, *, kept_share: float = 1.0, origin: Origin = _UNKNOWN
+) -> Source:
     """Returns the clip of a job and its recording.
 
     Args:
       job: what is to be dreamed.
       recording: the input.
       kept_share: the share of its dream that is kept, if it was padded.
+      origin: how the input was stored.
 
     Raises:
       UserError: the recording is silent, or too short to be dreamed as the plan says.
@@ -160,7 +184,8 @@ def make_source(job: Job, recording: Recording, *, kept_share: float = 1.0) -> S
     sound = files.normalise_recording(job.path, recording, sample_rate=rate, circular=plan.is_loop)
     if plan.is_loop:
         _warn_of_jump(job.path, recording.channels)
-    source = Source(job, sound, recording, keys, _target(plan, keys.target), kept_share)
+    target = _target(plan, keys.target)
+    source = Source(job, sound, recording, keys, target, kept_share, origin=origin)
     _check_length(source)
     if plan.ouroboros:
         _check_ouroboros(source)
@@ -196,15 +221,16 @@ def _make_mask(source):
 
 
 def _record(job):
+    """Returns the recording of a job, and how it was stored."""
     plan, rate = job.plan, job.plan.card.front_end.sample_rate
     if job.path not in GENERATED:
-        return files.read_recording(str(RECORDINGS.get(job.path, job.path)))
+        return files.read_original(str(RECORDINGS.get(job.path, job.path)))
     if job.path == "noise":
         key = draw_keys(plan.seed, job.draw).noise
         sound = generated.noise(key, samples=plan.clip_length)
     else:
         sound = generated.sine(samples=plan.clip_length, frequency=plan.sine_freq, sample_rate=rate)
-    return Recording(sound[:, None], rate)
+    return Recording(sound[:, None], rate), Origin()
 
 
 def _pad(recording, heard_rate):
@@ -270,10 +296,21 @@ def _check_ouroboros(source):
         transforms.check_length(chain, samples, sample_rate=rate, front_end=front_end)
     except UserError as error:
         raise UserError(f"{source.job.path}: {error}") from None
-    bytes_per_round = samples * channels * (4 if plan.loudness == "none" else 2)
-    if (plan.ouroboros.length + 1) * bytes_per_round >= WAV_BYTES:
+    _check_file_size(source, samples * channels)
+
+
+def _check_file_size(source, samples_per_round):
+    """Raises UserError if the rounds of an ouroboros are more than a file of its format holds."""
+    plan, most = source.plan, FORMATS[source.plan.format].most_bytes
+    if most is None:
+        return
+    keeps_level = plan.loudness == "none"
+    bit_depth = source.choose_encoding().choose_bit_depth(keeps_level=keeps_level)
+    bytes_per_round = samples_per_round * BYTES_PER_SAMPLE[bit_depth]
+    if (plan.ouroboros.length + 1) * bytes_per_round >= most:
+        others = " or ".join(each.name for each in FORMATS.values() if each.most_bytes is None)
         raise UserError(
             f"{source.job.path}: --ouroboros_length must be at most "
-            f"{WAV_BYTES // bytes_per_round - 2}, and is {plan.ouroboros.length}: a WAV file holds "
-            "no more of this clip"
+            f"{most // bytes_per_round - 2}, and is {plan.ouroboros.length}: a WAV file holds no "
+            f"more of this clip; --format={others} does"
         )

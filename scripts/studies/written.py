@@ -19,4 +19,4 @@ def write_dream(sound: np.ndarray, source: Source) -> tuple[bytes, np.ndarray]:
     """
     written = render_sound(sound.T, sample_rate=source.sample_rate, target_lufs=source.target_lufs)
     rate = source.plan.card.front_end.sample_rate
-    return written.wav, to_mono(written.recording, sample_rate=rate)
+    return written.content, to_mono(written.recording, sample_rate=rate)

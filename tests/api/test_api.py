@@ -188,6 +188,17 @@ def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
         assert measure_saved(made, tmp_path, loudness=loudness) == pytest.approx(lufs, abs=0.2)
     with pytest.raises(ds.UserError, match="loudness must be safe, match, none or a number"):
         made.save(str(tmp_path / "dream.wav"), loudness=3)
+    for name, bit_depth, words in [
+        ("a.m4a", None, "suffixes .wav, .flac"),
+        ("a.mp3", "24", "lossy"),
+    ]:
+        with pytest.raises(ds.UserError, match=words):
+            made.save(str(tmp_path / name), bit_depth=bit_depth)
+    for name in ("a.flac", "a.OGG", "a.mp3"):
+        made.save(str(tmp_path / name))
+        again, rate = ds.load_sound(str(tmp_path / name))
+        assert rate == 44100 and again.shape == sound.shape
+        assert np.corrcoef(again[0], made.sound[0])[0, 1] > 0.95
     html = made._repr_html_()
     assert "data:image/png;base64," in html and "<audio controls" in html
 

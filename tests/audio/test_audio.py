@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from dreamsound_jax.audio import files, generated, true_peak
+from dreamsound_jax.audio import decoding, generated, true_peak
+from dreamsound_jax.audio.encoding import encode_sound
+from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.audio.loudness import measure_loudness, normalise_loudness
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.system.errors import UserError
@@ -98,7 +100,7 @@ def test_a_rendered_sound_is_safe_and_as_loud_as_it_says(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rendered = render_sound(SOUNDS[name], sample_rate=RATE)
-        sound, rate = files.decode_sound(rendered.wav)
+        sound, rate = decoding.decode_sound(rendered.content)
         lufs, peak = measure_loudness(sound, sample_rate=rate)
     assert rate == rendered.recording.sample_rate == RATE
     np.testing.assert_array_equal(rendered.recording.channels, sound)
@@ -122,7 +124,7 @@ def test_a_sound_that_is_not_normalised_is_written_as_it_is():
     sound = 3 * SOUNDS["stereo"]
     rendered = render_sound(sound, sample_rate=RATE, target_lufs=None)
     np.testing.assert_array_equal(rendered.recording.channels, np.float32(sound))
-    again = files.decode_sound(rendered.wav)
+    again = decoding.decode_sound(rendered.content)
     np.testing.assert_array_equal(again.channels, np.float32(sound))
     assert rendered.loudness == measure_loudness(again.channels, sample_rate=RATE)
     assert rendered.loudness.true_peak_dbtp > 9
@@ -158,16 +160,18 @@ def test_nan_is_never_written(bad):
     with pytest.raises(ValueError, match="NaN"):
         normalise_loudness(sound, sample_rate=RATE)
     with pytest.raises(ValueError, match="NaN"):
-        files.encode_wav(sound, sample_rate=RATE)
+        encode_sound(sound, sample_rate=RATE, encoding=Encoding())
 
 
-@pytest.mark.parametrize(("subtype", "error"), [("PCM_16", 2**-15), ("FLOAT", 1e-7)])
-def test_encode_and_decode_go_round_and_clip(subtype, error):
+@pytest.mark.parametrize(("bit_depth", "error"), [("16", 2**-16), ("24", 2**-24), ("32f", 1e-7)])
+def test_encode_and_decode_go_round_and_clip(bit_depth, error):
     sound = np.r_[tone(), 0.999, -1]
-    again, rate = files.decode_sound(files.encode_wav(sound, sample_rate=RATE, subtype=subtype))
+    encoding = Encoding(bit_depth=bit_depth)
+    again, rate = decoding.decode_sound(encode_sound(sound, sample_rate=RATE, encoding=encoding))
     assert rate == RATE and again.shape == (sound.size, 1) and again.dtype == np.float32
     np.testing.assert_allclose(again[:, 0], sound, atol=error)
-    clipped, _ = files.decode_sound(files.encode_wav(np.array([3.0, -3.0]), sample_rate=RATE))
+    loud = encode_sound(np.array([3.0, -3.0]), sample_rate=RATE, encoding=Encoding())
+    clipped, _ = decoding.decode_sound(loud)
     np.testing.assert_allclose(clipped[:, 0], [1, -1], atol=2**-14)
 
 

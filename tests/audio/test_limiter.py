@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from dreamsound_jax.audio import files, limiter, true_peak
+from dreamsound_jax.audio import decoding, limiter, true_peak
 from dreamsound_jax.audio.limiter import limit_peaks
 from dreamsound_jax.audio.loudness import measure_loudness, normalise_loudness
 from dreamsound_jax.audio.rendering import render_sound
@@ -61,7 +61,7 @@ def test_a_sound_with_high_peaks_is_written_at_its_loudness(make, rate, channels
     before = measure_loudness(sound, sample_rate=rate)
     target_lufs = before.lufs - before.true_peak_dbtp + 3
     rendered = render_sound(sound, sample_rate=rate, target_lufs=target_lufs)
-    written = measure_loudness(files.decode_sound(rendered.wav).channels, sample_rate=rate)
+    written = measure_loudness(decoding.decode_sound(rendered.content).channels, sample_rate=rate)
     assert written.lufs == pytest.approx(target_lufs, abs=0.2)
     assert -1.2 < written.true_peak_dbtp <= -1
     assert rendered.loudness == pytest.approx(written, abs=0.01)

@@ -34,7 +34,7 @@ def test_an_input_is_as_loud_as_its_mono_dream_when_it_is_played(target_lufs, ch
     lufs = written.loudness.lufs + played[channels]
     assert lufs == pytest.approx(dream.loudness.lufs + played[1], abs=0.2)
     assert written.recording.channels.shape == (0.9 * rate, channels)
-    assert subtype_of(written.wav) == subtype_of(dream.wav)
+    assert subtype_of(written.content) == subtype_of(dream.content)
 
 
 @pytest.mark.parametrize("target_lufs", [-23.0, None])

@@ -26,7 +26,13 @@ def records_of(folder) -> list[dict]:
 
 def files_of(folder) -> dict[str, bytes]:
     """Returns {name: bytes} of the sounds and arrays of a run."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".wav", ".npz")}
+    paths = [path for path in folder.iterdir() if path.suffix in (".wav", ".npz")]
+    return {p.name: samples_of(p) if p.suffix == ".wav" else p.read_bytes() for p in paths}
+
+
+def samples_of(wav):
+    """Returns the samples of a sound as bytes, without the command in its tags."""
+    return soundfile.read(wav, dtype="float64")[0].tobytes()
 
 
 def check_clip(wav, *, frames, form, plots=True):

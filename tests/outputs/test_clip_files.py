@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from etils import epath
 
+from dreamsound_jax.audio.find import INPUT
 from dreamsound_jax.audio.rendering import render_sound
 from dreamsound_jax.outputs import clip_files
 from dreamsound_jax.outputs.clip_files import (
@@ -100,7 +101,7 @@ def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
 
 def test_sounds_to_compare_are_written_and_recorded_with_what_was_asked_for(tmp_path):
     asked = {"mix": 0.25, "preset": "hits", "strength": 40.0}
-    given = clip(compared={".input.wav": b"12345"}, request=request(**asked))
+    given = clip(compared={INPUT: b"12345"}, request=request(**asked))
     record = write_clip(epath.Path(tmp_path), given)
     assert (tmp_path / "00003-a.input.wav").read_bytes() == b"12345"
     assert record["files"][".input.wav"] == 5

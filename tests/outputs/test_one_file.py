@@ -30,8 +30,8 @@ def test_a_file_that_cannot_be_written_is_refused_before_and_no_folder_is_made(t
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="no file can be made in"):
         check_file(str(tmp_path / "file/out.wav"), overwrite=False)
-    with pytest.raises(UserError, match=r"must end in \.wav, or name a folder: .* as \.mp3"):
-        check_file("out.mp3", overwrite=True)
+    with pytest.raises(UserError, match="end in .wav or .flac or .ogg or .mp3, or .* as .m4a"):
+        check_file("out.m4a", overwrite=True)
 
 
 def test_a_video_is_written_beside_the_file_and_replaced_only_if_that_is_asked_for(tmp_path):

@@ -14,6 +14,8 @@ from selenium.webdriver.common.actions import interaction
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
+from dreamsound_jax.audio.encoding import encode_sound
+from dreamsound_jax.audio.formats import FORMATS, Encoding
 from tests.helpers.browser import FACTS, Page
 
 SECONDS, RATE = 20, 8000
@@ -205,6 +207,25 @@ def test_a_sound_that_is_gone_is_reported_and_cannot_be_chosen(browser, tmp_path
     page.press("3")
     assert page.chosen() == DIFFERENCE
     browser.get_log("browser")  # It names the file.
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_played(browser, tmp_path, format):
+    files = {}
+    for kind in ("", ".input", ".difference"):
+        suffix = f"{kind}.{format}"
+        silence = np.zeros((SECONDS * RATE, 2))
+        content = encode_sound(silence, sample_rate=RATE, encoding=Encoding(format))
+        (tmp_path / f"a{suffix}").write_bytes(content)
+        files[suffix] = 1
+    rows = [{"name": name, "number": 0, "input": "a", "files": files} for name in "ab"]
+    page = Player(browser, tmp_path, rows)
+    page.play(0)
+    for key, sound in (("1", "input"), ("3", "difference"), ("2", "dream")):
+        page.press(key)
+        page.wait(f"return audio.dataset.kind === '{sound}' && audio.readyState > 2")
+    seconds = page.run("return [...elements.values()].map((each) => each.duration)")
+    assert seconds == pytest.approx([SECONDS] * 3, abs=0.1)
 
 
 def test_the_only_clip_has_a_large_view(browser, tmp_path):

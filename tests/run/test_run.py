@@ -108,7 +108,7 @@ def test_bad_inputs_are_named_and_the_others_done(run, tmp_path, caplog):
     for name, sound in sounds.items():
         soundfile.write(f"{name}.wav", sound, 22050, subtype="FLOAT")
     whole = (tmp_path / "ok.wav").read_bytes()
-    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cut.wav").write_bytes(whole[:40])
     (tmp_path / "empty.wav").write_bytes(b"")
     bad = ["silent", "short", "nan", "cut", "empty", "gone_astray"]
     assert run(input=tuple(f"{name}.wav" for name in (*bad, "ok"))) == len(bad)
@@ -239,7 +239,7 @@ def test_padded_clips_come_out_as_long_as_they_were(run, tmp_path, caplog):
     (tmp_path / "in").mkdir()
     for length in lengths:
         soundfile.write(f"in/{length}.wav", tone(seconds=length / RATE), 22050)
-    (tmp_path / "in/bad.wav").write_bytes((tmp_path / "in/6000.wav").read_bytes()[:9000])
+    (tmp_path / "in/bad.wav").write_bytes((tmp_path / "in/6000.wav").read_bytes()[:40])
     assert run(input=("in",), lengths="buckets") == 1
     assert "clips that failed, for the reasons above: 1 (00002-bad)" in caplog.text
     for number, length in enumerate(lengths):

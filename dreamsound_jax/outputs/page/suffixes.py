@@ -1,6 +1,6 @@
 """Which file of a clip is what, by its suffix in the record of the clip."""
 
-from dreamsound_jax.audio.find import READABLE
+from dreamsound_jax.audio.formats import FORMATS
 
 THUMBNAIL = ".small.png"
 """The suffix of the small picture of a dream."""
@@ -21,6 +21,6 @@ def find_sounds(files: object) -> dict[str, str]:
     found = {"dream": ".wav"}
     for suffix in files if isinstance(files, dict) else ():
         _, *kind, form = str(suffix).split(".") if "." in str(suffix) else ("", "", "")
-        if form in READABLE and kind in ([], ["input"], ["difference"]):
+        if form in FORMATS and kind in ([], ["input"], ["difference"]):
             found["".join(kind) or "dream"] = suffix
     return {kind: found[kind] for kind in _KINDS if kind in found}

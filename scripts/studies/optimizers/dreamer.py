@@ -70,7 +70,7 @@ class Dreamer:
             target_lufs=source.target_lufs,
         )
         path = self._folder / "inputs" / f"{dream.input}-{dream.seed}.wav"
-        path.write_bytes(written.wav)
+        path.write_bytes(written.content)
         return path
 
     def _batch_size(self, setting):

@@ -1,7 +1,9 @@
 """The inputs of a comparison: sounds of equal length, kept in the folder of the comparison."""
 
-from dreamsound_jax.audio.files import encode_wav, read_sound
+from dreamsound_jax.audio.encoding import encode_sound
+from dreamsound_jax.audio.files import read_sound
 from dreamsound_jax.audio.find import GENERATED, find_inputs
+from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.system.errors import UserError
 
 
@@ -31,9 +33,10 @@ def write_inputs(sounds, folder, sample_rate):
     """Writes the sounds into the folder; returns their paths, or the names of generated ones."""
     folder.mkdir(exist_ok=True)
     paths = {name: folder / f"{name}.wav" for name, sound in sounds.items() if sound is not None}
+    encoding = Encoding(bit_depth="32f")
     for name, path in paths.items():
         sound = sounds[name][:, None]
-        path.write_bytes(encode_wav(sound, sample_rate=sample_rate, subtype="FLOAT"))
+        path.write_bytes(encode_sound(sound, sample_rate=sample_rate, encoding=encoding))
     return [str(paths.get(name, name)) for name in sounds]
 
 

@@ -1,0 +1,214 @@
+"""Decodes sound and video files with FFmpeg's libraries, by PyAV."""
+
+import io
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dreamsound_jax.audio.find import READABLE
+from dreamsound_jax.audio.recording import (
+    Decoded,
+    Origin,
+    Recording,
+    UndecodableError,
+    check_size,
+    join_recordings,
+)
+
+# FFmpeg also knows formats that name other files, addresses or devices to read. None of these is
+# here, and what is read beyond the given bytes is refused as well.
+_FORMATS = (
+    *("aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dsf", "dts", "eac3", "flac"),
+    *("flv", "loas", "matroska", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "ogg", "tak"),
+    *("tta", "w64", "wav", "wv"),
+)
+_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "none"}
+# These say how long each of their streams is. Others say it roughly or not at all.
+_EXACT = ("mov", "flac", "ogg", "wav", "w64", "aiff", "caf", "ape", "wv", "tta", "tak", "dsf")
+# So much may be missing of an announced length: some count the delay and the padding of an encoder.
+_TOLERANCE_SECONDS = 0.1
+_TICK_SECONDS = 1 / 600  # Files of MPEG-4 may round the length of a stream to so much.
+_MOST_PADDING = 4096  # of AAC, whose frames have up to 2048 samples
+_LONGEST_MP3_FRAME = 2881  # in bytes
+
+
+def decode_media(data: bytes) -> Decoded:
+    """Decodes the first, or best, audio stream of a file: of a video, its sound.
+
+    The encoder's delay and padding are left out where the file says how long they are. Files of MP3
+    that were joined are read to their end; if their sample rates or channels differ, they become
+    those of the first.
+
+    Raises:
+      UndecodableError: nothing can be read.
+    """
+    import av
+
+    try:
+        with _open(data) as container:
+            stream = container.streams.best("audio")
+            if stream is None:
+                raise UndecodableError("has no sound")
+            return _decode_stream(container, stream, data)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise UndecodableError(_describe_failure(data)) from error
+
+
+def find_layout(data: bytes) -> str | None:
+    """Returns FFmpeg's name of the layout of a file's channels; None if the file does not say it.
+
+    Example:
+      >>> find_layout(b"no sound") is None
+      True
+    """
+    import av
+
+    try:
+        with _open(data) as container:
+            return _name_layout(container.streams.best("audio").codec_context.layout)
+    except (av.error.FFmpegError, ValueError, AttributeError):
+        return None
+
+
+def _open(data):
+    import av
+
+    return av.open(
+        io.BytesIO(data), container_options=_SAFE, io_open=_refuse, metadata_errors="replace"
+    )
+
+
+def _refuse(url: str, flags: int, options: dict) -> None:
+    raise PermissionError("a sound file must not read other files")
+
+
+def _describe_failure(data):
+    if data[4:8] == b"ftyp":  # MPEG-4, whose index often lies at the end
+        return "is cut short or damaged, and nothing of it can be read"
+    return f"must be a sound or video file in a known format: {', '.join(READABLE)}"
+
+
+def _decode_stream(container, stream, data):
+    reader, pieces, samples = _FrameReader(container, stream), [], 0
+    for frame in reader.read():
+        channels = frame.layout.nb_channels
+        samples += frame.samples * channels
+        check_size(samples // channels, channels, file_bytes=len(data))
+        pieces.append(Recording(_to_float(frame), frame.sample_rate))
+    if not pieces:
+        raise UndecodableError("has no samples that can be read")
+    kind, recording = container.format.name.split(",")[0], join_recordings(pieces)
+    announced = _announced_seconds(kind, container, stream, reader, data)
+    if kind == "mov" and announced:
+        recording = _remove_padding(recording, announced)
+    decoded = Decoded(recording, _find_origin(stream, reader.first), announced)
+    # The announced length of a Matroska file is that of its longest stream.
+    reached = reader.reached if kind == "matroska" else decoded.seconds
+    is_short = announced is not None and reached < announced - _TOLERANCE_SECONDS
+    return decoded._replace(is_whole=not is_short and not reader.failed)
+
+
+class _FrameReader:
+    """Reads the frames of one stream of a file, up to its end or to where it can be read.
+
+    Attributes:
+      first: the first frame.
+      place: where the first packet lies in the file.
+      reached: where the last packet of any stream ends, in seconds.
+      failed: whether a packet could not be decoded.
+    """
+
+    def __init__(self, container: Any, stream: Any):
+        self._container, self._stream = container, stream
+        self.first, self.place, self.reached, self.failed = None, 0, 0.0, False
+
+    def read(self) -> Iterator[Any]:
+        """Yields the frames."""
+        import av
+
+        try:
+            for packet in self._container.demux():
+                self._note(packet)
+                if packet.stream_index == self._stream.index:
+                    yield from self._decode(packet)
+        except av.error.FFmpegError:
+            self.failed = True
+
+    def _note(self, packet):
+        if packet.pts is not None and packet.time_base:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            self.reached = max(self.reached, end)
+
+    def _decode(self, packet):
+        import av
+
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            # Between the frames of an MP3 lie tags.
+            is_tag = self._container.format.name == "mp3" and bytes(packet)[:1] != b"\xff"
+            self.failed = self.failed or not is_tag
+            return
+        for frame in frames:
+            if self.first is None:
+                self.first, self.place = frame, packet.pos or 0
+            yield frame
+
+
+def _announced_seconds(kind, container, stream, reader, data):
+    """Returns how long a file says that it is; None if it does not, or only roughly."""
+    if kind == "mp3":
+        return _announced_by_mp3(data, reader.place, reader.first.sample_rate)
+    if kind == "matroska":
+        return container.duration and container.duration / 1e6
+    if kind in _EXACT and stream.duration:
+        return float(stream.duration * stream.time_base)
+    return None
+
+
+def _announced_by_mp3(data, place, sample_rate):
+    """Returns the seconds that a Xing header, before the first frame, announces; None without."""
+    header = data[max(0, place - _LONGEST_MP3_FRAME) : place]
+    at = max(header.rfind(b"Xing"), header.rfind(b"Info"))
+    if at < 0 or not header[at + 7 : at + 8] or not header[at + 7] & 1:
+        return None
+    frames = int.from_bytes(header[at + 8 : at + 12], "big")
+    # LAME adds the samples of its delay and its padding, with 12 bits each.
+    gap = int.from_bytes(header[at + 141 : at + 144], "big")
+    samples = frames * (1152 if sample_rate >= 32000 else 576) - (gap >> 12) - (gap & 0xFFF)
+    return samples / sample_rate
+
+
+def _remove_padding(recording, announced):
+    """Leaves out the padding at the end of a sound that a file of MPEG-4 announces without it."""
+    samples = math.ceil((announced + _TICK_SECONDS) * recording.sample_rate)
+    if 0 < len(recording.channels) - samples < _MOST_PADDING:
+        return recording._replace(channels=recording.channels[:samples])
+    return recording
+
+
+def _find_origin(stream, frame):
+    bit_depth, kind = "16", frame.format.name.rstrip("p")
+    if kind in ("s32", "s64"):
+        bit_depth = "24"
+    elif kind in ("flt", "dbl") and stream.codec_context.codec.name.startswith(("pcm_f", "wavp")):
+        bit_depth = "32f"
+    return Origin(bit_depth, _name_layout(frame.layout))
+
+
+def _name_layout(layout):
+    is_named = layout.nb_channels > 2 and "channels" not in layout.name
+    return layout.name if is_named else None
+
+
+def _to_float(frame):
+    """Returns the samples of a frame: float32 (samples, channels)."""
+    array, kind = frame.to_ndarray(), frame.format.name.rstrip("p")
+    samples = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
+    if kind == "u8":
+        return (samples.astype(np.float32) - 128) / 128
+    if samples.dtype.kind == "i":
+        return (samples / 2.0 ** (8 * samples.itemsize - 1)).astype(np.float32)
+    return samples.astype(np.float32)
