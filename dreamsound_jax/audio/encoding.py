@@ -1,6 +1,7 @@
 """Encodes sounds as files of every format that is written, with their tags."""
 
 import io
+import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -35,7 +36,12 @@ _CODECS = {
 
 
 def encode_sound(
-    sound: np.ndarray, *, sample_rate: int, encoding: Encoding, bit_depth: str | None = None
+    sound: np.ndarray,
+    *,
+    sample_rate: int,
+    encoding: Encoding,
+    bit_depth: str | None = None,
+    is_loop: bool = False,
 ) -> bytes:
     """Encodes a sound as a file.
 
@@ -44,6 +50,7 @@ def encode_sound(
       sample_rate: in Hz.
       encoding: how it is written.
       bit_depth: "16", "24" or "32f"; by default what `encoding` chooses.
+      is_loop: whether samplers are to repeat it; only a WAV file can say so.
 
     Raises:
       ValueError: a sample is NaN or infinite.
@@ -54,7 +61,10 @@ def encode_sound(
     if encoding.format == "ogg":
         return _encode_vorbis(channels, sample_rate, encoding.tags)
     codec = _CODECS[encoding.format, bit_depth or encoding.choose_bit_depth()]
-    return _encode_by_ffmpeg(channels, sample_rate, encoding, codec)
+    content = _encode_by_ffmpeg(channels, sample_rate, encoding, codec)
+    if is_loop and encoding.format == "wav":
+        return _mark_loop(content, len(channels), sample_rate)
+    return content
 
 
 def quantise(sound: np.ndarray, bit_depth: str) -> np.ndarray:
@@ -91,6 +101,17 @@ def _encode_by_ffmpeg(channels, sample_rate, encoding, codec):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
+
+
+def _mark_loop(wav, samples, sample_rate):
+    """Adds the chunk by which a WAV file tells samplers to repeat it from end to beginning."""
+    period_ns, middle_c, loops = round(1e9 / sample_rate), 60, 1
+    header = struct.pack("<9I", 0, 0, period_ns, middle_c, 0, 0, 0, loops, 0)
+    # Its number, forwards, the first and the last sample, no fraction, without end.
+    loop = struct.pack("<6I", 0, 0, 0, samples - 1, 0, 0)
+    chunk = b"smpl" + struct.pack("<I", len(header + loop)) + header + loop
+    size = len(wav) + len(chunk) - 8
+    return wav[:4] + struct.pack("<I", min(size, 0xFFFFFFFF)) + wav[8:] + chunk
 
 
 def _arrange(channels, kind):

@@ -84,7 +84,11 @@ def render_sound(
         )
     for _ in range(_MOST_ENCODINGS):
         content = encode_sound(
-            scaled, sample_rate=sample_rate, encoding=encoding, bit_depth=bit_depth
+            scaled,
+            sample_rate=sample_rate,
+            encoding=encoding,
+            bit_depth=bit_depth,
+            is_loop=circular,
         )
         recording = decode_sound(content)
         loudness = measure_loudness(recording.channels, sample_rate=sample_rate)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import struct
 
 import av
 import numpy as np
@@ -49,6 +50,30 @@ def test_each_format_is_read_back_at_its_place_with_its_tags(format):
     assert error < (0.1 if FORMATS[format].is_lossy else 1e-3)
     assert read_tags(data).items() >= TAGS.items()
     assert soundfile.info(io.BytesIO(data)).format in (format.upper(), "WAVEX")
+
+
+@pytest.mark.parametrize(("bit_depth", "samples"), [("16", 2000), ("24", 2001)])
+def test_a_wav_of_a_loop_tells_samplers_to_repeat_it(bit_depth, samples):
+    sound = noise(channels=1)[:samples]
+    encoding = Encoding("wav", bit_depth=bit_depth, tags=TAGS)
+    data = encode_sound(sound, sample_rate=RATE, encoding=encoding, is_loop=True)
+    chunks = dict(read_chunks(data))
+    assert struct.unpack("<9I", chunks[b"smpl"][:36])[7] == 1
+    assert struct.unpack("<6I", chunks[b"smpl"][36:])[1:4] == (0, 0, samples - 1)
+    assert read_tags(data).items() >= TAGS.items()
+    plain = encode_sound(sound, sample_rate=RATE, encoding=encoding)
+    for read in (lambda each: soundfile.read(io.BytesIO(each))[0], lambda each: decode(each)[0][0]):
+        np.testing.assert_array_equal(read(data), read(plain))
+
+
+def read_chunks(wav):
+    """Yields (name, content) of each chunk of a RIFF file, which they must fill."""
+    assert len(wav) == 8 + int.from_bytes(wav[4:8], "little")
+    place = 12
+    while place < len(wav):
+        size = int.from_bytes(wav[place + 4 : place + 8], "little")
+        yield wav[place : place + 4], wav[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
 
 
 @pytest.mark.parametrize("make", [noise, drums])
