@@ -159,4 +159,5 @@ def run_command() -> None:
         stopped="what was finished is kept",
         module=own_flags.__name__,
         sections=own_flags.SECTIONS,
+        begins_work=False,
     )

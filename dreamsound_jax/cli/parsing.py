@@ -18,12 +18,9 @@ from dreamsound_jax.cli.numbers import check_number
 from dreamsound_jax.cli.words import join_words
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.stopping import Stopped, begin_work, listen
 
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end, by kill or by the system; it ends as it does for Ctrl-C."""
 
 
 class ChoiceFlag(flags.EnumFlag):
@@ -51,10 +48,6 @@ class ChoiceFlag(flags.EnumFlag):
         return f"--{self.name}={self.value}" if self.value else ""
 
 
-def _terminate(number, frame):
-    raise Terminated
-
-
 def run(
     action: Callable[[], int | None],
     *,
@@ -63,6 +56,7 @@ def run(
     stopped: str,
     module=None,
     sections: Mapping[str, Sequence[str]] | None = None,
+    begins_work: bool = True,
 ) -> None:
     """Runs a command: parses its flags, calls `action`, and ends the program.
 
@@ -76,19 +70,20 @@ def run(
         `action` was doing says more.
       module: the module that defines the command's own flags; by default the script.
       sections: of the help, {title: the flags under it}.
+      begins_work: whether `action` has something to end well from its start; otherwise it calls
+        `begin_work` itself, and a signal before that ends the program at once.
     """
 
     def main(argv):
         del argv
-        signal.signal(signal.SIGTERM, _terminate)
+        if begins_work:
+            begin_work()
         try:
             return action()
         except UserError as error:
             return complain(error, code=2)
-        except Terminated as stop:
-            return complain(f"stopped; {str(stop) or stopped}", code=143)
-        except KeyboardInterrupt as stop:
-            return complain(f"stopped; {str(stop) or stopped}", code=130)
+        except Stopped as stop:
+            return complain(f"stopped; {str(stop) or stopped}", code=stop.code)
 
     def parser(argv):
         try:
@@ -100,6 +95,7 @@ def run(
         print(f"{name}: {error}", file=sys.stderr)
         return code
 
+    listen(name)
     app.run(main, flags_parser=parser)
 
 

@@ -21,6 +21,7 @@ from dreamsound_jax.run.sources import describe_unread, read_source
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import Writers
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.stopping import begin_work
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def dream_to_file(
 
     records = _Records()
     writers = Writers(functools.partial(write_sound, path), records, most_waiting=1, report=say)
+    begin_work()
     try:
         _dream_job(models, plan, job, writers, warm_up)
     except KeyboardInterrupt as stop:

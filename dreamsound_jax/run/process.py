@@ -29,6 +29,7 @@ from dreamsound_jax.run.writers import THREADS, Writers, describe_failure
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import describe_error
 from dreamsound_jax.system.processes import Share
+from dreamsound_jax.system.stopping import begin_work
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ class ProcessRun:
                 most_waiting=2 * self._batches.size + THREADS,
                 report=self._report,
             )
+            begin_work()
             try:
                 with writers:
                     for batch in batches:

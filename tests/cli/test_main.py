@@ -157,20 +157,3 @@ def test_bad_flags_end_the_process_with_one_line_and_leave_nothing(tmp_path):
         assert stderr.startswith(message)
         assert stderr.count("\n") == 1 and stderr.endswith("\n")
     assert not list(tmp_path.iterdir())
-
-
-def test_ctrl_c_ends_it_with_one_line(monkeypatch, capsys):
-    def stop():
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys, "argv", ["dreamsound"])
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
-        parsing.run(
-            stop,
-            name="dreamsound",
-            usage="",
-            stopped="what was finished is kept",
-            module=own_flags.__name__,
-        )
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "dreamsound: stopped; what was finished is kept\n"
