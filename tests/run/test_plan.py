@@ -168,6 +168,8 @@ DATA = {
     "pyramid_roll": 7,
     "lr": 0.5,
     "mix": 0.5,
+    "format": "flac",
+    "bit_depth": "24",
     "smoothing_coefficient": 1.5,
     "momentum": 0.3,
     "b1": 0.3,

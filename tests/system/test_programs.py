@@ -178,7 +178,7 @@ def test_a_planted_file_is_not_run_and_the_program_is_traced_anew(tmp_path):
     assert (tmp_path / "was_run").exists()
 
 
-ALLOWED = {"weights/torch_pickle.py": {"pickle", "pickletools"}}
+ALLOWED = {"weights/torch_unpickler.py": {"pickle", "pickletools"}}
 UNSAFE_MODULES = {"pickle", "pickletools", "cPickle", "dill", "cloudpickle", "joblib", "marshal"}
 UNSAFE_MODULES |= {"shelve", "yaml", "_pickle", "code"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "unsafe_load"}
@@ -258,7 +258,7 @@ def test_nothing_is_unpickled_or_evaluated_but_by_the_restricted_reader_of_torch
         if parts:
             found[path.relative_to(PACKAGE).as_posix()] = parts
     assert found == ALLOWED
-    reader = (PACKAGE / "weights/torch_pickle.py").read_text()
+    reader = (PACKAGE / "weights/torch_unpickler.py").read_text()
     assert "def find_class" in reader and not re.search(r"pickle\.loads?\(", reader)
 
 
