@@ -94,7 +94,8 @@ def _build_choices() -> Chosen:
         elem_id="sound",
     )
     gr.Markdown(
-        f"wav, flac, ogg, mp3 or aiff, up to {MOST_MINUTES} minutes and {MOST_MEGABYTES} MB",
+        f"wav, flac, ogg, mp3, m4a, opus or aiff, up to {MOST_MINUTES} minutes and "
+        f"{MOST_MEGABYTES} MB",
         elem_id="limits",
     )
     names = known.preset_names()

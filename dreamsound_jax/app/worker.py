@@ -4,10 +4,11 @@ It is a process of its own so that it can be stopped at any moment: compiled pro
 """
 
 import contextlib
+import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
 
     began = time.monotonic()
     say(Doing("Reading the sound"))
-    sound, rate = ds.load_sound(job.sound)
+    with _hear_warnings() as warnings:
+        sound, rate = ds.load_sound(job.sound)
     check_length(sound.shape[-1] / rate)
     say(Doing("Loading the network"))
     model = _load(models, make_options(job.options).model)
@@ -80,7 +82,22 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
         video = f"{stem}-dream.mp4"
         made.save_video(video, title=f"Dream of {Path(job.sound).stem}")
     words = f"{made.distance_db:.1f} dB from the input, in {time.monotonic() - began:.0f} s"
-    return Done(before, after, picture, video, words)
+    said = [each.replace(job.sound, Path(job.sound).name) for each in warnings]
+    return Done(before, after, picture, video, "; ".join([words, *said]))
+
+
+@contextlib.contextmanager
+def _hear_warnings() -> Iterator[list[str]]:
+    """Collects the warnings of this package, such as that a file is cut short."""
+    heard: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("dreamsound_jax")
+    log.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        log.removeHandler(handler)
 
 
 def _load(models, name):

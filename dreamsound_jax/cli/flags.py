@@ -32,13 +32,13 @@ SECTIONS = {
     ),
     "What to dream of": (
         *("preset", "preview", "model", "checkpoint", "layers_to_use", "target_class"),
-        *("target_class_index", "class_objective", "objective"),
+        *("target_class_index", "class_objective", "objective", "interpolate"),
     ),
     "How far, and where": (
         *("strength", "amount", "until", "mix", "gain_range", "time", "frequency", "mask"),
     ),
     "How to dream": (
-        *("domain", "pyramid_size", "pyramid_ratio", "pyramid_roll", "replace_detail"),
+        *("domain", "loop", "pyramid_size", "pyramid_ratio", "pyramid_roll", "replace_detail"),
         *("detail_factor", "num_iterations", "lr", "smooth_gradient", "smoothing_coefficient"),
         *("standardise_gradient", "views", "jitter_time", "jitter_pitch", "jitter_gain"),
         *("jitter_noise", "optimizer", "momentum", "b1", "b2", "eps", "weight_decay"),

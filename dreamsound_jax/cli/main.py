@@ -123,6 +123,10 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
         )
     if not names_file(output):
         return dataclasses.replace(options, output_dir=output), None
+    if os.path.exists(output) and any(map(os.path.exists, options.input)):
+        same = (os.path.samefile(output, each) for each in options.input if os.path.exists(each))
+        if any(same):
+            raise UserError(f"--output={output} is the input: name another file for the dream")
     overwrite = flags.FLAGS.overwrite
     check_file(output, overwrite=overwrite, with_video=options.video is not None)
     format = format_of(output)

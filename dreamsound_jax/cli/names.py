@@ -15,6 +15,9 @@ SYNONYMS = {
     "out_dir": "output_dir",
     "outdir": "output_dir",
     "output_folder": "output_dir",
+    "output_format": "format",
+    "bits": "bit_depth",
+    "depth": "bit_depth",
     "force": "overwrite",
     "silent": "quiet",
     "models": "list_models",
@@ -59,6 +62,18 @@ INSTEAD = {
     "norm": "--loudness says how loud the sound is written",
     "normalize": "--loudness says how loud the sound is written",
     "volume": "--loudness says how loud the sound is written",
+    "mp3": "--format=mp3 writes MP3",
+    "flac": "--format=flac writes FLAC",
+    "ogg": "--format=ogg writes Ogg Vorbis",
+    "wav": "--format=wav, the default, writes WAV",
+    "int24": "--bit_depth=24 writes 24 bit",
+    "float32": "--bit_depth=32f writes 32-bit float",
+    "f": "--format chooses the format of sounds, and --flagfile reads flags from a file",
+    "b": "--batch_size says how many clips are dreamed at once, and --bit_depth how many bits",
+    "n": "--num_clips is the number of clips, and --num_iterations that of steps",
+    "d": "--output (-o) says where the results go",
+    "duration": "--clip_length is the length of noise in samples, and --time says where to dream",
+    "epochs": "--num_iterations is the number of steps",
 }
 """{name: what to use instead}, of flags that are expected and do not exist."""
 

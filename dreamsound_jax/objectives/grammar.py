@@ -167,7 +167,7 @@ class _Reader:
         try:
             name = nearest_or_fail("term of an objective", match["name"], TERMS)
         except UserError as error:
-            self._fail(str(error))
+            self._fail(f"{error}; a layer is layer(NAME), and a class probability(NAME)")
         self.place = match.end()
         self._expect("(")
         given = self._read_arguments()

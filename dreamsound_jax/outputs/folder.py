@@ -60,6 +60,8 @@ def find_earlier_run(
 
 
 def _describe_flag(name, value):
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
     return f"no --{name}" if value is None else f"--{name} {value}"
 
 

@@ -23,6 +23,11 @@ def format_of(path: str) -> str:
       'wav'
     """
     suffix = os.path.splitext(path)[1].lower()
+    if suffix == VIDEO:
+        sound = os.path.splitext(path)[0] + ".wav"
+        raise UserError(
+            f"--output={path} must name a sound: --output={sound} --video writes a video beside it"
+        )
     if suffix.removeprefix(".") not in FORMATS:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,12 +29,15 @@ _SOUND_BITS_PER_CHANNEL = 128_000  # In a second.
 _BT709 = {"color_primaries": 1, "color_trc": 1, "colorspace": 1, "color_range": 1}
 
 
-def encode_video(video: Video, *, shape: str = "wide") -> bytes:
+def encode_video(
+    video: Video, *, shape: str = "wide", tags: Mapping[str, str] | None = None
+) -> bytes:
     """Draws and encodes a video.
 
     Args:
       video: what it shows and plays.
       shape: "wide", 1920 x 1080 pixels; "square", 1080 x 1080; or "upright", 1080 x 1920.
+      tags: what is written into the file about it; by default its title alone.
 
     Returns:
       An MP4 file, whose index comes first, so that it plays while it is loaded.
@@ -49,6 +53,7 @@ def encode_video(video: Video, *, shape: str = "wide") -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
         with av.open(str(path), "w", options={"movflags": "+faststart"}) as file:
+            file.metadata.update(tags or {"title": video.heading})
             _write(av, file, video, SHAPES[shape])
         return path.read_bytes()
 

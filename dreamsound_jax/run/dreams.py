@@ -155,7 +155,7 @@ def _make_files(model, source, dreamed, seconds, plan):
         ),
         timings=seconds,
         make_video=plan.video
-        and functools.partial(_make_video, source, dreamed, sound, original, plan.video),
+        and functools.partial(_make_video, source, dreamed, sound, original, plan),
     )
 
 
@@ -181,7 +181,7 @@ def _render_compared(source, sound, original, plan):
     return compared
 
 
-def _make_video(source, dreamed, sound, original, shape):
+def _make_video(source, dreamed, sound, original, plan):
     front_end = source.plan.card.front_end
     heading, detail = head_video(describe_request(source), kind="Dream", aim=describe_aim(source))
     video = dream_video(
@@ -193,7 +193,8 @@ def _make_video(source, dreamed, sound, original, shape):
         original=original.recording,
         dream=sound.recording,
     )
-    return encode_video(video, shape=shape)
+    tags = describe_encoding(source, plan, kind="Dream").tags
+    return encode_video(video, shape=plan.video, tags=tags)
 
 
 def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:

@@ -289,7 +289,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         result=_describe_result(rounds, source.plan, failure),
         probabilities=name_probabilities(model.card, heard),
         timings=seconds,
-        make_video=plan.video and functools.partial(_make_video, shape=plan.video, **drawn),
+        make_video=plan.video and functools.partial(_make_video, run_plan=plan, **drawn),
     )
 
 
@@ -322,7 +322,7 @@ def _picture(rounds, source, sound, pieces_db):
     )
 
 
-def _make_video(source, sound, pieces_db, shape):
+def _make_video(source, sound, pieces_db, run_plan):
     plan = source.plan
     heading, detail = head_video(
         describe_request(source),
@@ -338,4 +338,5 @@ def _make_video(source, sound, pieces_db, shape):
         sound=sound.recording,
         layers=plan.name_rounds(len(pieces_db) - 1) if plan.iterates else None,
     )
-    return encode_video(video, shape=shape)
+    tags = describe_encoding(source, run_plan, kind="Ouroboros").tags
+    return encode_video(video, shape=run_plan.video, tags=tags)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.system.errors import reason_of
 
 log = logging.getLogger(__name__)
@@ -79,5 +80,8 @@ def describe_record(record: Mapping[str, Any], path: str | None) -> dict[str, An
     if "heard" in record:
         heard = [words.rpartition(" ")[0] for words in record["heard"]]
         facts["heard_before"], facts["heard_after"] = heard
+    video = None
+    if path is not None and VIDEO in record.get("files", ()):
+        video = os.path.splitext(path)[0] + VIDEO
     error = record.get("error", record.get("ended"))
-    return {"path": path, **facts, "error": error}
+    return {"path": path, **({"video": video} if video else {}), **facts, "error": error}

@@ -19,6 +19,7 @@ from dreamsound_jax.run.jobs import Job, draw_classes
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.where import make_mask
 from dreamsound_jax.spectral import transforms
+from dreamsound_jax.system import memory
 from dreamsound_jax.system.errors import UserError, describe_error
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 # With --lengths=buckets there are so many lengths in an octave, at most.
 BUCKETS_PER_OCTAVE = 8
 _UNKNOWN = Origin()
+
+
+# What dreaming takes for each sample of a clip at least: some copies in float32.
+_BYTES_PER_SAMPLE_DREAMED = 32
 
 
 class Source(NamedTuple):
@@ -225,12 +230,24 @@ def _record(job):
     plan, rate = job.plan, job.plan.card.front_end.sample_rate
     if job.path not in GENERATED:
         return files.read_original(str(RECORDINGS.get(job.path, job.path)))
+    _check_room(job.path, plan.clip_length)
     if job.path == "noise":
         key = draw_keys(plan.seed, job.draw).noise
         sound = generated.noise(key, samples=plan.clip_length)
     else:
         sound = generated.sine(samples=plan.clip_length, frequency=plan.sine_freq, sample_rate=rate)
     return Recording(sound[:, None], rate), Origin()
+
+
+def _check_room(name, samples):
+    """Raises UserError if a sound that is generated can never be dreamed on this machine."""
+    room = memory.of_machine()
+    most = room.total // _BYTES_PER_SAMPLE_DREAMED if room else samples
+    if samples > most:
+        raise UserError(
+            f"{name} of {samples} samples does not fit into the memory of this machine: "
+            f"--clip_length must be at most {most}"
+        )
 
 
 def _pad(recording, heard_rate):

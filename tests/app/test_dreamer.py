@@ -38,6 +38,11 @@ def test_a_job_is_done_refused_or_stopped_and_the_next_one_is_done(dreamer, job,
     assert before.shape == after.shape == (11025,) and not np.array_equal(before, after)
     assert Path(done.picture).read_bytes().startswith(b"\x89PNG")
 
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:11069])
+    *_, done = dreamer.dream(job._replace(sound=str(tmp_path / "cut.wav")), owner="me")
+    assert "cut.wav" in done.words and "0.25 s of 0.50 s" in done.words
+    assert str(tmp_path) not in done.words
+
     (tmp_path / "no.wav").write_bytes(b"no sound")
     *_, refused = dreamer.dream(job._replace(sound=str(tmp_path / "no.wav")), owner="me")
     assert isinstance(refused, Refused)

@@ -21,6 +21,7 @@ from tests.helpers.commands import parse
         ("--no-plots --no_crossfade --nostabilize", "--noplots --nocrossfade --nostabilise"),
         ("-seed 3 --octaves=2", "--seed=3 --pyramid_size=2"),
         ("--sweep=learning-rate=0.1,0.2", "--sweep=lr=0.1,0.2"),
+        ("--output_format mp3 --bits=24", "--format=mp3 --bit_depth=24"),
         ("--ouroboros --rounds=3", "--create_ouroboros --ouroboros_length=3"),
     ],
 )
@@ -49,6 +50,8 @@ def test_every_synonym_stands_for_a_flag_and_hides_none():
         ("--no-crosfade", "there is no flag --no-crosfade; did you mean --nocrossfade? (--help"),
         ("--outptu=x", "there is no flag --outptu; did you mean --output=x?"),
         ("--alsologtostder", "there is no flag --alsologtostder (--help"),
+        ("--mp3", "there is no flag --mp3; --format=mp3 writes MP3"),
+        ("--epochs=3", "there is no flag --epochs; --num_iterations is the number of steps"),
         ("--zzz", "there is no flag --zzz (--help lists the flags)"),
         ("-v", "there is no flag -v; --version names the version"),
         ("--device=cpu", "there is no flag --device; a GPU that JAX finds is used, and JAX_PLAT"),

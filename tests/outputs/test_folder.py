@@ -38,6 +38,7 @@ def test_a_run_is_resumed_with_its_own_flags_alone(tmp_path):
     for other, message in (
         ({"seed": 2}, "--seed 1, not --seed 2"),
         ({"lr": 0.2}, "--lr 0.1, not --lr 0.2"),
+        ({"plots": True}, "no --plots, not --plots"),
     ):
         with pytest.raises(UserError, match=f"already holds a run with {message}; name another"):
             find({**flags, **other})

@@ -32,6 +32,8 @@ def test_a_file_that_cannot_be_written_is_refused_before_and_no_folder_is_made(t
         check_file(str(tmp_path / "file/out.wav"), overwrite=False)
     with pytest.raises(UserError, match="end in .wav or .flac or .ogg or .mp3, or .* as .m4a"):
         check_file("out.m4a", overwrite=True)
+    with pytest.raises(UserError, match="name a sound: --output=a/out.wav --video writes a video"):
+        check_file("a/out.mp4", overwrite=True)
 
 
 def test_a_video_is_written_beside_the_file_and_replaced_only_if_that_is_asked_for(tmp_path):

@@ -1,3 +1,6 @@
+import io
+
+import av
 import numpy as np
 import pytest
 from selenium.webdriver.support.ui import WebDriverWait
@@ -63,7 +66,10 @@ def check_sound(watched, expected):
 )
 def test_a_video_plays_where_videos_are_posted(shape, size, monkeypatch):
     monkeypatch.setattr(video_module, "_LEAST_SECONDS", 0)
-    content = encode_video(dream(0.31), shape=shape)
+    tags = {"title": "Dream of drums", "comment": "dreamsound --seed=1"}
+    content = encode_video(dream(0.31), shape=shape, tags=tags)
+    with av.open(io.BytesIO(content)) as container:
+        assert container.metadata.items() >= tags.items()
     assert 0 < content.find(b"moov") < content.find(b"mdat")  # It plays while it is loaded.
     watched = watch(content)
     assert watched.facts == {

@@ -28,6 +28,11 @@ def test_paths_are_lines_also_those_that_are_no_text(capfdbinary):
     assert capfdbinary.readouterr() == (b"out/caf\xe9.wav\n", b"")
 
 
+def test_a_line_of_json_has_the_path_of_a_video(capfd):
+    Report(as_json=True)({**DONE, "files": {".flac": 3, ".mp4": 4}}, "out/00001-a.flac")
+    assert json.loads(capfd.readouterr().out)["video"] == "out/00001-a.mp4"
+
+
 def test_a_line_of_json_has_the_facts_of_a_clip_and_why_it_failed(capfd):
     report = Report(as_json=True)
     report(DONE, "out/00001-a.wav")

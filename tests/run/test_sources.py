@@ -150,6 +150,13 @@ def test_draws_are_those_of_the_seed_and_the_number_of_the_draw():
     assert [source.target_name for source in sources] == [*names.values()]
 
 
+@pytest.mark.parametrize("name", ["noise", "sine"])
+def test_a_sound_that_no_memory_holds_is_refused_before_it_is_made(name):
+    (job,) = list_jobs([name], tiny.plan(clip_length=10**12))
+    with pytest.raises(UserError, match="1000000000000 samples .* --clip_length must be at most"):
+        read_source(job)
+
+
 def test_a_class_that_was_asked_for_is_not_drawn():
     sweep = {"target_class": ("class_4", "class_1")}
     jobs = list_jobs(["noise"], tiny.plan(sweep=sweep, pyramid_size=1))
