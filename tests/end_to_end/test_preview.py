@@ -75,7 +75,7 @@ def test_a_preview_dreams_on_a_part_with_each_preset_that_is_possible(tiny_check
     printed = dream(*given, "--preview", "--output_dir=out", cwd=tmp_path)
     out = tmp_path / "out"
     assert "out/index.html shows the clips as they are done" in printed
-    records = records_of(out)
+    records = sorted(records_of(out), key=lambda record: record["number"])
     assert [(each["name"][6:], each["preset"], each.get("excerpt")) for each in records] == [
         *(("long", "hits", "2.00:7.00"), ("long", "slow_waves", "2.00:7.00")),
         *(("short", "hits", None), ("short", "slow_waves", None)),

@@ -60,8 +60,8 @@ def clip(**changes):
     return ClipFiles(**given | changes)
 
 
-def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog):
-    clip_files.log.addHandler(caplog.handler)
+def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(clip_files.log, "handlers", [caplog.handler])
     with caplog.at_level(logging.INFO, logger=clip_files.log.name):
         record = write_clip(epath.Path(tmp_path), clip())
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -140,8 +140,10 @@ def test_a_title_says_what_dreamed_of_what():
     )
 
 
-def test_a_video_is_written_after_the_sound_and_one_that_fails_costs_nothing_else(tmp_path, caplog):
-    clip_files.log.addHandler(caplog.handler)
+def test_a_video_is_written_after_the_sound_and_one_that_fails_costs_nothing_else(
+    tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(clip_files.log, "handlers", [caplog.handler])
     folder = epath.Path(tmp_path)
 
     def make_video():

@@ -114,7 +114,7 @@ def test_a_converted_network_computes_what_pytorch_does(tmp_path, x64, size, fra
 
 def test_each_band_of_a_pyramid_level_is_treated_as_the_band_that_it_was_taken_from(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL)
-    model = loading.loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
+    model = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
     mel_db = jnp.asarray(draw_mel_db(20), jnp.float32)
     weights = model.network.weights["input"]
     kept = {name: array[::4] for name, array in weights.items()}
@@ -272,7 +272,7 @@ def test_prefixes_and_safetensors_files_give_the_same_weights(tmp_path):
     network = torch_panns.make_network(**torch_panns.SMALL, dtype=torch.float32)
     wrapped = {f"model._orig_mod.{name}": value for name, value in network.state_dict().items()}
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
-    expected = loading.loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
+    expected = loading.load_model(checkpoint=convert(network, tmp_path, torch_panns.SMALL))
     torch.save({"net": wrapped}, tmp_path / "b.pth")
     write_safetensors(tmp_path / "c.safetensors", arrays)
     for name in ("b.pth", "c.safetensors"):
