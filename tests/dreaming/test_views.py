@@ -85,6 +85,7 @@ def test_a_step_follows_the_mean_over_its_views_and_each_step_draws_its_own():
 OPTIONS = {"num_iterations": 3, "pyramid_size": 2, "domain": "mel", "seed": 4, "views": 2}
 
 
+@pytest.mark.slow
 def test_a_dream_with_views_is_the_same_alone_and_in_a_batch():
     """Each clip of a batch has views of its own."""
     sounds = [white_noise(RATE, seed=seed) for seed in range(2)]

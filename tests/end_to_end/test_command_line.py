@@ -40,6 +40,7 @@ def run(*words, cwd):
     return process.returncode, stdout, stderr
 
 
+@pytest.mark.slow
 def test_a_loop_over_lines_writes_one_file_each_and_leaves_its_input_alone(flags, sounds, tmp_path):
     script = (
         f'while read -r sound; do {COMMAND} "$sound" {shlex.join(flags)} -q '

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 
 import numpy as np
+import pytest
 import soundfile
 
 from tests.helpers.clips import records_of
@@ -25,6 +26,7 @@ def commands_of(folder):
     return {clip["name"]: clip["command"] for clip, *_ in page_of(folder)["rows"]}
 
 
+@pytest.mark.slow
 def test_a_copied_command_makes_the_same_clip_alone_bit_for_bit(tiny_checkpoint, tmp_path):
     odd = "it's = \u201cloud\u201d, $HOME\n.wav"
     with (tmp_path / odd).open("wb") as file:
@@ -61,6 +63,7 @@ def read_by_a_shell(command, folder):
     return printed.stdout.decode().split("\0")[:-1]
 
 
+@pytest.mark.slow
 def test_a_preview_dreams_on_a_part_with_each_preset_that_is_possible(tiny_checkpoint, tmp_path):
     """The loudest five seconds of a long input, all of a short one; three rounds."""
     silence = np.zeros(2 * RATE)

@@ -65,6 +65,7 @@ def test_what_noise_is_shown_as_is_what_is_heard(tmp_path):
     assert set(facts["class_probabilities"]["written_sound"]) == set(card.classes)
 
 
+@pytest.mark.slow
 def test_an_objective_with_a_range_makes_clips_that_repeat_alone(tiny_checkpoint, tmp_path):
     """In one program; each clip comes out as in a run by its own objective."""
     guide = DATA / "misc_crow.flac"
@@ -114,6 +115,7 @@ def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
     assert after > max(0.5, before)
 
 
+@pytest.mark.slow
 def test_each_clip_has_a_video_of_what_was_written(tiny_checkpoint, tmp_path):
     flags = (str(DATA / "vinyl_scratch.flac"), "noise", f"--checkpoint={tiny_checkpoint}")
     quick = (flag for flag in QUICK if flag != "--input=noise")

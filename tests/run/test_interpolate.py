@@ -53,6 +53,7 @@ def test_a_clip_begins_by_one_objective_and_ends_by_another(model, drums):
     assert alike(alone[1], last) > alike(alone[0], last) + 0.1
 
 
+@pytest.mark.slow
 def test_rounds_go_from_the_first_objective_to_the_last(model, drums):
     how = {"ouroboros_length": 3, **SHORT}
     made = ds.ouroboros(drums, RATE, model, interpolate=f"{LOW} > {HIGH}", **how)
@@ -65,6 +66,7 @@ def test_rounds_go_from_the_first_objective_to_the_last(model, drums):
     assert np.sign(made.climb[2, 0, 0]) == np.sign(last.climb[0, 0])
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_fades_between(tiny_checkpoint, tmp_path):
     asked = "--interpolate=layer(relu2_2) > probability(class_2) > layer(relu1_1)"
     flags = [flag for flag in QUICK if not flag.startswith("--layers")]

@@ -65,6 +65,7 @@ def test_a_loop_in_the_domain_mel_has_no_seam(model, loop):
     assert max(measure_seam(made.sound)) <= 1
 
 
+@pytest.mark.slow
 def test_rounds_of_an_ouroboros_are_loops(model, loop):
     made = ds.ouroboros(
         loop,
@@ -107,6 +108,7 @@ def test_the_limiter_knows_no_ends():
     assert gains[0] < 0.8 * gains[1]
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_loop_and_warns_of_one_that_jumps(loop, tiny_checkpoint, tmp_path):
     soundfile.write(tmp_path / "loop.wav", loop.T, RATE, subtype="FLOAT")
     cut = np.concatenate([loop[:, :13000], loop[:, 3000:13100]], axis=1) + np.linspace(

@@ -35,6 +35,7 @@ def dream(tiny_checkpoint, tmp_path, monkeypatch, caplog):
     return call
 
 
+@pytest.mark.slow
 def test_a_batch_is_as_large_as_fits(dream, monkeypatch):
     stated = iter((3_000_000, 2_000_000))
     monkeypatch.setattr(programs, "most_bytes_since", lambda count: next(stated))

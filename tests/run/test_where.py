@@ -123,6 +123,7 @@ def test_a_mask_is_read_again_when_its_file_has_changed(tmp_path):
         assert (read_mask(path) == share).all()
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_is_outside_bit_for_bit(tiny_checkpoint, tmp_path, monkeypatch):
     """In one batch, with another range for each clip; padding changes nothing."""
     monkeypatch.chdir(tmp_path)
