@@ -59,6 +59,7 @@ _TOKEN = re.compile(
 )
 _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,()"']*)""")
 _MOST_PARENTHESES = 50
+_MOST_SHOWN = 100  # Characters of the text, before and behind the place of an error.
 _KEYWORD = re.compile(r"\s*([a-z_]+)\s*=")
 
 
@@ -240,7 +241,12 @@ class _Reader:
     def _fail(self, why: str) -> NoReturn:
         """Raises UserError, with the text and the place."""
         place = len(self.text) - len(self._rest())
-        shown = f"{self.text[:place].rstrip()} >>> {self.text[place:]}".strip()
+        before, after = self.text[:place].rstrip(), self.text[place:]
+        if len(before) > _MOST_SHOWN:
+            before = f"...{before[-_MOST_SHOWN:]}"
+        if len(after) > _MOST_SHOWN:
+            after = f"{after[:_MOST_SHOWN]}..."
+        shown = f"{before} >>> {after}".strip()
         raise UserError(f"{self.flag}: {why}: {shown}") from None
 
 

@@ -8,8 +8,18 @@ from collections.abc import Collection, Iterable
 class UserError(ValueError):
     """Bad input. Its message is one clear line: the value, and what it must be.
 
-    It is raised where the fact is known. A command prints it once and exits with code 2.
+    It is raised where the fact is known. A command prints it once and exits with code 2. Whatever
+    was typed or read stands in the message in printable characters.
+
+    Example:
+      >>> str(UserError("no preset 'a\\nb'"))
+      "no preset 'a\\\\nb'"
     """
+
+    def __str__(self) -> str:
+        return "".join(
+            each if each.isprintable() else ascii(each)[1:-1] for each in super().__str__()
+        )
 
 
 class StorageError(UserError):

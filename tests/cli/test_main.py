@@ -112,7 +112,8 @@ def test_an_output_is_a_folder_or_a_file(typed, folder, file):
     ("typed", "message"),
     [
         ("-o -", "--output must name a folder or a file, such as dream.wav, and is '-'"),
-        ("-o dream.mp4", "--output=dream.mp4 must end in .wav or .flac or .ogg or .mp3, or name"),
+        ("-o dream.m4a", "--output=dream.m4a must end in .wav or .flac or .ogg or .mp3, or name"),
+        ("-o dream.mp4", "--output=dream.mp4 must name a sound: --output=dream.wav --video"),
         ("-o a --output_dir=b", "--output=a and --output_dir=b both say where"),
         ("-o pyproject.toml/dream.wav", "--output=pyproject.toml/dream.wav cannot be written"),
     ],

@@ -27,3 +27,9 @@ def test_of_names_that_are_as_like_the_one_with_the_nearest_numbers_is_meant(wan
 def test_nothing_is_meant_by_a_word_that_is_like_none():
     with pytest.raises(UserError, match="^no layer 'xyz'; choose from: conv1_1"):
         nearest_or_fail("layer", "xyz", LAYERS)
+
+
+def test_a_message_is_one_printable_line_whatever_it_names():
+    said = str(UserError("no file 'a\nb\x1b[31m\x85\u2028\udcff é 音'"))
+    assert said == r"no file 'a\nb\x1b[31m\x85\u2028\udcff é 音'"
+    said.encode()
