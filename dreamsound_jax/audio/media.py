@@ -75,9 +75,10 @@ def find_layout(data: bytes) -> str | None:
 def _open(data):
     import av
 
-    return av.open(
-        io.BytesIO(data), container_options=_SAFE, io_open=_refuse, metadata_errors="replace"
-    )
+    # PyAV 18 refuses a file for a tag that is no UTF-8, unless it is told; PyAV 19 need not be.
+    old = int(av.__version__.split(".")[0]) < 19
+    tags = {"metadata_errors": "replace"} if old else {}
+    return av.open(io.BytesIO(data), container_options=_SAFE, io_open=_refuse, **tags)
 
 
 def _refuse(url: str, flags: int, options: dict) -> None:

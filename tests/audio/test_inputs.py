@@ -139,7 +139,8 @@ def test_a_header_that_asks_for_much_memory_takes_little(stored):
     assert "a sample rate of 7 Hz, and must have at least 1000" in complaint(stored("7", slow))
     too_wide = bytearray(encoded(tone()))
     too_wide[22:24] = b"\xff\xff"
-    assert "has no sound" in complaint(stored("65535", bytes(too_wide)))
+    said = complaint(stored("65535", bytes(too_wide)))  # PyAV 18 or 19
+    assert "has no sound" in said or "known format" in said
 
 
 def test_read_refuses_what_is_no_sound(stored, tmp_path):

@@ -358,4 +358,5 @@ def test_the_video_of_an_ouroboros_has_its_rounds_and_its_sound(run, tmp_path):
     samples = min(len(heard), len(sound))
     # It is noise, of which AAC keeps the least.
     assert np.corrcoef(heard[:samples], sound[:samples])[0, 1] > 0.9
-    assert heard[:samples].std() == pytest.approx(sound[:samples].std(), rel=0.05)
+    # Within half a decibel: the encoder of PyAV 19 keeps 5% less of it, that of 18 some less.
+    assert heard[:samples].std() == pytest.approx(sound[:samples].std(), rel=0.06)
