@@ -13,6 +13,7 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.outputs.clip_files import ClassProbabilities, ClipRequest, title_clip
 from dreamsound_jax.outputs.panels import SpectrogramScale
+from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.spectral.front_end import FrontEnd
@@ -53,15 +54,16 @@ def describe_encoding(source: Source, plan: Plan, *, kind: str, part: str = "") 
 
     Args:
       source: the clip.
-      plan: of the run.
+      plan: that of the run, whose command is known.
       kind: "Dream" or "Ouroboros".
       part: "input" or "difference" of what is written beside it.
     """
     title = title_clip(describe_request(source), kind=kind, aim=describe_aim(source))
-    tags = {
-        "title": f"{title} ({part})" if part else title,
-        "comment": f"{plan.command} --seed={plan.seed}",
-    }
+    tags = {"title": f"{title} ({part})" if part else title}
+    if plan.command:
+        # Clips that change together can only be made again together.
+        alone = make_clip_command(source.job, run_command=plan.command)
+        tags["comment"] = alone or f"{plan.command} --seed={plan.seed}"
     return source.choose_encoding(of_input=part == "input")._replace(tags=tags)
 
 

@@ -19,6 +19,7 @@ from dreamsound_jax.audio.encoding import encode_sound
 from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.system import runtime
+from tests.helpers.clips import samples_of
 from tests.helpers.commands import QUICK, finish, start
 from tests.helpers.sounds import tone
 
@@ -144,9 +145,11 @@ def check(folder, local):
     there = {path.name for path in folder.iterdir()}
     assert there == {*files, *records, "params.json", "index.html"}
     for name in GOOD:
-        for suffix in (*sounds, ".npz"):
-            here, there = ((each / f"{name}{suffix}").read_bytes() for each in (local, folder))
+        for suffix in sounds:
+            here, there = (samples_of(each / f"{name}{suffix}") for each in (local, folder))
             assert here == there, f"{name}{suffix}"
+        here, there = ((each / f"{name}.npz").read_bytes() for each in (local, folder))
+        assert here == there, f"{name}.npz"
         facts = json.loads((folder / f"{name}.json").read_text())
         assert facts["seconds"] == pytest.approx(0.4)
     with (folder / f"{GOOD[0]}.npz").open("rb") as file:

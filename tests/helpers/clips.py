@@ -1,5 +1,6 @@
 """What a run leaves of its clips, and what every clip promises."""
 
+import io
 import json
 
 import numpy as np
@@ -31,8 +32,8 @@ def files_of(folder) -> dict[str, bytes]:
 
 
 def samples_of(wav):
-    """Returns the samples of a sound as bytes, without the command in its tags."""
-    return soundfile.read(wav, dtype="float64")[0].tobytes()
+    """Returns the samples of a sound, here or in a store, as bytes, without its tags."""
+    return soundfile.read(io.BytesIO(wav.read_bytes()), dtype="float64")[0].tobytes()
 
 
 def check_clip(wav, *, frames, form, plots=True):

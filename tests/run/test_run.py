@@ -16,7 +16,14 @@ from dreamsound_jax.outputs import video_file
 from dreamsound_jax.run import models
 from dreamsound_jax.run.run import run as run_options
 from tests.helpers import tiny
-from tests.helpers.clips import OF_RUN, check_clip, facts_of, files_of, records_of
+from tests.helpers.clips import (
+    OF_RUN,
+    check_clip,
+    facts_of,
+    files_of,
+    records_of,
+    samples_of,
+)
 from tests.helpers.commands import parse
 from tests.helpers.sounds import RATE, original, tone
 from tests.helpers.tiny import FRONT_END, write_checkpoint
@@ -188,7 +195,7 @@ def test_a_sweep_is_a_grid_of_clips_that_drew_the_same(run, tmp_path, caplog):
     # Each is what it is alone, with those options, though lr was data of one program.
     assert not run("alone", layers_to_use=layers[1], lr=0.2)
     wavs = [tmp_path / "out/00003-noise.wav", tmp_path / "alone/00000-noise.wav"]
-    assert wavs[0].read_bytes() == wavs[1].read_bytes()
+    assert samples_of(wavs[0]) == samples_of(wavs[1])
 
 
 def test_models_are_swept_and_each_clip_is_what_it_is_by_its_model_alone(
@@ -213,7 +220,7 @@ def test_models_are_swept_and_each_clip_is_what_it_is_by_its_model_alone(
     assert drawn["00001-two"] in card["classes"]
     assert not run("alone", model="mtt", **given)
     wavs = [tmp_path / "out/00001-two.wav", tmp_path / "alone/00000-two.wav"]
-    assert wavs[0].read_bytes() == wavs[1].read_bytes()
+    assert samples_of(wavs[0]) == samples_of(wavs[1])
 
 
 def test_a_clip_does_not_depend_on_its_neighbours_and_is_not_dreamed_again(run, tmp_path):
