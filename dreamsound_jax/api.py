@@ -378,12 +378,14 @@ def _interpolate(stops):
 def _clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
     """Returns the clips of what was given."""
     clips = [np.asarray(clip, np.float32) for clip in (sound if _is_several(sound) else [sound])]
-    if len({clip.shape for clip in clips}) != 1:
-        raise UserError("several sounds must have one shape")
+    shapes = {clip.shape for clip in clips}
+    if len(shapes) != 1:
+        raise UserError(f"several sounds must have one shape, and have {sorted(shapes)}")
     shape = clips[0].shape
     if len(shape) not in (1, 2) or not clips[0].size or len(shape) == 2 and shape[0] > shape[1]:
         raise UserError(
             f"a sound must have the shape (samples,) or (channels, samples), and has {shape}"
+            + " (transpose it, as in sound.T)" * (len(shape) == 2 and shape[0] > shape[1])
         )
     if not all(np.isfinite(clip).all() for clip in clips):
         raise UserError("a sound must not have samples that are NaN or infinite")

@@ -108,7 +108,7 @@ def check_examples(variants, inputs):
     names = {given.name for given in inputs}
     shared = names.union(set.intersection(*(set(variant.classes) for variant in variants)))
     for word in _EXAMPLES.value:
-        nearest_or_fail("input or class to --examples", word, sorted(shared))
+        nearest_or_fail("such input or class for --examples:", word, sorted(shared))
 
 
 def dream_variant(variant, inputs, folder):

@@ -153,7 +153,7 @@ def _parse_sweep(words: str) -> tuple[str, tuple]:
     """Returns the flag and its values of the words of one --sweep, such as "lr=0.01,0.02"."""
     typed, _, values = words.partition("=")
     name = find_name(typed) or typed
-    nearest_or_fail("flag to --sweep", name, SWEEPABLE)
+    nearest_or_fail("such flag for --sweep:", name, SWEEPABLE)
     split = split_objectives(values) if name in ("objective", "interpolate") else values.split(",")
     return name, tuple(_parse_value(name, word) for word in split if word)
 

@@ -55,7 +55,8 @@ def describe_fault(climb: Climb, layers: Sequence[str]) -> str | None:
         return None
     level, step = stopped[0]
     flat = climb.fault[level, step] == ZERO_GRADIENT
-    what = "is zero: nothing there responds to this sound" if flat else "overflows"
+    silent = "is zero: nothing there responds to this sound (choose another layer or objective)"
+    what = silent if flat else "overflows (choose a smaller --lr, or --precision=float32)"
     return (
         f"stopped at pyramid level {level + 1}, step {step + 1}: the gradient of "
         f"{', '.join(layers)} {what}"

@@ -179,13 +179,16 @@ def read_entries(folder: str | os.PathLike[str]) -> dict:
             f"--pth={folder} makes one of a file of PyTorch or safetensors"
         ) from None
     except FileNotFoundError:
-        raise UserError(f"{folder} is not a checkpoint: it has no card.json") from None
+        raise UserError(
+            f"{folder} is not a checkpoint: it has no card.json (a checkpoint is a folder such as "
+            "checkpoints/gm)"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a model card: {shorten_message(error)}") from None
     except Exception as error:  # each cloud client has its own family of errors
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
     if not isinstance(entries, dict):
-        raise UserError(f"{path} is not a model card: it must be a JSON object")
+        raise UserError(f"{path} is not a model card: it must be a JSON object, as gm's is")
     return entries
 
 

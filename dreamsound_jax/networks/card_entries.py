@@ -31,7 +31,7 @@ def check_entries(entries: Mapping[str, Any]) -> None:
     """
     for name in REQUIRED:
         if name not in entries:
-            raise UserError(f"it has no entry {name!r}")
+            raise UserError(f"it must have the entry {name!r}")
     for name in LINES:
         _check(entries, name, str, "a text in one line", is_fit=str.isprintable)
     for name in TEXTS:
@@ -89,7 +89,7 @@ def _check_number(entries, name):
     if not is_number or (isinstance(number, float) and not math.isfinite(number)):
         raise UserError(f"{name} must be a finite number, got {_show(number)}")
     if abs(number) > LARGEST:
-        raise UserError(f"{name} must lie in -1e6 to 1e6, got {_show(number)}")
+        raise UserError(f"{name} must be from -1e6 to 1e6, got {_show(number)}")
 
 
 def _check_source(source):
@@ -98,20 +98,24 @@ def _check_source(source):
         _check(source, name, str, "a text in one line", is_fit=str.isprintable)
     _check(source, "bytes", int, "a whole number")
     if "url" in source and "file" not in source:
-        raise UserError("source must name the file of its url")
+        raise UserError("source must have the entry 'file', the name of the file at its url")
 
 
 def _check_architecture(architecture):
     if "name" not in architecture:
-        raise UserError("architecture has no entry 'name'")
+        raise UserError(
+            f"architecture must have the entry 'name', one of {', '.join(ARCHITECTURES)}"
+        )
     family = nearest_or_fail("architecture", architecture["name"], [*ARCHITECTURES])
     size = {name: value for name, value in architecture.items() if name != "name"}
     known = [*inspect.signature(ARCHITECTURES[family].describe).parameters.values()][1:]
     for name in size:
-        nearest_or_fail(f"entry of the architecture {family}", name, [each.name for each in known])
+        nearest_or_fail(
+            f"such entry of the architecture {family}:", name, [each.name for each in known]
+        )
     for each in known:
         if each.default is each.empty and each.name not in size:
-            raise UserError(f"architecture has no entry {each.name!r}")
+            raise UserError(f"architecture must have the entry {each.name!r}")
     _check_size(size)
     channels = size.get("channels", [1])
     if not isinstance(channels, list) or not all(map(_is_count, channels)):

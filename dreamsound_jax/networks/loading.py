@@ -119,7 +119,9 @@ def _load_weights(folder, expected):
         raise
     except Exception as error:  # orbax and tensorstore each have their own families of errors
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"the checkpoint {folder} is damaged: {reason}") from error
+        raise UserError(
+            f"the checkpoint {folder} is damaged; copy or convert it again: {reason}"
+        ) from error
 
 
 def _check_shapes(folder, expected, stored):
@@ -134,4 +136,8 @@ def _check_shapes(folder, expected, stored):
         if shapes[0].get(name) != shapes[1].get(name)
     ]
     if wrong:
-        raise UserError(f"the weights in {folder} do not match its card: {'; '.join(wrong)}")
+        more = f" and {len(wrong) - 3} more" * (len(wrong) > 3)
+        raise UserError(
+            f"the weights in {folder} do not match its card; copy or convert it again: "
+            f"{'; '.join(wrong[:3])}{more}"
+        )

@@ -66,7 +66,7 @@ def architecture(num_classes: int, *, pools: str = "mtt") -> Architecture:
 
 
 def _find_pools(name):
-    return POOLS[nearest_or_fail("poolings of musicnn", name, POOLS)]
+    return POOLS[nearest_or_fail("such pooling of musicnn:", name, POOLS)]
 
 
 @struct.dataclass

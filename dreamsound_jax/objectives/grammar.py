@@ -12,7 +12,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -258,19 +258,27 @@ def _call(name: str, positional: list[str], keywords: dict[str, str]) -> Objecti
         if each.name not in _NOT_IN_TEXT
     }
     by_place = [each.name for each in parameters.values() if each.kind is not each.KEYWORD_ONLY]
+    usage = _show_usage(name, parameters.values())
     if len(positional) > len(by_place):
-        raise UserError(f"{name} must have at most {len(by_place)} arguments without a name")
+        count = len(positional)
+        raise UserError(f"{name} has {count} arguments without a name, and must be {usage}")
     given = dict(zip(by_place, positional))
     for keyword, value in keywords.items():
-        nearest_or_fail(f"argument of {name}", keyword, tuple(parameters))
+        nearest_or_fail(f"such argument of {name}:", keyword, tuple(parameters))
         if keyword in given:
-            raise UserError(f"{name} has {keyword} twice")
+            raise UserError(f"{name} has {keyword} twice, and must be {usage}")
         given[keyword] = value
     missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in given]
     if missing:
-        raise UserError(f"{name} needs the argument{'s' * (len(missing) > 1)} {', '.join(missing)}")
+        raise UserError(f"{name} needs {' and '.join(missing)}, and must be {usage}")
     kinds = typing.get_type_hints(TERMS[name])
     return TERMS[name](**{key: _convert(key, kinds[key], word) for key, word in given.items()})
+
+
+def _show_usage(name: str, parameters: Iterable[inspect.Parameter]) -> str:
+    """Returns how a term is written, such as "channel(LAYER, NUMBER)"."""
+    shown = [p.name.upper() if p.default is p.empty else f"{p.name}=..." for p in parameters]
+    return f"{name}({', '.join(shown)})"
 
 
 def _convert(name: str, kind: Any, word: str) -> Any:
@@ -296,5 +304,6 @@ def _read_vector(path: str) -> np.ndarray:
     """Reads the numbers of a direction."""
     vector = read_npy(path, "a direction")
     if vector.ndim != 1:
-        raise UserError(f"a direction must be one row of numbers, and {path!r} has {vector.ndim}")
+        shape = vector.shape
+        raise UserError(f"a direction must be one row of numbers, and {path!r} has shape {shape}")
     return vector

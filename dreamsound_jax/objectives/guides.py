@@ -240,7 +240,7 @@ def guide(
       >>> guide("relu4_4", "birds.wav", power=2).terms[0][1].power
       2.0
     """
-    nearest_or_fail("match", match, MATCHES)
+    nearest_or_fail("such way to match:", match, MATCHES)
     if not 0 <= power < float("inf"):
         raise UserError(f"the power of a guide must be a number from 0 on, and is {power!r}")
     term = GuideTerm(layer, _make_sound(sound, sample_rate), float(power), match)
@@ -271,6 +271,6 @@ def _make_sound(sound, sample_rate):
     if isinstance(sound, str | os.PathLike):
         return GuideSound(os.fspath(sound))
     if sample_rate is None:
-        raise UserError("a guide that is given by its samples must have a sample_rate in Hz")
+        raise UserError("a guide given by its samples needs their rate, as in sample_rate=44100")
     channels = np.atleast_2d(np.asarray(sound, np.float32)).T
     return GuideSound("a sound", Recording(channels, int(sample_rate)))

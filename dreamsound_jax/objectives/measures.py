@@ -107,7 +107,7 @@ def name_of(function: Callable) -> str:
 
 def _check_scalar(value, name):
     """Returns what a function of activations returned; UserError if it has no gradient."""
-    must = f"the objective {name} must return a scalar of a float type"
+    must = f"the objective {name} must return one number of a float type"
     try:
         value = jnp.asarray(value)
     except (TypeError, ValueError):

@@ -104,7 +104,7 @@ class FunctionTerm(Term):
     def measure(self, card: Card) -> Measure:
         """Returns the measure; UserError if the network has no such layer, or none is given."""
         if not self.layers:
-            raise UserError(f"{self.label(card)} must read at least one layer, got none")
+            raise UserError(f"custom({self.label(card)}, layers) must name at least one layer")
         known = card.architecture.layers
         return Function(
             self.function, tuple(nearest_or_fail("layer", name, known) for name in self.layers)
@@ -282,7 +282,7 @@ def _sort_terms(objective, card):
 def order_terms(objective: Objective, card: Card) -> np.ndarray:
     """Returns the places of an objective's terms in the order of their measures: (terms,)."""
     if not objective.terms:
-        raise UserError("the objective has no terms")
+        raise UserError("the objective must have at least one term, such as layer(relu3_4)")
     order = card.architecture.layers
     reads = [term.measure(card).layers for _, term in objective.terms]
     if not any(reads):

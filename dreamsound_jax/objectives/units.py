@@ -156,9 +156,10 @@ class DirectionTerm(Term):
         """Returns the direction; UserError if it has another number of channels."""
         layer, vector = find_layer(card, self.layer), np.array(self.vector)
         if vector.shape != (layer.channels,) or not np.isfinite(vector).all():
+            found = "some that are not" if vector.size == layer.channels else vector.size
             raise UserError(
                 f"a direction of {layer.name} must have {layer.channels} finite numbers, one for "
-                f"each channel, and has {vector.size}"
+                f"each channel, and has {found}"
             )
         return vector
 

@@ -119,7 +119,7 @@ def check_value(name: str, value: Any) -> None:
         if isinstance(each, float) and not math.isfinite(each):
             raise UserError(f"--{name} must be a finite number, and is {each}")
         if metadata["choices"] and each not in metadata["choices"]:
-            nearest_or_fail(f"--{name}", each, metadata["choices"])
+            nearest_or_fail(f"such value of --{name}:", each, metadata["choices"])
     _check_bounds(name, value, metadata)
 
 
@@ -137,7 +137,7 @@ def _check_sweep(sweep):
     if not isinstance(sweep, Mapping):
         raise UserError(f"--sweep must map options to their values, and is {sweep!r}")
     for name, values in sweep.items():
-        nearest_or_fail("flag to --sweep", name, SWEEPABLE)
+        nearest_or_fail("such flag for --sweep:", name, SWEEPABLE)
         if not isinstance(values, tuple) or not values:
             raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
 
@@ -150,7 +150,8 @@ def _check_layers(options):
     if ITERATE not in options.layers_to_use:
         return
     if options.layers_to_use != (ITERATE,):
-        raise UserError(f"--layers_to_use: {ITERATE} must stand alone, without other layers")
+        layers = ",".join(options.layers_to_use)
+        raise UserError(f"--layers_to_use={layers}: {ITERATE} must stand alone")
     if not options.create_ouroboros:
         raise UserError(
             f"--layers_to_use={ITERATE} takes another layer in each round of an ouroboros: add "
@@ -160,7 +161,8 @@ def _check_layers(options):
 
 def _check_ouroboros(options):
     if options.lengths != "exact":
-        raise UserError("--lengths must be exact with --create_ouroboros")
+        lengths = options.lengths
+        raise UserError(f"--lengths must be exact with --create_ouroboros, and is {lengths}")
     for name in ("time", "frequency", "mask"):
         if getattr(options, name) is not None:
             raise UserError(

@@ -17,7 +17,9 @@ def load_models(options: Options) -> dict[str, Model]:
       UserError: a model cannot be loaded, or both a folder and several models are asked for.
     """
     if options.checkpoint is not None and "model" in options.sweep:
-        raise UserError("--checkpoint and --sweep=model=... must not both be given")
+        raise UserError(
+            "--checkpoint and --sweep=model=... both name networks: give only one of them"
+        )
     clips = (apply_changes(options, changes) for changes in combinations(options.sweep))
     names = dict.fromkeys(clip.model for clip in clips)
     if options.checkpoint is not None:

@@ -105,7 +105,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
         of_preset = {} if asked.preset is None else find_preset(asked.preset).values
         return Options(**{**_replace_aim(of_preset, given), **given})
     if asked.preset is not None:
-        raise UserError("--preset and --sweep=preset=... must not both be given")
+        raise UserError("--preset and --sweep=preset=... both name presets: give only one of them")
     presets = [find_preset(name) for name in swept]
     changed = {name for preset in presets for name in preset.of_clip()}
     if asked.preview:

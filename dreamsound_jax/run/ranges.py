@@ -30,13 +30,13 @@ def expand_ranges(text: str) -> tuple[str, ...]:
     ranges = [range(int(match[2]), int(match[3])) for match in found]
     for each in ranges:
         if not each:
-            raise UserError(
-                f"--objective: the range {each.start}:{each.stop} must end after it begins"
-            )
+            given = f"{each.start}:{each.stop}"
+            raise UserError(f"--objective: the range {given} must end after it begins, as 0:8 does")
     count = math.prod(each.stop - each.start for each in ranges)
     if count > MOST:
         raise UserError(
-            f"--objective: the ranges stand for {count} objectives, and at most {MOST} are possible"
+            f"--objective: the ranges stand for {count} clips: make them shorter, for at most "
+            f"{MOST} clips"
         )
     places = [(match.start(2), match.end(3)) for match in found]
     return tuple(_fill(text, places, numbers) for numbers in itertools.product(*ranges))

@@ -162,7 +162,9 @@ def make_mask(
     if where.frequency:
         mask *= _weigh_all("frequency", where.frequency, of_bands)[:, None]
     if not mask.any():
-        raise UserError(f"--mask: {where.mask!r} must be above 0 somewhere inside of the ranges")
+        raise UserError(
+            f"--mask: {where.mask!r} must be above 0 somewhere inside of --time and --frequency"
+        )
     return mask
 
 
@@ -191,7 +193,7 @@ def _weigh_all(name, ranges, weigh):
         if not weigh([ends]).any():
             what = {"time": "frame", "frequency": "mel band"}[name]
             raise UserError(
-                f"--{name} must hold all that a {what} of the network reaches, and "
-                f"{_type_range(ends)} is too narrow for that"
+                f"--{name}={_type_range(ends)} is too narrow: it must hold a whole {what} of the "
+                "network"
             )
     return weigh(ranges)

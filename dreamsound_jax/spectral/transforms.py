@@ -204,7 +204,7 @@ def check_length(
         if length < front_end.n_fft * sample_rate / front_end.sample_rate:
             raise UserError(
                 f"--ouroboros_transform: {name} by {amount:g} leaves {length} samples of this "
-                f"clip's {samples}, less than one frame"
+                f"clip's {samples}, less than one frame: give a longer clip, or shorten it less"
             )
 
 

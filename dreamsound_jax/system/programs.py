@@ -266,7 +266,9 @@ class Store:
             write_whole(str(file), json.dumps(header).encode() + b"\n" + content, shared=True)
         except Exception as error:  # each file system has its own family of errors
             self._writable = False
-            log.warning("cannot keep programs, so starts take longer: %s", reason_of(error))
+            log.warning(
+                "compiled programs cannot be kept, so later runs start slower: %s", reason_of(error)
+            )
 
 
 def _export(function, structure, shapes, static):

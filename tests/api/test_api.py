@@ -237,7 +237,7 @@ def test_a_dream_and_an_ouroboros_are_saved_as_videos(model, drums, tmp_path):
         ({"layers_to_use": "relu9"}, "no layer 'relu9'"),
         (
             {"objective": ds.custom(lambda found: found["mp1"].mean(axis=(0, 1)), ["mp1"])},
-            r"a function must return a scalar of a float type, got an array of shape \(4,\)",
+            r"a function must return one number of a float type, got an array of shape \(4,\)",
         ),
     ],
 )
@@ -255,7 +255,7 @@ def test_what_is_not_possible_is_said_in_one_line(model, drums, changes, message
         (np.full(9999, np.nan), 44100, "NaN or infinite"),
         (np.zeros(9999), 44100, "silent"),
         (np.ones(9999), 0, "sample rate must be a whole number above 0"),
-        ([np.ones(9999), np.ones(9998)], 44100, "must have one shape"),
+        ([np.ones(9999), np.ones(9998)], 44100, "must have one shape, and have [(9998,), (9999,)]"),
     ],
 )
 def test_sounds_that_cannot_be_dreamed_are_refused(model, sound, rate, message):

@@ -81,8 +81,8 @@ def test_the_last_of_several_values_wins_also_over_a_flag_file():
         ("--sweep=lr=0.1,fast", "--lr must be a number, and is 'fast'"),
         ("--sweep=num_iterations=5,0", "--num_iterations=0: 0 is not a positive integer"),
         ("--sweep=domain=mel,spectrum", "--domain=spectrum: value should be one of <sound|mel>"),
-        ("--sweep=learning_pace=1", "no flag to --sweep 'learning_pace'"),
-        ("--sweep=plots=True,False", "no flag to --sweep 'plots'"),
+        ("--sweep=learning_pace=1", "no such flag for --sweep: 'learning_pace'"),
+        ("--sweep=plots=True,False", "no such flag for --sweep: 'plots'"),
     ],
 )
 def test_a_wrong_word_is_named_in_one_line(typed, message):

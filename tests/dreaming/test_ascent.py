@@ -112,7 +112,10 @@ def test_an_objective_that_overflows_stops_the_clip():
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (ascent.ZERO_GRADIENT, "relu1_1, mp5 is zero: nothing there responds to this sound"),
+        (
+            ascent.ZERO_GRADIENT,
+            "relu1_1, mp5 is zero: nothing there responds to this sound (",
+        ),
         (ascent.NON_FINITE_GRADIENT, "relu1_1, mp5 overflows"),
     ],
 )

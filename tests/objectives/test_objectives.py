@@ -151,7 +151,7 @@ def test_bfloat16_is_summed_in_float32(measure):
 def test_a_custom_function_must_return_a_real_number(returned, got):
     with pytest.raises(UserError) as caught:
         jax.eval_shape(lambda found: value_of(custom(returned, ["mp5"]), found), ACTIVATIONS)
-    expected = f"the objective a function must return a scalar of a float type, {got}"
+    expected = f"the objective a function must return one number of a float type, {got}"
     assert str(caught.value) == expected
 
 
@@ -160,13 +160,13 @@ def test_a_custom_function_must_return_a_real_number(returned, got):
     [
         (layer("relu3_5"), "no layer 'relu3_5' (did you mean relu3_"),
         (custom(spread, ["mp1", "mp9"]), "no layer 'mp9'"),
-        (custom(spread, []), "must read at least one layer"),
+        (custom(spread, []), "custom(spread, layers) must name at least one layer"),
         (probability("clas_3"), "did you mean class_3?"),
         (probability(6), "no class 6 in model tiny"),
         (layer("output"), "use probability(CLASS)"),
         (layers(["relu1_1", "output"]), "use probability(CLASS)"),
-        (layers([]), "has no terms"),
-        (Objective(()), "has no terms"),
+        (layers([]), "must have at least one term"),
+        (Objective(()), "must have at least one term"),
     ],
 )
 def test_what_the_network_does_not_have_is_refused_in_one_line(objective, hint):

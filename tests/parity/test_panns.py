@@ -299,7 +299,7 @@ def check_refusal(network, folder, words, **changes):
         ({"channels": [], "pools": 0}, "channels must be a list"),
         ({"channels": [4, -1], "pools": 1}, "channels must be a list"),
         ({"channels": [4, 6], "pools": 3}, "pools must be a whole number from 0 to 2, got 3"),
-        ({"channels": [4, 6]}, "architecture has no entry 'pools'"),
+        ({"channels": [4, 6]}, "architecture must have the entry 'pools'"),
     ],
 )
 def test_a_card_of_an_impossible_size_is_refused(size, words):

@@ -50,7 +50,10 @@ GM = read_card(shipped("checkpoints") / "gm")
         ({"sweep": {"b2": (0.9, 1.5)}, "optimizer": "adam"}, "--b2 must be under 1, and is 1.5"),
         ({"lr": float("nan")}, "--lr must be a finite number, and is nan"),
         ({"gain_range": float("inf")}, "--gain_range must be a finite number, and is inf"),
-        ({"domain": "sond"}, "no --domain 'sond' (did you mean sound?); choose from: sound, mel"),
+        (
+            {"domain": "sond"},
+            "no such value of --domain: 'sond' (did you mean sound?)",
+        ),
         (
             {"loudness": "loud"},
             "--loudness must be safe, match, none or a number of LUFS from -70 to ",
@@ -62,11 +65,14 @@ GM = read_card(shipped("checkpoints") / "gm")
         ({"sweep": {"loudness": ("-14", "1")}}, "--loudness must be safe, match, none or a number"),
         ({"loudness": "-70.1"}, "--loudness must be safe, match, none or a number"),
         ({"sample_rate": 44100}, "--sample_rate must be 22050, the rate at which the network gm"),
-        ({**OUROBOROS, "lengths": "buckets"}, "--lengths must be exact with --create_ouroboros"),
+        (
+            {**OUROBOROS, "lengths": "buckets"},
+            "--lengths must be exact with --create_ouroboros, and is buckets",
+        ),
         ({"layers_to_use": ("iterate",)}, "--layers_to_use=iterate takes another layer in each"),
         (
             {**OUROBOROS, "layers_to_use": ("iterate", "relu2_2")},
-            "--layers_to_use: iterate must stand alone, without other layers",
+            "--layers_to_use=iterate,relu2_2: iterate must stand alone",
         ),
         (
             {**OUROBOROS, "ouroboros_transform": ("pitchshift",)},
@@ -86,8 +92,8 @@ GM = read_card(shipped("checkpoints") / "gm")
             {**RESAMPLE, "ouroboros_sr_offset": -22050},
             "--ouroboros_sr_offset must be from -19845 to 198450, and is -22050",
         ),
-        ({"sweep": {"learning_rate": (1.0,)}}, "no flag to --sweep 'learning_rate'"),
-        ({"sweep": {"input": ("sine",)}}, "no flag to --sweep 'input'"),
+        ({"sweep": {"learning_rate": (1.0,)}}, "no such flag for --sweep: 'learning_rate'"),
+        ({"sweep": {"input": ("sine",)}}, "no such flag for --sweep: 'input'"),
         ({"sweep": {"lr": ()}}, "--sweep=lr= must have values, as in --sweep=lr=VALUE,VALUE"),
         ({"sweep": {"lr": (0.1, float("nan"))}}, "--lr must be a finite number, and is nan"),
         ({"sweep": {"target_class": ("organ", "orgam")}}, "no class 'orgam' (did you mean organ?)"),

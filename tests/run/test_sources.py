@@ -52,7 +52,7 @@ def read(path="noise", *, card=tiny.CARD, pads_lengths=False, **changes) -> Sour
                 "ouroboros_stretch": 10.0,
             },
             "noise: --ouroboros_transform: time_stretch by 10 leaves 120 samples of this clip's "
-            "12000, less than one frame",
+            "12000, less than one frame: give a longer clip, or shorten it less",
         ),
         (
             {"create_ouroboros": True, "ouroboros_length": 99999, "clip_length": 51200},

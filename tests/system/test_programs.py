@@ -269,7 +269,7 @@ def test_where_nothing_can_be_kept_it_is_said_once(tmp_path, caplog):
             result = scaled(pair(), np.float32(0.5), times=times)
             np.testing.assert_array_equal(result.scaled, np.arange(3) * times + 0.5)
     (record,) = caplog.records
-    assert record.message.startswith("cannot keep programs, so starts take longer: ")
+    assert record.message.startswith("compiled programs cannot be kept, so later runs ")
 
 
 def test_of_the_kept_traces_those_used_last_stay(tmp_path, monkeypatch):

@@ -172,7 +172,7 @@ def test_a_table_with_semicolons_is_read(tmp_path):
         ("5.wav,5,0,4,1,1,3,sirne", "row 32: no class 'sirne' (did you mean siren?)"),
         (",5,0,4,1,1,3,siren", "row 32 has no slice_file_name"),
         ("../5.wav,5,0,4,1,1,3,siren", "row 32: slice_file_name must be the name of a file"),
-        ("5.wav,5,0,4,1,1,3,siren,a", "row 32 has 9 cells, and the header has 8"),
+        ("5.wav,5,0,4,1,1,3,siren,a", "row 32 must have 8 cells, as the header has, and has 9"),
         ("x" * 200_000, "row 32 cannot be read: field larger than field limit"),
         (URBAN_ROWS[4], "row 32 has 'audio/fold5/4.wav' a second time"),
     ],

@@ -64,7 +64,10 @@ def _split(root, held_out, seed):
     rng = np.random.default_rng(seed)
     for label, (name, sounds) in enumerate(sounds_by_class.items()):
         if len(sounds) < 2:
-            raise UserError(f"class {name} must have two or more sounds to hold one out, got one")
+            raise UserError(
+                f"class {name} must have two or more sounds, got one: add sounds, or take its "
+                "folder away"
+            )
         shuffled = [LabelledSound(str(sound), label) for sound in rng.permutation(sounds)]
         count = max(1, round(held_out * len(sounds)))
         splits[HELD_OUT] += shuffled[:count]

@@ -129,6 +129,8 @@ def _iterate_rows(path, lines, cells, names):
         except csv.Error as error:
             raise UserError(f"{place} cannot be read: {error}") from None
         if len(line) > len(names) and any(line[len(names) :]):
-            raise UserError(f"{place} has {len(line)} cells, and the header has {len(names)}")
+            raise UserError(
+                f"{place} must have {len(names)} cells, as the header has, and has {len(line)}"
+            )
         if any(line):
             yield Row(place, dict(zip(names, line)))

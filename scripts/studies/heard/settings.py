@@ -50,7 +50,7 @@ def _parse(words):
         raise UserError(f"--set must be OPTION=VALUE, such as lr=0.02, and is {words!r}")
     if name in _OF_THE_STUDY:
         raise UserError(f"--set={name} must not be given: use {_OF_THE_STUDY[name]}")
-    kind = value_type(nearest_or_fail("option to --set", name, DREAM_OPTIONS))
+    kind = value_type(nearest_or_fail("such option for --set:", name, DREAM_OPTIONS))
     try:
         return name, _convert(kind, word)
     except (KeyError, ValueError):

@@ -46,7 +46,7 @@ def _parse(name):
     changes = {"optimizer": optimizer}
     for word in words:
         flag, _, value = word.partition("=")
-        nearest_or_fail(f"flag of {name!r},", flag, FLAGS)
+        nearest_or_fail(f"such flag of {name!r}:", flag, FLAGS)
         changes[flag] = command_line.value_of(flag, value)
     return Variant(name, changes)
 

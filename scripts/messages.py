@@ -1,0 +1,60 @@
+"""Writes docs/messages.md: every message of the code, with examples from the tests.
+
+    python scripts/messages.py                    # after a change of the code
+    python scripts/messages.py tests/audio        # runs these tests for new examples, too
+    python scripts/messages.py tests/cli -k refuse
+
+What follows the command is handed to pytest. An example stays as long as the code can say it.
+"""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from studies.messages.page import format_page, read_examples
+from studies.messages.templates import find_templates
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "messages.md"
+
+
+def main(tests: list[str]):
+    heard = hear_tests(tests) if tests else set()
+    known = read_examples(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    examples = collections.defaultdict(list, known)
+    for file, message in sorted(heard, key=_plainest_first):
+        examples[file].append(message)
+    PAGE.write_text(format_page(find_templates(ROOT), examples), encoding="utf-8")
+
+
+def hear_tests(tests: list[str]) -> set[tuple[str, str]]:
+    """Runs tests, and returns what the code says meanwhile: the file of the code, the message."""
+    scripts = [str(ROOT), str(ROOT / "scripts")]
+    path = os.pathsep.join([*scripts, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with tempfile.TemporaryDirectory() as folder:
+        heard = Path(folder) / "messages.jsonl"
+        heard.touch()
+        record = ["-p", "studies.messages.record", f"--messages={heard}"]
+        subprocess.run(
+            [sys.executable, "-m", "pytest", *record, *tests],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path},
+            check=False,
+        )
+        lines = heard.read_text(encoding="utf-8").splitlines()
+    return {(file, message) for file, message in map(json.loads, lines)}
+
+
+def _plainest_first(said: tuple[str, str]):
+    """Sorts messages without odd characters or places before others, and short ones first."""
+    message = said[1]
+    is_odd = not message.isascii() or "\\" in message or "/tmp/" in message
+    return is_odd, len(message), message
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,60 @@
+"""The page of all messages is that of the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from studies.messages.page import format_page, read_examples
+from studies.messages.templates import ERROR, NOTE, Template, best_template, find_in, find_templates
+
+ROOT = Path(__file__).parents[2]
+SILENT = Template("dreamsound_jax/audio/files.py", ERROR, ("", "{path}", " is silent"))
+CODE = """
+def read(path):
+    log.warning("%s is 100%% full: %.1f dB", path, 3.0)
+    try:
+        pass
+    except OSError as error:
+        raise UserError(f"cannot read {path!r}: " + reason_of(error)) from error
+    raise ValueError("not a sound")
+"""
+
+
+def test_the_page_has_every_message_of_the_code_and_no_other():
+    page = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
+    expected = format_page(find_templates(ROOT), read_examples(page))
+    assert page == expected, "docs/messages.md is out of date: run python scripts/messages.py"
+
+
+def test_messages_are_found_in_code():
+    found = {kind: "".join(parts) for kind, parts in find_in(ast.parse(CODE))}
+    assert found == {
+        "note": "{...} is 100% full: {...} dB",
+        "error": "cannot read {path}: {reason_of(error)}",
+        "reason": "not a sound",
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        ("a.wav is silent", ("", "{path}", " is silent")),
+        ("a.wav: it is silent (really)", ("", "{path}", ": ", "{error}", "")),
+        ("nothing", None),
+    ],
+)
+def test_a_message_is_of_the_template_that_says_most_of_it(message, parts):
+    others = [Template(SILENT.file, ERROR, ("", "{path}", ": ", "{error}", ""))]
+    assert getattr(best_template(message, [*others, SILENT]), "parts", None) == parts
+
+
+def test_an_example_stays_as_long_as_the_code_can_say_it():
+    note = Template(SILENT.file, NOTE, ("", "{...}", " has a peak of ", "{...}", ""))
+    said = {SILENT.file: ["a.wav is silent", "b.wav is silent", "a.wav is loud"]}
+    page = format_page([SILENT, note], said)
+    assert read_examples(page) == {SILENT.file: ["a.wav is silent"]}
+    assert "No test has met:\n\n```\n{...} has a peak of {...}\n```" in page
+    reworded = SILENT._replace(parts=("", "{path}", " is quiet"))
+    assert "{path} is quiet" in format_page([reworded], read_examples(page))
+    assert read_examples(format_page([reworded], read_examples(page))) == {SILENT.file: []}
