@@ -288,7 +288,7 @@ def _format_of(path):
     format = os.path.splitext(path)[1].lower().removeprefix(".")
     if format not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
-        raise UserError(f"a sound is written to a file with one of the suffixes {known}: {path!r}")
+        raise UserError(f"the file of a sound must end in one of {known}, and is {path!r}")
     return format
 
 

@@ -30,7 +30,7 @@ _KEEP = flags.DEFINE_string("keep", None, "A folder for the files of the faults 
 def main():
     kinds = _KINDS.value or [*find_targets()]
     for kind in kinds:
-        nearest_or_fail("kind of files", kind, [*find_targets()])
+        nearest_or_fail("such kind of files:", kind, [*find_targets()])
     planted = [Case(kind, seed) for kind in kinds for seed in (-1, -2, -3)]
     mutated = [Case(kinds[n % len(kinds)], _SEED.value + n) for n in range(_CASES.value)]
     shares = [(planted + mutated)[start :: os.cpu_count()] for start in range(os.cpu_count())]

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from studies.messages.page import format_page, read_examples
+from studies.messages.page import count_unmet, format_page, read_examples
 from studies.messages.templates import find_templates
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,9 @@ def main(tests: list[str]):
     examples = collections.defaultdict(list, known)
     for file, message in sorted(heard, key=_plainest_first):
         examples[file].append(message)
-    PAGE.write_text(format_page(find_templates(ROOT), examples), encoding="utf-8")
+    page = format_page(find_templates(ROOT), examples)
+    PAGE.write_text(page, encoding="utf-8")
+    print(f"{count_unmet(page)} of {len(find_templates(ROOT))} messages have no example")
 
 
 def hear_tests(tests: list[str]) -> set[tuple[str, str]]:

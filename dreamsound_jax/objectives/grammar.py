@@ -166,7 +166,7 @@ class _Reader:
         if not match or not match["name"]:
             self._fail("expected a term here, such as layer(relu3_4)")
         try:
-            name = nearest_or_fail("term of an objective", match["name"], TERMS)
+            name = nearest_or_fail("such term of an objective:", match["name"], TERMS)
         except UserError as error:
             self._fail(f"{error}; a layer is layer(NAME), and a class probability(NAME)")
         self.place = match.end()

@@ -119,9 +119,11 @@ def _read_params(output_dir):
 
 def _check_params(params):
     """Raises ValueError unless a run can be resumed by these."""
-    if not isinstance(params["flags"], dict):
+    if not isinstance(params, dict):
+        raise ValueError("it is not an object")
+    if not isinstance(params.get("flags"), dict):
         raise ValueError("its flags are not an object")
-    if type(params["seed"]) is not int or not 0 <= params["seed"] < 2**32:
+    if type(seed := params.get("seed")) is not int or not 0 <= seed < 2**32:
         raise ValueError("its seed is not an integer of 32 bits")
     inputs = params.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(each, str) for each in inputs):

@@ -47,7 +47,7 @@ def encode_video(
     """
     import av
 
-    nearest_or_fail("shape of videos", shape, SHAPES)
+    nearest_or_fail("such shape of videos:", shape, SHAPES)
     _check_encoder(av)
     # libavformat moves the index to the front in a second pass, which needs a file.
     with tempfile.TemporaryDirectory() as folder:

@@ -232,7 +232,8 @@ def _describe_end(rounds, plan):
     climb = Climb(rounds.objective[number], rounds.fault[number])
     fault = describe_fault(climb, plan.layers_of_round(number))
     index = rounds.overcooked[number]
-    overcooked = f"is overcooked: {index:.1f} dB, more than --stop_overcooked"
+    most = plan.ouroboros.stop_overcooked
+    overcooked = f"is overcooked: {index:.1f} dB, more than --stop_overcooked={most:g}"
     return f"round {number + 1} {fault or overcooked}"
 
 

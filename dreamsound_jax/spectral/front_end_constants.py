@@ -103,7 +103,7 @@ def changed_constants(front_end: FrontEnd) -> dict[str, Any]:
 def check_names(names: Iterable[str]) -> None:
     """Raises UserError, which names the nearest constant, if a front end has no such constant."""
     for name in names:
-        nearest_or_fail("constant of the front end", name, CONSTANTS, also=SYNONYMS)
+        nearest_or_fail("such constant of the front end:", name, CONSTANTS, also=SYNONYMS)
 
 
 def _split(text):

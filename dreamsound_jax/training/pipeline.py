@@ -183,9 +183,7 @@ def evaluate_robustness(
 def _continue_card(card, started):
     """Returns the card of a network whose training is continued."""
     if started.family != VGG19:
-        raise UserError(
-            f"only the training of a VGG19 can be continued, got that of {started.name}"
-        )
+        raise UserError(f"--start_from must be a VGG19, such as gm, and {started.name} is none")
     if started.classes != card.classes:
         wanted, got = join_names(card.classes), join_names(started.classes)
         raise UserError(

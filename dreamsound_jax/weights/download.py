@@ -28,6 +28,7 @@ def download_weights(request: ConversionRequest) -> str:
         download failed.
     """
     import pooch
+    import requests
 
     entries = request.published_entries
     if entries is None:
@@ -49,9 +50,11 @@ def download_weights(request: ConversionRequest) -> str:
             downloader=pooch.HTTPDownloader(progressbar=True),
         )
     except Exception as error:  # requests, urllib3, pooch and the disk each raise their own types.
+        lost = isinstance(error, requests.ConnectionError | requests.Timeout)
+        reason = f"no connection ({type(error).__name__})" if lost else reason_of(error)
         raise UserError(
-            f"cannot download {source['url']}: {reason_of(error)}; if you have the file, give "
-            "--pth=FILE instead"
+            f"cannot download {source['url']}: {reason}; if you have the file, give --pth=FILE "
+            "instead"
         ) from error
 
 

@@ -217,7 +217,7 @@ def test_a_dream_and_an_ouroboros_are_saved_as_videos(model, drums, tmp_path):
     rounds = ds.ouroboros(drums, 44100, model, ouroboros_length=2, **given)
     rounds.save_video(str(path), shape="square")
     assert watch(path.read_bytes()).seconds[0] == pytest.approx(3 * half / 44100, abs=0.04)
-    with pytest.raises(ds.UserError, match="no shape of videos 'round'"):
+    with pytest.raises(ds.UserError, match="no such shape of videos: 'round'"):
         made.save_video(str(path), shape="round")
 
 
@@ -230,7 +230,7 @@ def test_a_dream_and_an_ouroboros_are_saved_as_videos(model, drums, tmp_path):
         ({"num_iterations": 0}, "num_iterations must be at least 1"),
         ({"ouroboros_length": 3}, "no option 'ouroboros_length'"),
         ({"objective": 3}, "the objective must be an Objective"),
-        ({"objective": "relu3_4"}, "no term of an objective .relu3_4."),
+        ({"objective": "relu3_4"}, "no such term of an objective: .relu3_4."),
         ({"objective": "channel(relu3_4, 0:4)"}, "must be a whole number, and is .0:4."),
         ({"objective": ds.layer("relu6_1")}, "no layer 'relu6_1'"),
         ({"objective": ds.probability("organ")}, "no class 'organ'"),

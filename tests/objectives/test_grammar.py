@@ -83,7 +83,7 @@ def test_a_guide_is_a_file_and_a_direction_a_file_of_numpy(tmp_path):
         ("guide(a, b.wav, match=x)", "no such way to match: 'x'", ">>> guide"),
         ("direction(a, nowhere.npy)", "must be a .npy file", ">>> direction"),
         ("(layer(a)", "expected ) here", "(layer(a) >>>"),
-        ("__import__('os')", "no term of an objective '__import__'", ">>> __import__"),
+        ("__import__('os')", "no such term of an objective: '__import__'", ">>> __import__"),
     ],
 )
 def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):

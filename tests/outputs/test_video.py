@@ -186,7 +186,7 @@ def test_the_detail_says_how_it_was_dreamed():
 def test_what_cannot_be_encoded_is_said_in_one_line(monkeypatch):
     import av
 
-    with pytest.raises(UserError, match="no shape of videos 'tall'.*wide, square, upright"):
+    with pytest.raises(UserError, match="no such shape of videos: 'tall'.*wide, square, upright"):
         encode_video(dream(), shape="tall")
     monkeypatch.setattr(av, "codecs_available", {"aac"})
     with pytest.raises(UserError, match="needs PyAV with the encoder libx264"):

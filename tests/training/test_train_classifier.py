@@ -194,7 +194,7 @@ def test_a_bad_front_end_is_named_and_leaves_nothing(sounds):
         "--front_end=n_mels=16": "n_mels must be at least 32, which this network's pooling",
         "--front_end=": "--front_end must be a list such as sample_rate=16000",
         "--start_from=gm --width=1": "--width must not be given with --start_from, whose own",
-        "--start_from=mtt": "only the training of a VGG19 can be continued, got that of mtt",
+        "--start_from=mtt": "--start_from must be a VGG19, such as gm, and mtt is none",
         "--start_from=gm": "the classes of gm must be those of the data set, noise, tone, got",
         "--architecture=panns --channels=8,x": "--channels must be a list of whole numbers above 0",
     }

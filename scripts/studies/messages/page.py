@@ -65,6 +65,7 @@ where the page is out of date. `python scripts/messages.py tests/audio` also run
 takes examples from them.
 """
 _TITLES = {ERROR: "Errors", NOTE: "Notes", REASON: "Reasons"}
+_UNMET = "No test has met:"
 # A message of few letters of its own says what others hand to it: more than one example shows that.
 _FEW_LETTERS, _MOST_EXAMPLES = 20, 5
 
@@ -97,6 +98,12 @@ def read_examples(page: str) -> dict[str, list[str]]:
         blocks = re.findall(r"^```text\n(.*?)^```$", text, flags=re.M | re.S)
         examples[file] = [line for block in blocks for line in block.splitlines()]
     return examples
+
+
+def count_unmet(page: str) -> int:
+    """Returns how many messages on a page have no example."""
+    blocks = re.findall(rf"^{_UNMET}\n\n```\n(.*?)^```$", page, flags=re.M | re.S)
+    return sum(len(block.splitlines()) for block in blocks)
 
 
 def group_of(file: str) -> str:
@@ -138,5 +145,5 @@ def _format_file(templates: Sequence[Template], said: Iterable[str]) -> list[str
         if heard:
             blocks.append("\n".join(["```text", *heard, "```"]))
         if unheard:
-            blocks += ["No test has met:", "\n".join(["```", *unheard, "```"])]
+            blocks += [_UNMET, "\n".join(["```", *unheard, "```"])]
     return blocks

@@ -10,6 +10,10 @@ ROOTS = ("dreamsound_jax", "scripts")
 
 ERROR, NOTE, REASON = "error", "note", "reason"
 
+# What cannot be read of a pickle is called damaged, whatever the reason; a program that cannot be
+# written is compiled again.
+_READ_BY_NOBODY = ("dreamsound_jax/weights/torch_", "dreamsound_jax/system/tree_json.py")
+
 _ERRORS = {"UserError", "StorageError"}
 _LEVELS = {"info", "warning", "error", "critical"}
 _CONVERSION = re.compile(r"(?<!%)%(?!%)[-+ #0-9.]*[a-z]")
@@ -62,8 +66,9 @@ def best_template(message: str, templates: Iterable[Template]) -> Template | Non
 
 
 def _is_for_users(template: Template) -> bool:
-    """What scripts log is of their progress, and what else they raise is a fault in them."""
-    return template.kind == ERROR or template.file.startswith("dreamsound_jax/")
+    """Says whether people read it: what scripts log is of their progress."""
+    is_read = not template.file.startswith(_READ_BY_NOBODY)
+    return template.kind == ERROR or (is_read and template.file.startswith("dreamsound_jax/"))
 
 
 def find_in(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
