@@ -8,7 +8,6 @@ What follows the command is handed to pytest. An example stays as long as the co
 """
 
 import collections
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from studies.messages.page import count_unmet, format_page, read_examples
+from studies.messages.record import MODULE_AT_START, read_messages
 from studies.messages.templates import find_templates
 
 ROOT = Path(__file__).parents[1]
@@ -35,20 +35,16 @@ def main(tests: list[str]):
 
 def hear_tests(tests: list[str]) -> set[tuple[str, str]]:
     """Runs tests, and returns what the code says meanwhile: the file of the code, the message."""
-    scripts = [str(ROOT), str(ROOT / "scripts")]
-    path = os.pathsep.join([*scripts, *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
         heard = Path(folder) / "messages.jsonl"
         heard.touch()
-        record = ["-p", "studies.messages.record", f"--messages={heard}"]
-        subprocess.run(
-            [sys.executable, "-m", "pytest", *record, *tests],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-            check=False,
-        )
-        lines = heard.read_text(encoding="utf-8").splitlines()
-    return {(file, message) for file, message in map(json.loads, lines)}
+        code = f"from studies.messages import record\nrecord.record_messages({str(heard)!r})\n"
+        (Path(folder) / MODULE_AT_START).write_text(code, encoding="utf-8")
+        paths = [folder, str(ROOT), str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, "-m", "pytest", *tests]
+        subprocess.run(command, cwd=ROOT, env=environment, check=False)
+        return read_messages(heard)
 
 
 def _plainest_first(said: tuple[str, str]):

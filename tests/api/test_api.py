@@ -255,7 +255,7 @@ def test_what_is_not_possible_is_said_in_one_line(model, drums, changes, message
         (np.full(9999, np.nan), 44100, "NaN or infinite"),
         (np.zeros(9999), 44100, "silent"),
         (np.ones(9999), 0, "sample rate must be a whole number above 0"),
-        ([np.ones(9999), np.ones(9998)], 44100, "must have one shape, and have [(9998,), (9999,)]"),
+        ([np.ones(9999), np.ones(9998)], 44100, "must have one shape, and have"),
     ],
 )
 def test_sounds_that_cannot_be_dreamed_are_refused(model, sound, rate, message):

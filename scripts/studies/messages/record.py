@@ -1,8 +1,4 @@
-"""A plugin of pytest that notes what the code says to its users while the tests run.
-
-`pytest -p studies.messages.record --messages=FILE` adds each message to FILE as a line of JSON:
-the file of the code that says it, and the message.
-"""
+"""Notes what the code says to its users while a program runs, such as the tests."""
 
 import json
 import logging
@@ -11,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
-from dreamsound_jax.audio.recording import UndecodableError
 from dreamsound_jax.system.errors import UserError
 from studies.messages.templates import ROOTS
+
+# Python runs a module of this name at its start, and so do the programs that tests start.
+MODULE_AT_START = "sitecustomize.py"
 
 _ROOT = Path(__file__).parents[3]
 _HOME = str(Path.home())
@@ -24,48 +20,54 @@ _FOLDERS = rf"{re.escape(tempfile.gettempdir())}/pytest-of-[^/]+/pytest-\d+/(?:p
 _FOLDER_OF_TEST = re.compile(_FOLDERS + r"[^/'\" :;,()]*(/)?")
 
 
-def pytest_addoption(parser):
-    parser.addoption("--messages", help="the file that messages are added to")
+def record_messages(path: str | Path) -> None:
+    """Adds each message of this program to a file from now on.
+
+    Args:
+      path: The file; a line of it is JSON, [the file of the code, the message].
+    """
+    recorder = _Recorder(Path(path))
+    UserError.__init__ = recorder.initialise
+    log = logging.getLogger("dreamsound_jax")
+    log.setLevel(logging.INFO)
+    log.addHandler(recorder)
 
 
-def pytest_configure(config):
-    path = config.getoption("messages")
-    if path and not hasattr(UserError, "_is_recorded"):
-        recorder = _Recorder(Path(path))
-        UserError.__init__ = recorder.wrap(ValueError.__init__)
-        UndecodableError.__init__ = recorder.wrap(Exception.__init__)
-        UserError._is_recorded = True
-        config.pluginmanager.register(recorder)
+def read_messages(path: str | Path) -> set[tuple[str, str]]:
+    """Returns the messages in a file that `record_messages` wrote."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return {(file, message) for file, message in map(json.loads, lines)}
+
+
+def hide_places(message: str) -> str:
+    """Leaves out of a message which folder a test had, and where this repository lies.
+
+    Example:
+      >>> hide_places(f"{tempfile.gettempdir()}/pytest-of-me/pytest-0/test_it0/a.wav is silent")
+      'a.wav is silent'
+    """
+    message = message.replace(f"{_ROOT}/", "").replace(str(_ROOT), ".")
+    message = _FOLDER_OF_TEST.sub(lambda found: "" if found[1] else "folder", message)
+    return message.replace(_HOME, "~")
 
 
 class _Recorder(logging.Handler):
-    """Notes messages in a file."""
+    """Notes messages in a file, and the reasons that they pass on."""
 
     def __init__(self, path: Path):
         super().__init__(logging.INFO)
         self._path = path
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item):
-        log = logging.getLogger("dreamsound_jax")
-        level = log.level
-        log.addHandler(self)
-        log.setLevel(logging.INFO)
-        try:
-            return (yield)
-        finally:
-            log.removeHandler(self)
-            log.setLevel(level)
+    @property
+    def initialise(self):
+        """An `__init__` of an exception that also notes its message."""
 
-    def wrap(self, initialise):
-        """Returns an `__init__` of an exception that notes its message, and what it passes on."""
-
-        def noting(error, *args):
-            initialise(error, *args)
+        def initialise(error, *args):
+            ValueError.__init__(error, *args)
             self._note(sys._getframe(1).f_code.co_filename, str(error))
             self._note_reason()
 
-        return noting
+        return initialise
 
     def emit(self, record):
         self._note(record.pathname, record.getMessage())
@@ -87,15 +89,3 @@ class _Recorder(logging.Handler):
         if name.startswith(tuple(f"{root}/" for root in ROOTS)):
             with self._path.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps([name, hide_places(message)]) + "\n")
-
-
-def hide_places(message: str) -> str:
-    """Leaves out of a message which folder a test had, and where this repository lies.
-
-    Example:
-      >>> hide_places(f"{tempfile.gettempdir()}/pytest-of-me/pytest-0/test_it0/a.wav is silent")
-      'a.wav is silent'
-    """
-    message = message.replace(f"{_ROOT}/", "").replace(str(_ROOT), ".")
-    message = _FOLDER_OF_TEST.sub(lambda found: "" if found[1] else "folder", message)
-    return message.replace(_HOME, "~")
