@@ -1,5 +1,6 @@
 """The dream of one clip as one file, where --output names a file and not a folder."""
 
+import contextlib
 import logging
 import os
 
@@ -68,6 +69,9 @@ def check_file(path: str, *, overwrite: bool, with_video: bool = False) -> None:
                 f"--output={path} exists already: add --overwrite (-y) to replace it, or name "
                 "another file"
             )
+        if not is_cloud(path):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.stat(path)  # It fails where no file can have this name.
         folder = path_of(path).parent
         while not is_cloud(path) and not folder.exists():
             folder = folder.parent

@@ -112,11 +112,8 @@ def test_an_objective_that_overflows_stops_the_clip():
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (
-            ascent.ZERO_GRADIENT,
-            "relu1_1, mp5 is zero: nothing there responds to this sound (",
-        ),
-        (ascent.NON_FINITE_GRADIENT, "relu1_1, mp5 overflows"),
+        (ascent.ZERO_GRADIENT, "is zero: nothing there responds to this sound (choose another"),
+        (ascent.NON_FINITE_GRADIENT, "overflows (choose a smaller --lr"),
     ],
 )
 def test_the_first_fault_of_a_clip_is_described(fault, reason):
@@ -124,7 +121,8 @@ def test_the_first_fault_of_a_clip_is_described(fault, reason):
     assert ascent.describe_fault(ascent.Climb(None, faults), ["relu1_1", "mp5"]) is None
     faults[1, 1:] = fault
     described = ascent.describe_fault(ascent.Climb(None, faults), ["relu1_1", "mp5"])
-    assert described == f"stopped at pyramid level 2, step 2: the gradient of {reason}"
+    stopped = "stopped at pyramid level 2, step 2: the gradient of relu1_1, mp5"
+    assert described.startswith(f"{stopped} {reason}")
 
 
 def test_any_optax_transformation_fits():

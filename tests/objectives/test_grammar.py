@@ -67,16 +67,8 @@ def test_a_guide_is_a_file_and_a_direction_a_file_of_numpy(tmp_path):
         ("3", "expected a term here, such as *layer(relu3_4)", "3 >>>"),
         ("2*", "expected a term here", "2* >>>"),
         ("", "expected a term here", ">>>"),
-        (
-            "channel(relu3_4)",
-            "needs number, and must be channel(LAYER, NUMBER)",
-            ">>> channel",
-        ),
-        (
-            "layer(a, b)",
-            "2 arguments without a name, and must be layer(NAME)",
-            ">>> layer",
-        ),
+        ("channel(relu3_4)", "needs number, and must be channel(LAYER, NUMBER)", ">>> channel"),
+        ("layer(a, b)", "2 arguments without a name, and must be layer(NAME)", ">>> layer"),
         ("channel(a, 1, number=2)", "channel has number twice", ">>> channel"),
         ("guide(a, b.wav, powr=2)", "did you mean power?", ">>> guide"),
         ("guide(a, b.wav, sample_rate=2)", "no such argument of guide: 'sample_rate'", ">>> guide"),

@@ -50,10 +50,7 @@ GM = read_card(shipped("checkpoints") / "gm")
         ({"sweep": {"b2": (0.9, 1.5)}, "optimizer": "adam"}, "--b2 must be under 1, and is 1.5"),
         ({"lr": float("nan")}, "--lr must be a finite number, and is nan"),
         ({"gain_range": float("inf")}, "--gain_range must be a finite number, and is inf"),
-        (
-            {"domain": "sond"},
-            "no such value of --domain: 'sond' (did you mean sound?)",
-        ),
+        ({"domain": "sond"}, "no such value of --domain: 'sond' (did you mean sound?)"),
         (
             {"loudness": "loud"},
             "--loudness must be safe, match, none or a number of LUFS from -70 to ",

@@ -200,10 +200,7 @@ def test_what_is_no_range_is_named(model, drums, name, word):
         ),
         ({"time": "1:"}, "the sound: --time must lie within the clip, 0 to 0.9 s, and is 1:;"),
         ({"time": "0.5:0.51"}, "--time=0.5:0.51 is too narrow: it must hold a whole frame"),
-        (
-            {"frequency": "500:510"},
-            "--frequency=500:510 is too narrow: it must hold a whole mel",
-        ),
+        ({"frequency": "500:510"}, "--frequency=500:510 is too narrow: it must hold a whole mel"),
         ({"frequency": "12000:"}, "--frequency must begin below 11025 Hz, the highest frequency"),
         ({"time": (0.5, 1.2)}, r"--time must contain only strings, and is (0.5, 1.2)"),
         ({"mask": "missing.npy"}, "'missing.npy' is not: No such file or directory"),
