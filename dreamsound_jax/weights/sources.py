@@ -94,6 +94,8 @@ def _read_member(package, name):
         if package.getinfo(name).file_size > _MOST_BYTES:
             raise UserError(f"{name} in {package.filename} must be smaller than 64 MB")
         return package.read(name)
+    except UserError:
+        raise
     except KeyError:
         raise UserError(f"{package.filename} must contain {name}, and does not") from None
     except (zipfile.BadZipFile, OSError, ValueError) as error:

@@ -69,7 +69,7 @@ def test_swept_presets_may_be_dreams_and_ouroboroses_but_must_share_their_inputs
     both = make_options({"seed": 0, "sweep": {"preset": ("hits", "slow_waves")}})
     clips = resolve(both, GM).clips
     assert [clip.ouroboros and clip.ouroboros.length for clip in clips] == [None, 16]
-    with pytest.raises(UserError, match="must not both be given"):
+    with pytest.raises(UserError, match="both name presets"):
         make_options({"preset": "hits", "sweep": {"preset": ("hits",)}})
 
 

@@ -73,8 +73,9 @@ def _is_for_users(template: Template) -> bool:
 
 def find_in(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yields the kind and the parts of each message in a file of code."""
-    raised = {id(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise)}
-    for call in ast.walk(tree):
+    nodes = [*ast.walk(tree)]
+    raised = {id(node.exc) for node in nodes if isinstance(node, ast.Raise)}
+    for call in nodes:
         if not isinstance(call, ast.Call) or not call.args:
             continue
         name = ast.unparse(call.func)
