@@ -7,14 +7,13 @@
 What follows the command is handed to pytest. An example stays as long as the code can say it.
 """
 
-import collections
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from studies.messages.page import count_unmet, format_page, read_examples
+from studies.messages.page import count_unmet, format_page, merge_examples, read_examples
 from studies.messages.record import MODULE_AT_START, read_messages
 from studies.messages.templates import find_templates
 
@@ -25,12 +24,10 @@ PAGE = ROOT / "docs" / "messages.md"
 def main(tests: list[str]):
     heard = hear_tests(tests) if tests else set()
     known = read_examples(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    examples = collections.defaultdict(list, known)
-    for file, message in sorted(heard, key=_plainest_first):
-        examples[file].append(message)
-    page = format_page(find_templates(ROOT), examples)
+    templates = find_templates(ROOT)
+    page = format_page(templates, merge_examples(templates, known, heard))
     PAGE.write_text(page, encoding="utf-8")
-    print(f"{count_unmet(page)} of {len(find_templates(ROOT))} messages have no example")
+    print(f"{count_unmet(page)} of {len(templates)} messages have no example")
 
 
 def hear_tests(tests: list[str]) -> set[tuple[str, str]]:
@@ -45,13 +42,6 @@ def hear_tests(tests: list[str]) -> set[tuple[str, str]]:
         command = [sys.executable, "-m", "pytest", *tests]
         subprocess.run(command, cwd=ROOT, env=environment, check=False)
         return read_messages(heard)
-
-
-def _plainest_first(said: tuple[str, str]):
-    """Sorts messages without odd characters or places before others, and short ones first."""
-    message = said[1]
-    is_odd = not message.isascii() or "\\" in message or "/tmp/" in message
-    return is_odd, len(message), message
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
     with pytest.raises(ds.UserError, match="loudness must be safe, match, none or a number"):
         made.save(str(tmp_path / "dream.wav"), loudness=3)
     for name, bit_depth, words in [
-        ("a.m4a", None, "suffixes .wav, .flac"),
+        ("a.m4a", None, "must end in one of .wav, .flac"),
         ("a.mp3", "24", "lossy"),
     ]:
         with pytest.raises(ds.UserError, match=words):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.messages.page import format_page, read_examples
+from studies.messages.page import format_page, merge_examples, read_examples
 from studies.messages.templates import ERROR, NOTE, Template, best_template, find_in, find_templates
 
 ROOT = Path(__file__).parents[2]
@@ -60,3 +60,12 @@ def test_an_example_stays_as_long_as_the_code_can_say_it():
     reworded = SILENT._replace(parts=("", "{path}", " is quiet"))
     assert "{path} is quiet" in format_page([reworded], read_examples(page))
     assert read_examples(format_page([reworded], read_examples(page))) == {SILENT.file: []}
+
+
+def test_what_is_heard_replaces_what_a_message_passed_on_before():
+    passing = Template(SILENT.file, ERROR, ("", "{path}", ": ", "{error}", ""))
+    known = {SILENT.file: ["a.wav: an old reason", "a.wav is silent"]}
+    heard = {(SILENT.file, "b.wav: a new reason"), (SILENT.file, "longer.wav is silent")}
+    merged = merge_examples([SILENT, passing], known, heard)
+    page = format_page([SILENT, passing], merged)
+    assert read_examples(page) == {SILENT.file: ["longer.wav is silent", "b.wav: a new reason"]}

@@ -1,7 +1,7 @@
 """The page of all messages: what was found in the code, with examples."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from studies.messages.templates import ERROR, NOTE, REASON, Template, best_template
@@ -109,6 +109,41 @@ def count_unmet(page: str) -> int:
 def group_of(file: str) -> str:
     """Returns what a user was doing whom a file of the code speaks to."""
     return next(title for title, begins in GROUPS.items() if file.startswith(begins))
+
+
+def merge_examples(
+    templates: Sequence[Template],
+    known: Mapping[str, Sequence[str]],
+    heard: Collection[tuple[str, str]],
+) -> dict[str, list[str]]:
+    """Returns the examples of each file, what is preferred first.
+
+    Args:
+      templates: The messages in the code.
+      known: The examples that a page has.
+      heard: What the tests have just heard: (file, message). Where a message only passes others
+        on, this replaces what was known, which may be worded as these are no more.
+    """
+    by_file = {file: [*group] for file, group in groupby(templates, key=lambda each: each.file)}
+
+    def find(file, message):
+        return best_template(message, by_file.get(file, ()))
+
+    new = {find(file, message) for file, message in heard}
+    replaced = {each for each in new if each and each.letters < _FEW_LETTERS}
+    examples = {
+        file: {message for message in messages if find(file, message) not in replaced}
+        for file, messages in known.items()
+    }
+    for file, message in heard:
+        examples.setdefault(file, set()).add(message)
+    return {file: sorted(messages, key=_plainest_first) for file, messages in examples.items()}
+
+
+def _plainest_first(message: str):
+    """Sorts messages without odd characters or places before others, and short ones first."""
+    is_odd = not message.isascii() or "\\" in message or "/tmp/" in message
+    return is_odd, len(message), message
 
 
 def choose_examples(template: Template, said: Iterable[str]) -> list[str]:
