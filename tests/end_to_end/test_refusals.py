@@ -4,6 +4,7 @@ import logging
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import dreamsound_jax as ds
 from dreamsound_jax.audio.files import normalise_recording
 from dreamsound_jax.audio.recording import Recording
 from dreamsound_jax.networks import card_entries
@@ -25,10 +27,11 @@ from dreamsound_jax.run.options import Options
 from dreamsound_jax.system.devices import require_devices
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import Share
-from dreamsound_jax.training import monitor
+from dreamsound_jax.training import examples, loop, monitor
 from dreamsound_jax.training.datasets.dataset import make_file_dataset
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer
 from dreamsound_jax.training.datasets.tables import read_rows
+from dreamsound_jax.training.examples import TRAIN, Examples
 from dreamsound_jax.weights import convert, sources
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
 from dreamsound_jax.weights.torch_file import open_state_dict
@@ -39,7 +42,7 @@ from studies.real import read_sounds
 from tests.cli.test_main import find_output
 from tests.helpers.tiny import plan, tiny_model
 
-LONG = "a" * 300
+LONG = "a name that is too long " * 12
 TWO_MODELS = Options(checkpoint="net", sweep={"model": ("gm", "mtt")})
 ENTRIES = {"name": "mine", "classes": ["dog"], "mean": -24.0, "std": 17.0}
 
@@ -72,6 +75,10 @@ def read_table(content):
 def with_few_classes(function):
     with mock.patch.object(card_entries, "MOST", 3):
         function()
+
+
+def named(label, digest):
+    return SimpleNamespace(label=label, digest=digest, outputs={"organ": 0})
 
 
 def without(package, function):
@@ -148,6 +155,21 @@ REFUSALS = {
     ),
     "--judges must name at least one network that does not dream, got none": (
         lambda: networks.check_judges([], [])
+    ),
+    "--judges must be networks that do not dream, and b has the same weights as a": (
+        lambda: networks.check_judges([named("a", "x")], [named("b", "x")])
+    ),
+    "the judge b must know at least 2 of the classes of a, and knows 1": (
+        lambda: networks.check_judges([named("a", "x")], [named("b", "y")])
+    ),
+    "--batch_size must be at most 2, the number of clips to train on, got 3": (
+        lambda: loop._check_batch_size([1, 2], SimpleNamespace(batch_size=3))
+    ),
+    "the sounds must be of two or more classes": (
+        lambda: examples._check_splits({TRAIN: Examples([1], np.zeros(1, int))})
+    ),
+    "the model must be what load_model returns, and is 'gm'": (
+        lambda: ds.dream(np.ones(9999), 44100, "gm")
     ),
     "--sounds must name sounds that can be heard, got 1 that cannot": (
         lambda: find_excerpts(tiny_model(), "relu3_4", ["no.wav"], seconds=1.0)

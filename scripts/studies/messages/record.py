@@ -1,6 +1,7 @@
 """Notes what the code says to its users while a program runs, such as the tests."""
 
 import json
+import linecache
 import logging
 import re
 import sys
@@ -74,13 +75,14 @@ class _Recorder(logging.Handler):
         self._note_reason()
 
     def _note_reason(self):
-        """Notes the exception that is handled just now, where code of this project raised it."""
+        """Notes the exception that is handled just now, if code of this project raises it."""
         error = sys.exc_info()[1]
         place = error.__traceback__ if error else None
         while place and place.tb_next:
             place = place.tb_next
-        if place:
-            self._note(place.tb_frame.f_code.co_filename, str(error))
+        file = place.tb_frame.f_code.co_filename if place else ""
+        if place and linecache.getline(file, place.tb_lineno).strip().startswith("raise "):
+            self._note(file, str(error))
 
     def _note(self, file: str, message: str):
         if not Path(file).is_relative_to(_ROOT):

@@ -12,7 +12,11 @@ ERROR, NOTE, REASON = "error", "note", "reason"
 
 # What cannot be read of a pickle is called damaged, whatever the reason; a program that cannot be
 # written is compiled again.
-_READ_BY_NOBODY = ("dreamsound_jax/weights/torch_", "dreamsound_jax/system/tree_json.py")
+_READ_BY_NOBODY = (
+    "dreamsound_jax/weights/torch_",
+    "dreamsound_jax/system/tree_json.py",
+    "dreamsound_jax/__init__.py",
+)
 
 _ERRORS = {"UserError", "StorageError"}
 _LEVELS = {"info", "warning", "error", "critical"}
@@ -48,14 +52,21 @@ class Template(NamedTuple):
 
 
 def find_templates(root: Path) -> list[Template]:
-    """Returns the messages of all files under the root of the repository, each of them once."""
+    """Returns the messages of all files under the root of the repository.
+
+    Messages of a file that have the same words, or none of their own, are one.
+    """
     files = sorted(path for name in ROOTS for path in (root / name).rglob("*.py"))
     found = (
         Template(path.relative_to(root).as_posix(), kind, parts)
         for path in files
         for kind, parts in find_in(ast.parse(path.read_text(encoding="utf-8")))
     )
-    return list(dict.fromkeys(each for each in found if _is_for_users(each)))
+    unique: dict[tuple, Template] = {}
+    for each in filter(_is_for_users, found):
+        words = each.parts[::2] if each.letters else ()
+        unique.setdefault((each.file, each.kind, words), each)
+    return [*unique.values()]
 
 
 def best_template(message: str, templates: Iterable[Template]) -> Template | None:
