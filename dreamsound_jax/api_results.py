@@ -74,7 +74,12 @@ class Dream:
     fault: str | None = None
 
     def save(
-        self, path: str, *, loudness: str | float = "safe", bit_depth: str | None = None
+        self,
+        path: str,
+        *,
+        loudness: str | float = "safe",
+        bit_depth: str | None = None,
+        layout: str | None = None,
     ) -> None:
         """Writes the sound to a file, in the format of its suffix: .wav, .flac, .ogg or .mp3.
 
@@ -85,27 +90,34 @@ class Dream:
             `--loudness`.
           bit_depth: "16", "24" or, of wav, "32f" for 32-bit float. By default 16, and as many as
             the format has with the loudness "none".
+          layout: FFmpeg's name of the layout of more than two channels, such as "5.1"; by default
+            none is named.
 
         Raises:
           UserError: the file cannot be written, the format does not have this bit depth, channels
             or sample rate, or an argument is something else.
         """
-        format = _format_of(path)
-        _check_written(format, bit_depth, self.sound, self.sample_rate)
-        write_whole(path, self._render(loudness, Encoding(format, bit_depth)).content)
+        encoding = _choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
+        write_whole(path, self._render(loudness, encoding).content)
 
-    def save_input(self, path: str, *, loudness: str | float = "safe") -> None:
+    def save_input(
+        self,
+        path: str,
+        *,
+        loudness: str | float = "safe",
+        bit_depth: str | None = None,
+        layout: str | None = None,
+    ) -> None:
         """Writes the input to a file, as loud as `save` writes the dream, to compare by ear.
 
         Args:
-          path, loudness: as in `save`.
+          path, loudness, bit_depth, layout: as in `save`.
 
         Raises:
           UserError: as in `save`.
         """
-        format = _format_of(path)
-        _check_written(format, None, self.input, self.input_rate)
-        _, original = self._render_both(loudness, Encoding(format))
+        encoding = _choose_encoding(path, bit_depth, layout, self.input, self.input_rate)
+        _, original = self._render_both(loudness, encoding)
         write_whole(path, original.content)
 
     def save_video(
@@ -234,12 +246,15 @@ class Ouroboros:
     fault: str | None = None
 
     def save(
-        self, path: str, *, loudness: str | float = "safe", bit_depth: str | None = None
+        self,
+        path: str,
+        *,
+        loudness: str | float = "safe",
+        bit_depth: str | None = None,
+        layout: str | None = None,
     ) -> None:
         """Writes the sound to a file, in the format of its suffix; see `Dream.save`."""
-        format = _format_of(path)
-        _check_written(format, bit_depth, self.sound, self.sample_rate)
-        encoding = Encoding(format, bit_depth)
+        encoding = _choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
         rendered = _render(
             self.sound, self.sample_rate, loudness, self._original(), encoding=encoding
         )
@@ -292,9 +307,27 @@ def _format_of(path):
     return format
 
 
-def _check_written(format, bit_depth, sound, sample_rate):
+def _choose_encoding(path, bit_depth, layout, sound, sample_rate):
+    """Returns how a sound is written to a path; UserError if its format cannot hold it so."""
+    format, channels = _format_of(path), len(np.atleast_2d(sound))
     check_encoding(format, bit_depth)
-    check_fits(format, channels=len(np.atleast_2d(sound)), sample_rate=sample_rate)
+    check_fits(format, channels=channels, sample_rate=sample_rate)
+    _check_layout(layout, channels)
+    return Encoding(format, bit_depth, layout)
+
+
+def _check_layout(layout, channels):
+    """Raises UserError if FFmpeg knows no layout of this name with so many channels."""
+    import av
+
+    if layout is None:
+        return
+    try:
+        fits = av.AudioLayout(layout).nb_channels == channels
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UserError(f"layout must be FFmpeg's name of {channels} channels, and is {layout!r}")
 
 
 def _render(sound, sample_rate, loudness, original, *, encoding=_WAV, circular=False):

@@ -3,6 +3,7 @@
 import html
 import secrets
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ def connect(
       folder: where Gradio puts what is uploaded, and where results are written.
     """
 
+    def on_sound(sound: str | None) -> Changes:
+        return {shown.given: gr.HTML(play_sound(sound), visible=sound is not None)}
+
     def on_dream(request: gr.Request, *values: Any) -> Iterator[Changes]:
         began, command = time.monotonic(), ""
         try:
@@ -67,6 +71,7 @@ def connect(
         }
 
     with page:
+        chosen.sound.change(on_sound, [chosen.sound], [shown.given], queue=False, **_QUIET)
         # The dreamer lets jobs wait for each other, and says so.
         buttons.go.click(on_dream, [*chosen], [*buttons, *shown], concurrency_limit=None, **_QUIET)
         buttons.stop.click(on_stop, queue=False, **_QUIET)
@@ -120,6 +125,16 @@ def _change_results(shown: Shown, done: Done, command: str) -> Changes:
         shown.film: gr.DownloadButton(value=done.video, visible=done.video is not None),
         shown.command: command,
     }
+
+
+def play_sound(path: str | None) -> str:
+    """Returns a player of what was dropped, as HTML, or words where the browser cannot play it."""
+    if path is None:
+        return ""
+    address = html.escape(f"gradio_api/file={urllib.parse.quote(path)}")
+    words = "This browser cannot play this file; it can be dreamed on all the same."
+    failed = f"this.replaceWith('{words}')"
+    return f'<audio controls preload="metadata" src="{address}" onerror="{failed}"></audio>'
 
 
 def describe(message: Message, seconds: float) -> str:

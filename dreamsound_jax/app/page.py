@@ -22,13 +22,14 @@ footer { display: none !important; }
 #status progress { width: 100%; height: 6px; accent-color: var(--color-accent); }
 #status .refused { color: var(--error-text-color, #b91c1c); }
 #limits { opacity: 0.75; font-size: 0.9em; }
+#given audio { width: 100%; }
 """
 
 
 class Chosen(NamedTuple):
     """The components with which something is chosen."""
 
-    sound: gr.Audio
+    sound: gr.File
     preset: gr.Dropdown
     strength: gr.Slider
     model: gr.Dropdown
@@ -47,8 +48,9 @@ class Buttons(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """The components that show what is being done, and what came of it."""
+    """The components that show what was dropped, what is being done, and what came of it."""
 
+    given: gr.HTML
     status: gr.HTML
     results: gr.Column
     before: gr.Audio
@@ -75,29 +77,31 @@ def build() -> tuple[gr.Blocks, Chosen, Buttons, Shown]:
         )
         with gr.Row():
             with gr.Column(min_width=320):
-                chosen = _build_choices()
+                sound, given = _build_sound()
+                chosen = _build_choices(sound)
                 with gr.Row():
                     go = gr.Button("Dream", variant="primary", elem_id="go")
                     stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
             with gr.Column(min_width=320):
-                shown = _build_results()
+                shown = _build_results(given)
     return page, chosen, Buttons(go, stop), shown
 
 
-def _build_choices() -> Chosen:
-    sound = gr.Audio(
-        label="Your sound",
-        sources=["upload"],
-        type="filepath",
-        editable=False,
-        buttons=[],
-        elem_id="sound",
+def _build_sound() -> tuple[gr.File, gr.HTML]:
+    # Of any type: what can be read is decided by what is in a file, as the command does.
+    sound = gr.File(
+        label="Your sound, or a video with sound", type="filepath", height=160, elem_id="sound"
     )
+    given = gr.HTML(visible=False, elem_id="given")
     gr.Markdown(
-        f"wav, flac, ogg, mp3, m4a, opus or aiff, up to {MOST_MINUTES} minutes and "
-        f"{MOST_MEGABYTES} MB",
+        f"wav, flac, ogg, mp3, m4a, opus, aiff, mp4, mov, webm and more, up to {MOST_MINUTES} "
+        f"minutes and {MOST_MEGABYTES} MB",
         elem_id="limits",
     )
+    return sound, given
+
+
+def _build_choices(sound: gr.File) -> Chosen:
     names = known.preset_names()
     preset = gr.Dropdown(
         [("Default", ""), *((name.replace("_", " ").capitalize(), name) for name in names)],
@@ -169,7 +173,7 @@ def _build_rest() -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
     return mix, seed, video
 
 
-def _build_results() -> Shown:
+def _build_results(given: gr.HTML) -> Shown:
     status = gr.HTML("The dream appears here.", elem_id="status")
     with gr.Column(visible=False) as results:
         before, after = (
@@ -200,7 +204,7 @@ def _build_results() -> Shown:
             buttons=["copy"],
             elem_id="command",
         )
-    return Shown(status, results, before, after, picture, download, film, command)
+    return Shown(given, status, results, before, after, picture, download, film, command)
 
 
 def or_preset(names: Iterable[str]) -> list[tuple[str, str]]:

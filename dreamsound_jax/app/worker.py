@@ -54,13 +54,14 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
       UserError: the sound or an option is not possible.
     """
     import dreamsound_jax as ds
+    from dreamsound_jax.audio.files import read_original
     from dreamsound_jax.run.presets import make_options
 
     began = time.monotonic()
     say(Doing("Reading the sound"))
     with _hear_warnings() as warnings:
-        sound, rate = ds.load_sound(job.sound)
-    check_length(sound.shape[-1] / rate)
+        (channels, rate), origin = read_original(job.sound)
+    check_length(len(channels) / rate)
     say(Doing("Loading the network"))
     model = _load(models, make_options(job.options).model)
     options = {name: value for name, value in job.options.items() if name != "model"}
@@ -69,12 +70,14 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
     def on_level(number, of):
         say(Doing("Dreaming", number, of))
 
-    made = ds.dream(sound, rate, model, on_level=on_level, **options)
+    made = ds.dream(channels.T, rate, model, on_level=on_level, **options)
     say(Doing("Writing the sound and drawing the picture"))
     stem = Path(job.folder) / Path(job.sound).stem
     before, after, picture = (f"{stem}-{kind}" for kind in ("before.wav", "dream.wav", "dream.png"))
-    made.save(after)
-    made.save_input(before)
+    # As the command does, unless it is asked for another bit depth.
+    kept = origin.layout if made.plan.keeps_original else None
+    made.save(after, bit_depth=origin.bit_depth, layout=kept)
+    made.save_input(before, bit_depth=origin.bit_depth, layout=origin.layout)
     Path(picture).write_bytes(made.picture())
     video = None
     if job.makes_video:

@@ -188,6 +188,9 @@ def test_a_dream_is_saved_and_shows_itself(model, drums, tmp_path):
         assert measure_saved(made, tmp_path, loudness=loudness) == pytest.approx(lufs, abs=0.2)
     with pytest.raises(ds.UserError, match="loudness must be safe, match, none or a number"):
         made.save(str(tmp_path / "dream.wav"), loudness=3)
+    for layout in ("5.1", "no layout"):
+        with pytest.raises(ds.UserError, match="layout must be FFmpeg's name of 2 channels"):
+            made.save(str(tmp_path / "dream.wav"), layout=layout)
     for name, bit_depth, words in [
         ("a.m4a", None, "must end in one of .wav, .flac"),
         ("a.mp3", "24", "lossy"),

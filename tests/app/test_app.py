@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from dreamsound_jax.app import main
 from tests.helpers.browser import start_browser
 from tests.helpers.commands import dream
+from tests.helpers.media import encode_media
 
 # Notes the address of each server that a process of the app connects to.
 WATCH = """
@@ -65,7 +66,7 @@ class App:
 
     def drop(self, path):
         self.one("#sound input[type=file]").send_keys(str(path))
-        self.wait(lambda: self.all("#sound [data-testid=waveform-Your\\ sound], #sound audio"))
+        self.wait(lambda: path.name in "".join(self.one("#sound").text.split("\n")))
 
     def go(self):
         self.wait(lambda: self.one("#go").is_enabled())
@@ -101,7 +102,7 @@ def app(tmp_path_factory):
 @pytest.fixture
 def sound(tmp_path):
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, (13230, 2))
-    soundfile.write(tmp_path / "my loop.wav", noise, 22050)
+    soundfile.write(tmp_path / "my loop.wav", noise, 22050, subtype="PCM_24")
     return tmp_path / "my loop.wav"
 
 
@@ -117,7 +118,9 @@ def test_from_a_sound_that_is_dropped_to_a_dream_that_is_downloaded(app, sound, 
     # Gradio keeps the name of a file.
     assert command == "dreamsound 'my loop.wav' --strength=70 --seed=1"
 
-    # The command writes the samples that are downloaded.
+    # What was dropped can be heard, and the command writes the samples that are downloaded.
+    seconds = "return document.querySelector('#given audio').duration"
+    assert app.wait(lambda: app.browser.execute_script(seconds)) == pytest.approx(0.6)
     allowed = {"behavior": "allow", "downloadPath": str(tmp_path / "down")}
     app.browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
     app.one("#download").click()
@@ -126,12 +129,31 @@ def test_from_a_sound_that_is_dropped_to_a_dream_that_is_downloaded(app, sound, 
     dream(*shlex.split(command)[1:], "--output_dir=out", "--noplots", cwd=tmp_path)
     both = (soundfile.read(path)[0] for path in (file, tmp_path / "out/00000-my loop.wav"))
     np.testing.assert_array_equal(*both)
+    assert soundfile.info(file).subtype == "PCM_24"
 
     # Both players have a sound, and the picture is there.
     loaded = "return document.querySelector('#picture img')?.naturalWidth"
     assert app.wait(lambda: app.browser.execute_script(loaded)) > 500
     for player in ("#before", "#after"):
         assert app.wait(lambda player=player: "0:00" in app.one(player).text)
+
+
+@pytest.mark.slow
+def test_a_video_is_dreamed_on_by_its_sound(app, tmp_path):
+    app.open()
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (13230, 2))
+    path = tmp_path / "my film.mp4"
+    encode_media(noise, 22050, "mp4", "aac", video=True, path=path)
+    app.drop(path)
+    app.go()
+    app.wait_for_status("Done: ", seconds=120)
+    command = app.one("#command textarea").get_attribute("value")
+    assert command.startswith("dreamsound 'my film.mp4' ")
+    # Of a file that is none, the page says so where its player would be.
+    app.open()
+    (tmp_path / "a.tak").write_bytes(b"no sound")
+    app.drop(tmp_path / "a.tak")
+    app.wait(lambda: "cannot play this file" in app.one("#given").text)
 
 
 @pytest.mark.slow
