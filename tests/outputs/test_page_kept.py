@@ -2,6 +2,7 @@
 
 import pytest
 from PIL import Image
+from selenium.webdriver.common.keys import Keys
 
 from tests.helpers.browser import Page
 from tests.outputs.test_player import ALL, make_clip
@@ -80,6 +81,42 @@ def test_stars_and_notes_are_kept_for_this_run_only(page, browser, tmp_path):
         Page.forget = forget
     page.open()
     assert starred(page) == ["Star 00003-noise"]
+
+
+def test_the_search_looks_in_notes_as_they_are_now(page):
+    page.all(".note")[3].send_keys("for the intro")
+    assert page.search("intro") == [3]
+    assert page.all(".note")[0].get_attribute("value") == "for the intro"
+    page.all(".note")[0].send_keys(Keys.CONTROL, "a", Keys.NULL, "outro")
+    assert page.search("intro") == []
+    page.open("#search=outro")
+    assert page.numbers() == [3]
+    page.all(".star")[0].click()
+    assert starred(page) == ["Star 00003-noise"]
+
+
+def test_star_and_note_of_an_only_clip_are_kept(browser, tmp_path):
+    page = Page(browser, tmp_path, [make_clip(tmp_path, "00000-noise", ALL[:2], command=COMMAND)])
+    page.one(".note").send_keys("s is no key here")
+    assert starred(page) == []
+    page.one("h1").click()
+    page.press("s")
+    page.open()
+    assert starred(page) == ["Star 00000-noise"]
+    assert page.one(".note").get_attribute("value") == "s is no key here"
+    page.one(".star").click()
+    assert starred(page) == [] and not browser.get_log("browser")
+
+
+def test_a_swept_flag_that_says_what_another_column_says_has_none(browser, tmp_path):
+    layers = ("relu3_4", "relu2_2+relu5_4")
+    rows = [row(n, layers=each, layers_to_use=each) for n, each in enumerate(layers)]
+    page = Page(browser, tmp_path, rows)
+    assert "layers" in page.heads() and "layers_to_use" not in page.heads()
+    page.open("#layers_to_use=relu5")
+    assert page.numbers() == [1] and page.said() == {}
+    other = Page(browser, tmp_path, [*rows, row(2, layers="mp1", layers_to_use="iterate")])
+    assert other.column("layers_to_use") == [*layers, "iterate"]
 
 
 def test_a_page_whose_browser_keeps_nothing_works_and_says_so(page):

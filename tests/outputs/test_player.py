@@ -173,7 +173,7 @@ def test_an_ouroboros_has_buttons_for_its_input_and_its_rounds(browser, tmp_path
     page = Player(browser, tmp_path, [make_clip(tmp_path, "a", ALL[1:2], **known)])
     rounds = page.all("#rounds button")
     assert [each.text for each in rounds] == ["input", "round 1", "2", "3", "4"]
-    assert page.keys() == ["space", "1", "r"] and not page.one("#switch").is_displayed()
+    assert page.keys() == ["space", "1", "r", "s"] and not page.one("#switch").is_displayed()
     page.wait(f"return audio.duration === {SECONDS}")
     heard = "return document.querySelector('#rounds [aria-current=true]').textContent"
     for button, place in zip(rounds, range(0, SECONDS, SECONDS // 5)):
@@ -247,7 +247,7 @@ def test_the_only_clip_has_a_large_view(browser, tmp_path):
     stem = (tmp_path / "caf").as_uri() + "%E9%20%231%2520%3F"
     assert links == [stem + suffix for suffix in suffixes]
     assert page.state()[0] == []  # Nothing sounds unasked.
-    assert page.keys() == ["space", "1", "2", "3", "b", "r"]
+    assert page.keys() == ["space", "1", "2", "3", "b", "r", "s"]
     page.press(" ")
     page.wait_until_together()
     page.press("3")

@@ -41,9 +41,9 @@ function linksOf({ name, address, sounds, video, error, command }) {
   return links;
 }
 
-function noteOf({ name }) {
-  const value = Object.hasOwn(notes, name) ? notes[name] : "";
-  const label = `Note on ${name}`;
+function noteOf(clip) {
+  const value = textOfNote(clip);
+  const label = `Note on ${clip.name}`;
   return make("input", { type: "text", className: "note", placeholder: "note", value, ariaLabel: label });
 }
 
@@ -66,6 +66,7 @@ function renderCommand(command, type) {
 
 function renderClip(clip, type, row) {
   if (type === "display") return clipCell(clip);
-  const reason = type === "filter" && hasFailed(row) ? ` failed: ${clip.error}` : "";
-  return render(clip.name + reason, type);
+  if (type !== "filter") return render(clip.name, type);
+  const reason = hasFailed(row) ? ` failed: ${clip.error}` : "";
+  return render(`${clip.name}${reason} ${textOfNote(clip)}`, type);
 }

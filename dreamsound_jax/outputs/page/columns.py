@@ -12,6 +12,8 @@ _NO_COLUMNS = (
 )
 # Of a preview, these are shown at first, in this order.
 _OF_PREVIEW = ("preset", "what_to_expect", "command_for_the_whole_input")
+# A flag that is swept often says the same as a column that is always there.
+OTHER_NAMES = {"layers_to_use": "layers", "objective": "raises"}
 _LARGEST_EXACT = 2**53  # JavaScript rounds larger integers.
 
 
@@ -35,8 +37,14 @@ def make_cells(row: Mapping[str, Any], is_preview: bool) -> dict[str, Any]:
 
 
 def list_columns(rows: Sequence[Mapping[str, Any]], is_preview: bool) -> list[Column]:
-    """Returns the columns of the rows, in the order in which their keys first appear."""
+    """Returns the columns of the rows, in the order in which their keys first appear.
+
+    A column that says the same as another one, by `OTHER_NAMES`, is left out.
+    """
     names = dict.fromkeys(key for row in rows for key in row if key not in _NO_COLUMNS)
+    for name, same in OTHER_NAMES.items():
+        if all(row.get(name, row.get(same)) == row.get(same) for row in rows):
+            names.pop(name, None)
     if is_preview:
         names = dict.fromkeys((*_OF_PREVIEW, *names))
     shared = () if is_preview else _find_shared(names, rows)

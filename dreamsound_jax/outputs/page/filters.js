@@ -74,7 +74,8 @@ function decode(text) {
 /** Returns the place of a column by its name, or by the beginning of one name only; -1 if none. */
 function findColumn(name) {
   const names = columns.map((column) => column.name.toLowerCase());
-  const wanted = name.toLowerCase().replaceAll(" ", "_");
+  const given = name.toLowerCase().replaceAll(" ", "_");
+  const wanted = names.includes(given) ? given : (otherNames[given] ?? given);
   if (names.includes(wanted)) return names.indexOf(wanted);
   const begun = names.filter((each) => wanted !== "" && each.startsWith(wanted));
   return begun.length === 1 ? names.indexOf(begun[0]) : -1;
@@ -82,6 +83,7 @@ function findColumn(name) {
 
 /** Filters by what an address says behind its #, and says which of its columns do not exist. */
 function applyAddress(address) {
+  readNotes();
   const unknown = [];
   for (const box of boxes) box.value = "";
   for (const label of Object.values(only)) label.control.checked = false;

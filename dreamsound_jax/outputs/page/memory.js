@@ -29,6 +29,8 @@ function remember(change) {
 let { stars, notes } = recall();
 const hasStar = ([clip]) => Object.hasOwn(stars, clip.name);
 
+const textOfNote = ({ name }) => (Object.hasOwn(notes, name) ? notes[name] : "");
+
 function toggleStar(clip) {
   ({ stars } = remember((kept) => {
     if (Object.hasOwn(stars, clip.name)) delete kept.stars[clip.name];
@@ -45,8 +47,9 @@ function writeNote(clip, text) {
 
 /** Returns the starred clips as lines for a shell: the commands, each below its name and note. */
 function listStarred() {
-  return rows.filter(hasStar).map(([{ name, command }]) => {
-    const note = Object.hasOwn(notes, name) ? `: ${notes[name]}` : "";
-    return [`# ${name}${note}`.replace(/\p{C}|[\u2028\u2029]/gu, " "), ...(command ? [command] : [])].join("\n");
+  return rows.filter(hasStar).map(([clip]) => {
+    const { name, command } = clip;
+    const note = textOfNote(clip);
+    return [`# ${name}${note && ": "}${note}`.replace(/\p{C}|[\u2028\u2029]/gu, " "), ...(command ? [command] : [])].join("\n");
   }).join("\n");
 }

@@ -2,7 +2,7 @@
 
 // A row holds a clip, {name, address of its files without a suffix, sounds: {kind: suffix}, picture,
 // thumbnail and video: suffixes or null, rounds, error, command, group}, and values.
-const { columns, rows, run, missing, isPreview } = JSON.parse(
+const { columns, otherNames, rows, run, missing, isPreview } = JSON.parse(
   document.getElementById("clips").textContent,
 );
 const isDark = matchMedia("(prefers-color-scheme: dark)").matches;

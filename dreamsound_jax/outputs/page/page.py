@@ -24,6 +24,7 @@ from dreamsound_jax.outputs.page.clip_view import (
     name_input,
 )
 from dreamsound_jax.outputs.page.columns import (
+    OTHER_NAMES,
     Column,
     json_value,
     list_columns,
@@ -92,6 +93,7 @@ def index_html(
     cells = [make_cells(row, is_preview) for row in rows]
     columns = [Column("clip", False), *list_columns(cells, is_preview)]
     data = {
+        "otherNames": OTHER_NAMES,
         "run": _identify(title, facts),
         "missing": missing,
         "isPreview": is_preview,

@@ -4,6 +4,7 @@
 
 const boxes = [...document.querySelectorAll("thead input")]; // a filter for each column
 let current = null; // the place in `rows` of the clip in the player
+const noted = new Set(); // the places of clips whose notes the table does not search in yet
 
 // Sorting: numbers as numbers, texts in natural order (take 9 before take 10), empty cells last.
 
@@ -144,7 +145,18 @@ table.on("click", "button.copy", (event) => {
   const { name, command } = rows[placeOf(event)][0];
   copy(command, isPreview ? "the command for the whole input" : `the command of ${name}`);
 });
-table.on("input", "input.note", (event) => writeNote(rows[placeOf(event)][0], event.target.value));
+table.on("input", "input.note", (event) => {
+  writeNote(rows[placeOf(event)][0], event.target.value);
+  noted.add(placeOf(event));
+});
+
+/** Makes the table search in notes as they are now; the cells of their rows are made again. */
+function readNotes() {
+  for (const place of noted) table.row(place).invalidate();
+  noted.clear();
+}
+
+document.addEventListener("focusin", ({ target }) => target.type === "search" && readNotes());
 document.getElementById("next").addEventListener("click", () => step(1));
 document.getElementById("previous").addEventListener("click", () => step(-1));
 Object.assign(KEYS, { j: () => step(1), k: () => step(-1), s: () => current !== null && star(current) });
