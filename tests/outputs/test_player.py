@@ -151,17 +151,17 @@ def test_only_what_can_be_compared_can_be_chosen(several):
     several.play(0)
     assert several.positions() == ["input", "dream", "difference"]
     assert not several.one("#no-difference").is_displayed()
-    assert several.keys() == ["space", "1", "2", "3", "b", "r", "j", "k", "s"]
+    assert several.keys() == ["space", "1", "2", "3", "b", "r", "j", "k", "s", "n", "enter"]
     several.play(1)
     assert several.positions() == ["input", "dream"]
     assert "new phases" in several.one("#no-difference").text
-    assert several.keys() == ["space", "1", "2", "b", "r", "j", "k", "s"]
+    assert several.keys() == ["space", "1", "2", "b", "r", "j", "k", "s", "n", "enter"]
     several.press("3")
     assert several.chosen() == DREAM
     several.press("1")
     several.play(2)
     assert several.positions() == [] and not several.one("#no-difference").is_displayed()
-    assert several.keys() == ["space", "r", "j", "k", "s"]
+    assert several.keys() == ["space", "r", "j", "k", "s", "n", "enter"]
     several.press("1", "3", "b")
     assert several.chosen() == DREAM
     several.play(0)
@@ -173,7 +173,7 @@ def test_an_ouroboros_has_buttons_for_its_input_and_its_rounds(browser, tmp_path
     page = Player(browser, tmp_path, [make_clip(tmp_path, "a", ALL[1:2], **known)])
     rounds = page.all("#rounds button")
     assert [each.text for each in rounds] == ["input", "round 1", "2", "3", "4"]
-    assert page.keys() == ["space", "1", "r", "s"] and not page.one("#switch").is_displayed()
+    assert page.keys() == ["space", "1", "r", "s", "n", "enter"] and not page.one("#switch").is_displayed()
     page.wait(f"return audio.duration === {SECONDS}")
     heard = "return document.querySelector('#rounds [aria-current=true]').textContent"
     for button, place in zip(rounds, range(0, SECONDS, SECONDS // 5)):
@@ -247,7 +247,7 @@ def test_the_only_clip_has_a_large_view(browser, tmp_path):
     stem = (tmp_path / "caf").as_uri() + "%E9%20%231%2520%3F"
     assert links == [stem + suffix for suffix in suffixes]
     assert page.state()[0] == []  # Nothing sounds unasked.
-    assert page.keys() == ["space", "1", "2", "3", "b", "r", "s"]
+    assert page.keys() == ["space", "1", "2", "3", "b", "r", "s", "n", "enter"]
     page.press(" ")
     page.wait_until_together()
     page.press("3")

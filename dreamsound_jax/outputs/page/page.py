@@ -167,11 +167,12 @@ def _head(column):
 
 def _filter(column):
     """The cell of a column's filter, in the second row of the table's head."""
-    label = f'aria-label="Filter {escaped(column.name).replace("_", " ")}"'
+    name = escaped(column.name).replace("_", " ")
+    label = f'aria-label="Filter {name}"'
     hint = 'placeholder="filter"'
     if column.is_numeric:
         hint = 'placeholder="&gt;=" title="For example 0.1, &gt;=0.1 or &gt;0.1 &lt;1"'
-    return f'<th><input type="search" {label} {hint}></th>'
+    return f'<th data-label="{name}"><input type="search" {label} {hint}></th>'
 
 
 def _data(columns, rows):

@@ -147,10 +147,17 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   const { key, target, ctrlKey, metaKey, altKey } = event;
-  if (target.closest("input:not([type=radio], [type=checkbox]), select") || ctrlKey || metaKey || altKey) return;
+  if (ctrlKey || metaKey || altKey) return;
+  if (target.closest("input:not([type=radio], [type=checkbox]), select")) {
+    if (key === "Enter") target.blur(); // The keys are for the player again.
+    return;
+  }
   if (key === " " && loaded && !target.closest("a, audio, button, [type=checkbox]")) {
     event.preventDefault(); // The page does not scroll.
     playOrPause();
   }
-  KEYS[key]?.();
+  if (!event.defaultPrevented && KEYS[key]) {
+    event.preventDefault(); // What is pressed to go to a note is not written there.
+    KEYS[key]();
+  }
 });

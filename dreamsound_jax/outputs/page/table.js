@@ -159,7 +159,12 @@ function readNotes() {
 document.addEventListener("focusin", ({ target }) => target.type === "search" && readNotes());
 document.getElementById("next").addEventListener("click", () => step(1));
 document.getElementById("previous").addEventListener("click", () => step(-1));
-Object.assign(KEYS, { j: () => step(1), k: () => step(-1), s: () => current !== null && star(current) });
+Object.assign(KEYS, {
+  j: () => step(1),
+  k: () => step(-1),
+  s: () => current !== null && star(current),
+  n: () => current !== null && table.row(current).node()?.querySelector(".note").focus(),
+});
 document.getElementById("step-keys").hidden = false;
 
 // What is said above the table.
