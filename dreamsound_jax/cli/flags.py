@@ -27,7 +27,7 @@ DEFINE = {
 SECTIONS = {
     "Inputs and outputs": (
         *("input", "output", "output_dir", "overwrite", "name", "write_input", "plots"),
-        *("video", "arrays", "format", "bit_depth"),
+        *("video", "video_growth", "arrays", "format", "bit_depth"),
         *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
     ),
     "What to dream of": (

@@ -61,16 +61,25 @@ def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array)
     Returns:
       The scaled parameters. Where the distance cannot be reached, they are as far as they can be.
     """
-    start, observe = clip.initial(), clip.observe(parameters.shape)
-    destandardise = clip.front_end.destandardise
+    times = find_scale(clip, parameters, wanted_db)
+    return jnp.where(jnp.isnan(wanted_db), parameters, scale_change(clip, parameters, times))
+
+
+def scale_change(clip: Domain, parameters: jax.Array, times: jax.Array) -> jax.Array:
+    """Makes what a dream changed so many times as large, within the bounds of the domain."""
+    start = clip.initial()
+    scaled = start + times * (parameters - start)
+    return jnp.where(times > 1, jnp.clip(scaled, -clip.bound(), clip.bound()), scaled)
+
+
+def find_scale(clip: Domain, parameters: jax.Array, wanted_db: jax.Array) -> jax.Array:
+    """Returns how many times as large `scale_to_distance` makes what a dream changed."""
+    observe, destandardise = clip.observe(parameters.shape), clip.front_end.destandardise
     input_db = destandardise(clip.spectrogram)
 
-    def scale(times):
-        scaled = start + times * (parameters - start)
-        return jnp.where(times > 1, jnp.clip(scaled, -clip.bound(), clip.bound()), scaled)
-
     def measure(times):
-        return measure_distance(input_db, destandardise(observe(scale(times))))
+        scaled = scale_change(clip, parameters, times)
+        return measure_distance(input_db, destandardise(observe(scaled)))
 
     def halve(_, interval):
         low, high = interval
@@ -85,4 +94,4 @@ def scale_to_distance(clip: Domain, parameters: jax.Array, wanted_db: jax.Array)
     interval = all_times[jnp.maximum(first - 1, 0)], all_times[first]
     _, nearest = jax.lax.fori_loop(0, _HALVINGS, halve, interval)
     times = jnp.where(reaches.any(), nearest, all_times[jnp.argmax(distances)])
-    return jnp.where(jnp.isnan(wanted_db), parameters, scale(times))
+    return jnp.where(jnp.isnan(wanted_db), 1, times)

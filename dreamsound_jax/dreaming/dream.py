@@ -40,6 +40,7 @@ def dream_clips(
     *,
     program: Program,
     after_level: Callable[[Climb], None] = lambda climb: None,
+    keep_reached: Callable[[jax.Array], None] = lambda parameters: None,
 ) -> tuple[jax.Array, Climb]:
     """Dreams a batch of clips, by one compiled program for each level of the pyramid.
 
@@ -50,6 +51,8 @@ def dream_clips(
       program: what the compiled programs depend on.
       after_level: called with the `Climb` of each level, arrays (clips, steps), as soon as its
         computation has begun.
+      keep_reached: called with the parameters that each level ends with, (clips, mel bands, frames)
+        of the level.
 
     Returns:
       The parameters of the domain, (clips, mel bands, frames), and a `Climb` of arrays (clips,
@@ -66,6 +69,7 @@ def dream_clips(
             network, reached, clips, settings, program=program, level=level
         )
         climbs.append(climb._replace(path=None))
+        keep_reached(reached[0])
         after_level(climb)
     assert reached is not None, "a pyramid has at least one level"
     return reached[0], stack_levels(climbs)

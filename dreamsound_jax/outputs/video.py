@@ -78,35 +78,53 @@ def dream_video(
     dream_db: np.ndarray,
     original: Recording,
     dream: Recording,
+    passes: Sequence[tuple[np.ndarray, Recording]] = (),
 ) -> Video:
     """Returns the video of a dream: the input is heard, then the dream.
 
-    A pair that is shorter than three seconds is played again until it is not. Of an input that is
-    longer than `LONGEST_INPUT_SECONDS`, the first `EXCERPT_SECONDS` are heard before the dream.
+    What is shorter than three seconds is played again until it is not. Of sounds that are longer
+    than `LONGEST_INPUT_SECONDS`, the first `EXCERPT_SECONDS` are heard before the dream.
 
     Args:
       heading, detail, scale: as in `Video`.
       input_db, dream_db: (bands, frames), the spectrograms in dB.
       original: the input, as loud as the dream.
       dream: the dream as it is written.
+      passes: (spectrogram in dB, sound) after each pass of the pyramid before the last; they are
+        heard between the input and the dream.
     """
     rate = _choose_rate(dream.sample_rate)
-    pair = _alike([_resample(original, rate), _resample(dream, rate)])
-    spans = [len(each) / rate for each in pair]
-    pair[0] = _shorten(pair[0], rate)
-    heard = [len(each) / rate for each in pair]
-    parts = (
-        Part(label="input", db=input_db, span=spans[0], seconds=heard[0], is_input=True),
-        Part(label="dream", db=dream_db, span=spans[1], seconds=heard[1]),
+    spectrograms = [input_db, *(db for db, _ in passes), dream_db]
+    recordings = [original, *(sound for _, sound in passes), dream]
+    *before, last = _alike([_resample(each, rate) for each in recordings])
+    sounds = [*(_shorten(each, rate) for each in before), last]
+    parts = tuple(
+        Part(
+            label=label,
+            db=db,
+            span=len(whole) / rate,
+            seconds=len(heard) / rate,
+            is_input=number == 0,
+        )
+        for number, (label, db, whole, heard) in enumerate(
+            zip(_label_passes(len(passes)), spectrograms, [*before, last], sounds, strict=True)
+        )
     )
-    times = max(1, math.ceil(_LEAST_SECONDS / sum(heard)))
+    times = max(1, math.ceil(_LEAST_SECONDS / sum(part.seconds for part in parts)))
     return Video(
         heading=heading,
         detail=detail,
         scale=scale,
         parts=parts * times,
-        sound=Recording(np.concatenate(pair * times), rate),
+        sound=Recording(np.concatenate(sounds * times), rate),
     )
+
+
+def _label_passes(count):
+    """Returns the words above the panels of a dream of which so many passes are shown before it."""
+    of = count + 1
+    names = [f"after pass {number} of {of}" for number in range(1, of)]
+    return ["input", *names, "dream" if not count else f"dream, after pass {of} of {of}"]
 
 
 def ouroboros_video(

@@ -94,6 +94,7 @@ def dream_sources(
         program=clip_plan.program(),
         distances_db=[source.plan.distance_db for source in full],
         amounts=[source.plan.amount for source in full],
+        keeps_passes=bool(plan.video) and plan.video_growth,
         after_level=after_level,
         after_stage=stopwatch,
     )
@@ -192,9 +193,21 @@ def _make_video(source, dreamed, sound, original, plan):
         dream_db=analyse_recording(sound.recording, front_end, source.plan.dtype),
         original=original.recording,
         dream=sound.recording,
+        passes=[_render_pass(source, each) for each in dreamed.passes],
     )
     tags = describe_encoding(source, plan, kind="Dream").tags
     return encode_video(video, shape=plan.video, tags=tags)
+
+
+def _render_pass(source, rendered):
+    """Returns (spectrogram in dB, sound) of a dream after a pass, as loud as the dream."""
+    sound = render_sound(
+        source.mix_with_input(rendered.sound).T,
+        sample_rate=source.sample_rate,
+        target_lufs=source.target_lufs,
+        circular=source.plan.is_loop,
+    ).recording
+    return analyse_recording(sound, source.plan.card.front_end, source.plan.dtype), sound
 
 
 def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
@@ -206,7 +219,9 @@ def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
         return array[..., : max(1, round(share * array.shape[-1]))]
 
     return dreamed._replace(
-        input_db=trim(dreamed.input_db), rendered=jax.tree.map(trim, dreamed.rendered)
+        input_db=trim(dreamed.input_db),
+        rendered=jax.tree.map(trim, dreamed.rendered),
+        passes=jax.tree.map(trim, dreamed.passes),
     )
 
 

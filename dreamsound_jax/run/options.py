@@ -525,6 +525,12 @@ class Options:
         choices=("wide", "square", "upright"),
         bare="wide",
     )
+    video_growth: bool = option(
+        False,
+        "In the video of a dream, show and play it after each pass of the pyramid, too, on its way "
+        "from the input. An ouroboros always shows its rounds.",
+        role="run",
+    )
     write_input: bool = option(
         True,
         "Beside each dream, write its input at the same loudness, and in the domain sound what the "

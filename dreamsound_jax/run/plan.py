@@ -265,6 +265,7 @@ class Plan:
       draws_pictures: whether each clip gets a picture.
       writes_inputs: whether the input is written beside each dream.
       video: the shape of the video that each clip gets; None for no videos.
+      video_growth: whether the video of a dream shows it after each pass of the pyramid.
       writes_arrays: whether the spectrograms of each clip are written.
       save_every: seconds between two saves of an unfinished ouroboros.
       command: the command line that repeats the run, except for its seed.
@@ -286,4 +287,5 @@ class Plan:
     dtype: Any = field(default=jnp.float32)
     name: str | None = None
     writes_arrays: bool = True
+    video_growth: bool = False
     command: str = ""

@@ -84,6 +84,7 @@ def resolve(
         draws_pictures=options.plots,
         writes_inputs=options.write_input,
         video=options.video,
+        video_growth=options.video_growth,
         writes_arrays=options.arrays,
         save_every=options.save_every,
         first_draw=options.first_draw,

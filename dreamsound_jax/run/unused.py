@@ -32,8 +32,9 @@ _NEEDS = (
     _Need(
         "with --create_ouroboros",
         lambda options: not options.create_ouroboros,
-        ("write_input", "amount"),
+        ("write_input", "amount", "video_growth"),
     ),
+    _Need("without --video", lambda options: options.video is not None, ("video_growth",)),
     _Need("without --domain=sound", lambda options: options.domain == "sound", ("gain_range",)),
     _Need(
         "without --domain=mel",
@@ -49,7 +50,7 @@ _NEEDS = (
     _Need(
         "with --pyramid_size=1",
         lambda options: options.pyramid_size != 1,
-        ("pyramid_ratio", "optimizer_state"),
+        ("pyramid_ratio", "optimizer_state", "video_growth"),
     ),
     _Need(
         "with an optimizer that has no state",

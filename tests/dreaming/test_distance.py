@@ -6,6 +6,8 @@ import pytest
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.dreaming.batch import make_clips
 from dreamsound_jax.dreaming.distance import measure_distance, scale_to_distance
+from dreamsound_jax.dreaming.growth import render_growth
+from dreamsound_jax.spectral.interpolate import resize_nearest
 from tests.helpers.domains import first_clip, sound_clips
 from tests.helpers.sounds import RATE, white_noise
 from tests.helpers.tiny import FRONT_END
@@ -79,6 +81,26 @@ def test_a_dream_is_brought_to_the_distance_that_is_wanted(domain):
     np.testing.assert_array_equal(nothing, clip.initial())
     as_it_is = scale_to_distance(clip, dream, jnp.float32(jnp.nan))
     np.testing.assert_array_equal(as_it_is, dream)
+
+
+@pytest.mark.parametrize("domain", ["sound", "mel"])
+def test_the_passes_of_a_dream_are_rendered_on_the_way_to_the_finished_dream(domain):
+    clip = make_clip(domain)
+    end = dream_of(clip)
+    coarse = resize_nearest(end, (16, 6))
+    wanted, amount = jnp.float32(0.7 * distance_of(clip, end)), jnp.float32(0.5)
+    batch = jax.tree.map(lambda each: each[None], (clip, [coarse, end, end]))
+    each = (jnp.zeros(1), wanted[None], amount[None])
+    first, second = jax.tree.map(lambda each: each[0], render_growth(*batch, *each))
+    scaled = scale_to_distance(clip, end, wanted)
+    finished = clip.render(clip.initial() + amount * (scaled - clip.initial()))
+    # A pass that reached what the dream has reached sounds like it; a coarse one differs.
+    np.testing.assert_allclose(second.mel_db, finished.mel_db, atol=1e-2)
+    assert first.mel_db.shape == finished.mel_db.shape
+    assert first.sound.shape == finished.sound.shape
+    assert np.abs(first.mel_db - finished.mel_db).max() > 0.1
+    to_db = FRONT_END.destandardise(clip.spectrogram)
+    assert 0 < measure_distance(to_db, first.mel_db) < 2 * wanted
 
 
 def test_a_distance_beyond_the_bounds_is_approached_as_far_as_they_allow():

@@ -173,7 +173,10 @@ def test_an_ouroboros_has_buttons_for_its_input_and_its_rounds(browser, tmp_path
     page = Player(browser, tmp_path, [make_clip(tmp_path, "a", ALL[1:2], **known)])
     rounds = page.all("#rounds button")
     assert [each.text for each in rounds] == ["input", "round 1", "2", "3", "4"]
-    assert page.keys() == ["space", "1", "r", "s", "n", "enter"] and not page.one("#switch").is_displayed()
+    assert (
+        page.keys() == ["space", "1", "r", "s", "n", "enter"]
+        and not page.one("#switch").is_displayed()
+    )
     page.wait(f"return audio.duration === {SECONDS}")
     heard = "return document.querySelector('#rounds [aria-current=true]').textContent"
     for button, place in zip(rounds, range(0, SECONDS, SECONDS // 5)):

@@ -103,6 +103,19 @@ def test_input_and_dream_are_heard_and_the_playhead_follows_what_is_heard():
     assert bright > 1.3 * dark
 
 
+def test_the_passes_of_a_dream_are_seen_and_heard_before_it():
+    passes = [(db, chirp(0.5, 1000 * n, 300)) for n, db in enumerate(spectrograms(0.5, 2), 1)]
+    shown = dream(0.5, passes=passes)
+    words = ["input", "after pass 1 of 3", "after pass 2 of 3", "dream, after pass 3 of 3"]
+    assert [part.label for part in shown.parts] == 2 * words
+    assert [part.is_input for part in shown.parts[:4]] == [True, False, False, False]
+    np.testing.assert_array_equal(shown.parts[2].db, passes[1][0])
+    middle = np.concatenate([sound.channels for _, sound in passes])
+    half = RATE // 2
+    np.testing.assert_array_equal(shown.sound.channels[half : 3 * half], middle)
+    assert shown.seconds == 4  # It is played twice, since it is shorter than three seconds.
+
+
 def test_an_ouroboros_shows_each_round_and_where_it_is_in_the_whole():
     shown = ouroboros(3)
     assert [part.label for part in shown.parts][::2] == ["input", "round 2 of 3"]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import math
 import os
 
 import jax
@@ -352,6 +353,21 @@ def test_a_broken_encoder_costs_no_sound(run, tmp_path, monkeypatch, caplog):
         sorted(line.partition(".mp4 ")[2] for line in warned)
         == ["could not be made: OSError: Invalid argument"] * 2
     )
+
+
+def test_the_video_of_a_dream_grows_from_pass_to_pass(run, tmp_path):
+    assert not run(video="square", video_growth=True, pyramid_size=2, strength=50.0, mix=0.9)
+    wav = tmp_path / "out" / "00000-noise.wav"
+    watched = watch(wav.with_suffix(".mp4").read_bytes())
+    sound, rate = soundfile.read(wav)
+    times = math.ceil(3 / (3 * len(sound) / rate))
+    assert watched.seconds[1] == pytest.approx(3 * times * len(sound) / rate, abs=0.05)
+    heard = soxr.resample(watched.sound[:, 0], watched.rate, rate)
+    before, after_one, after_two = (heard[n * len(sound) :][: len(sound)] for n in range(3))
+    # It is noise, of which AAC keeps the least.
+    assert np.corrcoef(after_two, sound)[0, 1] > 0.9
+    for other in (before, after_two):
+        assert 0.5 < np.corrcoef(after_one, other)[0, 1] < 0.9
 
 
 def test_the_video_of_an_ouroboros_has_its_rounds_and_its_sound(run, tmp_path):
