@@ -89,9 +89,7 @@ def build() -> tuple[gr.Blocks, Chosen, Buttons, Shown]:
 
 def _build_sound() -> tuple[gr.File, gr.HTML]:
     # Of any type: what can be read is decided by what is in a file, as the command does.
-    sound = gr.File(
-        label="Your sound, or a video with sound", type="filepath", height=160, elem_id="sound"
-    )
+    sound = gr.File(label="Your sound or video", type="filepath", height=160, elem_id="sound")
     given = gr.HTML(visible=False, elem_id="given")
     gr.Markdown(
         f"wav, flac, ogg, mp3, m4a, opus, aiff, mp4, mov, webm and more, up to {MOST_MINUTES} "
