@@ -342,7 +342,7 @@ def _prepare(sound, sample_rate, model, objective, options):
     if not isinstance(model, Model):
         raise UserError(f"the model must be what load_model returns, and is {model!r}")
     if isinstance(objective, str):
-        objective = parse_objective(objective)
+        objective = parse_objective(objective, card=model.card)
     stops = options.get("interpolate")
     if stops is not None and objective is not None:
         raise UserError("objective and interpolate must not both be given")
@@ -358,20 +358,22 @@ def _prepare(sound, sample_rate, model, objective, options):
         raise UserError(f"the sample rate must be a whole number above 0, and is {sample_rate!r}")
     clips = _clips(sound)
     if not isinstance(stops, str | None):
-        objective = _interpolate(stops)
+        objective = _interpolate(stops, model.card)
         options = {name: value for name, value in options.items() if name != "interpolate"}
     return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
 
 
-def _interpolate(stops):
+def _interpolate(stops, card):
     """Returns the interpolation of a sequence of objectives."""
     if isinstance(stops, list | tuple):
-        parsed = tuple(parse_objective(each) if isinstance(each, str) else each for each in stops)
+        parsed = tuple(
+            parse_objective(each, card=card) if isinstance(each, str) else each for each in stops
+        )
         if all(isinstance(each, Objective) for each in parsed):
             return Interpolation(parsed)
     raise UserError(
         "interpolate must be a list of objectives such as [layer('relu2_2'), layer('relu5_4')], or "
-        f"text such as 'layer(relu2_2) > layer(relu5_4)', and is {stops!r}"
+        f"text such as 'relu2_2 > relu5_4', and is {stops!r}"
     )
 
 

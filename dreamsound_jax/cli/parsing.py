@@ -14,7 +14,7 @@ from absl import app, flags
 
 from dreamsound_jax.cli.help import help_text
 from dreamsound_jax.cli.names import find_name, use_own_names
-from dreamsound_jax.cli.numbers import check_number
+from dreamsound_jax.cli.values import find_typed
 from dreamsound_jax.cli.words import join_words
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
@@ -123,8 +123,7 @@ def parse(
         words = find_flag_files(join_words(use_own_names(argv[1:])))
         # A flag file may be written with synonyms, too.
         words = use_own_names(flags.FLAGS.read_flags_from_files(words))
-        _check_numbers(words)
-        rest = flags.FLAGS([argv[0], *words])
+        rest = flags.FLAGS([argv[0], *_respell(words)])
     except UserError:
         raise
     except (flags.Error, ValueError) as error:  # absl raises both.
@@ -134,13 +133,17 @@ def parse(
     return rest[:1]
 
 
-def _check_numbers(words):
-    for word in words:
-        if word == "--":
-            break
-        name, is_assignment, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and is_assignment and name in flags.FLAGS:
-            check_number(name, value)
+def _respell(words):
+    """Returns the words of a command line with each value as absl reads it."""
+    end = words.index("--") if "--" in words else len(words)
+    return [_respell_one(word) for word in words[:end]] + words[end:]
+
+
+def _respell_one(word):
+    name, is_assignment, value = word.removeprefix("--").partition("=")
+    if not (word.startswith("--") and is_assignment and name in flags.FLAGS):
+        return word
+    return f"--{name}={find_typed(name, value)}"
 
 
 def _take_as_inputs(words: list[str]) -> None:
@@ -173,9 +176,10 @@ def value_of(name: str, word: str):
     flag = flags.FLAGS[name]
     if isinstance(flag.parser, flags.ListParser):
         return word.split("+")
-    check_number(name, word)
     try:
-        return flag.parser.parse(word)
+        return flag.parser.parse(find_typed(name, word))
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"--{name}={word}: {error}") from None
 

@@ -7,8 +7,7 @@ import os
 from absl import flags
 
 from dreamsound_jax.cli.names import is_flag
-
-BOOLEANS = {"true", "false", "t", "f", "1", "0", "yes", "no", "y", "n"}
+from dreamsound_jax.cli.values import is_value
 
 
 def join_words(arguments: list[str]) -> list[str]:
@@ -39,8 +38,7 @@ def _takes(argument, words):
     if flag is None:
         return 1 if argument in ("--flagfile", "-flagfile") else 0
     if flag.boolean:
-        values = {*BOOLEANS, *getattr(flag.parser, "enum_values", ())}
-        return int(bool(words) and words[0].lower() in values)
+        return int(bool(words) and is_value(name, words[0]))
     if isinstance(flag.parser, flags.ListParser):
         return _count_items(flag, words)
     return min(1, len(words))

@@ -124,7 +124,8 @@ def dream_level(
     network = prepare_network(network, shapes[level], program)
     original = resize_nearest(clip.spectrogram, shapes[level])
     settings = prepare_objective(network, original, settings, program=program, roll=roll)
-    parameters, state = reached or (clip.initial(), ())
+    # XLA would compute what zeros become, for minutes where a clip is long, while it compiles.
+    parameters, state = reached or (jax.lax.optimization_barrier(clip.initial()), ())
     steps, turn = _apply_habituation(settings, shapes[level])
     inside = None if clip.mask is None else resize_largest(clip.mask, shapes[level]) > 0
     rolled = None if inside is None else roll_time(inside, roll)

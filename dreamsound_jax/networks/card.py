@@ -16,7 +16,7 @@ from dreamsound_jax.spectral.front_end_constants import (
     check_names,
 )
 from dreamsound_jax.spectral.loop_front_end import make_circular
-from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
+from dreamsound_jax.system.errors import UserError, find_choice, nearest_or_fail, reason_of
 from dreamsound_jax.system.storage import path_of
 
 # Cards without an entry "architecture" are of VGG19s, and state its size in these entries.
@@ -92,7 +92,7 @@ class Card:
         """
         if isinstance(wanted, str):
             wanted = self.synonyms.get(wanted.lower(), wanted)
-            name = nearest_or_fail("class", wanted, self.classes, also=self.synonyms)
+            name = find_choice("class", wanted, self.classes, also=self.synonyms)
             return self.classes.index(name)
         if not 0 <= wanted < len(self.classes):
             numbered = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))

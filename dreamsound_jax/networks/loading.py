@@ -17,7 +17,7 @@ from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.weights_digest import DIGEST_FILE, check_digest
 from dreamsound_jax.spectral.compression import DECIBEL
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.system.storage import is_cloud, local_copy, path_of
 
@@ -82,7 +82,7 @@ def find_checkpoint(name: str) -> Path:
 
 
 def _find_model(name):
-    return shipped("checkpoints") / nearest_or_fail("model", name, model_names())
+    return shipped("checkpoints") / find_choice("model", name, model_names())
 
 
 def build_network(

@@ -2,9 +2,10 @@
 
     channel(relu3_4, 17) + 0.5*guide(relu4_4, birds.wav, power=2) - 0.1*total_variation()
 
-A sum of terms, each with a factor or none; sums in parentheses may have a factor, too. An argument
-is a number, or a word that needs no quotes unless it holds a comma, a parenthesis or a quote.
-Nothing is evaluated: only the terms in `TERMS` can be named.
+A sum of terms, each with a factor or none; sums in parentheses may have a factor, too. The bare
+name of a layer or a class is a term, too: `relu3_4` is `layer(relu3_4)`, and `organ` is
+`probability(organ)`. An argument is a number, or a word that needs no quotes unless it holds a
+comma, a parenthesis or a quote. Nothing is evaluated: only the terms in `TERMS` can be named.
 """
 
 import inspect
@@ -21,6 +22,7 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.objectives.classes import logit, margin
 from dreamsound_jax.objectives.guides import features, guide
 from dreamsound_jax.objectives.interpolation import Interpolation
+from dreamsound_jax.objectives.named import NamedTerm, list_names, named
 from dreamsound_jax.objectives.pictures import keep_spectrum, stay_near, total_variation
 from dreamsound_jax.objectives.terms import Objective, layer, probability
 from dreamsound_jax.objectives.units import channel, direction, neuron
@@ -52,12 +54,14 @@ TERMS: dict[str, Callable[..., Objective]] = {
 _NOT_IN_TEXT = ("sample_rate",)
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
+    r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!\w))
     |(?P<name>[A-Za-z_]\w*)
     |(?P<sign>[-+*()]))""",
     re.VERBOSE,
 )
 _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,()"']*)""")
+_QUOTED = re.compile(r"""\s*("[^"]+"|'[^']+')""")
+_UNKNOWN = re.compile(r"(?:(?!\s-\s)[^>+*()])+")  # A name that is none, with its spaces.
 _MOST_PARENTHESES = 50
 _MOST_SHOWN = 100  # Characters of the text, before and behind the place of an error.
 _KEYWORD = re.compile(r"\s*([a-z_]+)\s*=")
@@ -85,14 +89,14 @@ def parse_interpolation(text: str, *, card: Card | None = None) -> Interpolation
     """Reads objectives that fade into each other, with > between them.
 
     Args:
-      text: such as "layer(relu2_2) > layer(relu5_4)".
+      text: such as "relu2_2 > relu5_4" or "layer(relu2_2) > 2*probability(organ)".
       card: as for `parse_objective`.
 
     Raises:
       UserError: as `parse_objective`; or there are fewer than two objectives.
 
     Example:
-      >>> len(parse_interpolation("layer(mp2) > 2*layer(mp3) + logit(organ) > layer(mp5)").stops)
+      >>> len(parse_interpolation("relu2_2 > 2*layer(relu3_1) + logit(organ) > organ").stops)
       3
     """
     return Interpolation(tuple(_Reader(text, card, flag="--interpolate").read_stops()))
@@ -162,13 +166,16 @@ class _Reader:
             self.depth -= 1
             return objective
         start = self.place
+        found = self._read_name()
+        if found is not None:
+            return found
         match = _TOKEN.match(self.text, self.place)
         if not match or not match["name"]:
             self._fail("expected a term here, such as layer(relu3_4)")
         try:
             name = nearest_or_fail("such term of an objective:", match["name"], TERMS)
         except UserError as error:
-            self._fail(f"{error}; a layer is layer(NAME), and a class probability(NAME)")
+            self._fail(str(error))
         self.place = match.end()
         self._expect("(")
         given = self._read_arguments()
@@ -179,6 +186,40 @@ class _Reader:
         except UserError as error:
             self.place = start
             self._fail(str(error))
+
+    def _read_name(self) -> Objective | None:
+        """Reads the bare name of a layer or a class; None if something else stands here."""
+        start = len(self.text) - len(self._rest())
+        quoted, word = _QUOTED.match(self.text, start), _TOKEN.match(self.text, start)
+        name = quoted[1][1:-1] if quoted else self._find_known(start)
+        end = quoted.end() if quoted else start + len(name or "")
+        if name is None and word and word["name"] and self._rest_at(word.end())[:1] != "(":
+            name, end = word["name"], word.end()
+            if name in TERMS:
+                self._fail(f"{name} needs its arguments in parentheses, as in {name}(...)")
+            if self.card is not None:
+                unknown = _UNKNOWN.match(self.text, start)
+                name = unknown[0].strip() if unknown else name
+        if name is None:
+            return None
+        objective = named(name)
+        if self.card is not None:
+            try:
+                objective = Objective(((1.0, NamedTerm(name).resolve(self.card)),))
+                self._check(objective)
+            except UserError as error:
+                self._fail(str(error))
+        self.place = end
+        return objective
+
+    def _find_known(self, start: int) -> str | None:
+        """Returns the name of the card's network that stands at a place of the text."""
+        for name in list_names(self.card) if self.card is not None else ():
+            end = start + len(name)
+            ends_here = not re.match(r"\w", self.text[end:]) and self._rest_at(end)[:1] != "("
+            if self.text[start:end].lower() == name.lower() and ends_here:
+                return self.text[start:end]
+        return None
 
     def _check(self, objective: Objective) -> None:
         """Raises UserError if the network of the card does not have what the terms name."""
@@ -215,7 +256,10 @@ class _Reader:
             self.place = len(self.text) - len(self._rest()) + 1
 
     def _rest(self) -> str:
-        return self.text[self.place :].lstrip()
+        return self._rest_at(self.place)
+
+    def _rest_at(self, place: int) -> str:
+        return self.text[place:].lstrip()
 
     def _take(self, sign: str) -> bool:
         """Steps over a sign, if it is the next one."""

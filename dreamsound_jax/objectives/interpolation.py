@@ -42,8 +42,8 @@ class Interpolation:
         """Raises UserError for fewer than two objectives."""
         if len(self.stops) < 2:
             raise UserError(
-                "--interpolate must have two objectives or more, such as 'layer(relu2_2) > "
-                f"layer(relu5_4)', and has {len(self.stops)}"
+                "--interpolate must have two objectives or more, such as 'relu2_2 > relu5_4', "
+                f"and has {len(self.stops)}"
             )
 
     @property

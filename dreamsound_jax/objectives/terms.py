@@ -21,7 +21,7 @@ from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.network import Layer
 from dreamsound_jax.networks.windows import Measure
 from dreamsound_jax.objectives.measures import Function, LogProbability, MeanSquare, name_of
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import UserError, find_choice, nearest_or_fail
 
 
 class Term(Protocol):
@@ -45,7 +45,7 @@ class Term(Protocol):
 
 def find_layer(card: Card, name: str) -> Layer:
     """Returns the layer of a card's network; UserError if there is no such layer."""
-    return card.architecture.layer(nearest_or_fail("layer", name, card.architecture.layers))
+    return card.architecture.layer(find_choice("layer", name, card.architecture.layers))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dreamsound_jax.dreaming.optimizers import (
     HYPERPARAMETERS,
     check_hyperparameters,
 )
-from dreamsound_jax.objectives.grammar import parse_interpolation, parse_objective
 from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.run.names import read_template
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
@@ -74,10 +73,8 @@ def _check_one(options):
 def _check_objective(options):
     if options.objective is not None:
         _check_aims(options, "objective", AIMS)
-        parse_objective(options.objective)
     if options.interpolate is not None:
         _check_aims(options, "interpolate", ("objective", *AIMS))
-        check_rounds(parse_interpolation(options.interpolate), options)
 
 
 def _check_aims(options, given, names):
@@ -85,8 +82,8 @@ def _check_aims(options, given, names):
         value = getattr(options, name)
         if value != FIELDS[name].default:
             raise UserError(
-                f"--{given} and --{name} must not both be given: write layers and classes as "
-                "terms of the objective, such as layer(relu3_4) or probability(organ)"
+                f"--{given} and --{name} must not both be given: name layers and classes in "
+                f"--{given}, such as relu3_4 or organ"
             )
 
 

@@ -243,17 +243,19 @@ class Options:
         None,
         "What is raised, as a sum of terms, such as 'channel(relu3_4, 17) + 0.5*guide(relu4_4, "
         "birds.wav) - 0.1*total_variation()', in place of --layers_to_use and --target_class. "
-        "Terms: layer, channel, neuron, direction, probability, logit, margin, guide, features, "
-        "diversity, total_variation, stay_near, keep_spectrum; docs/objectives.md explains them. "
+        "The name of a layer or a class alone is a term, too. Terms: layer, channel, neuron, "
+        "direction, probability, logit, margin, guide, features, diversity, total_variation, "
+        "stay_near, keep_spectrum; docs/objectives.md explains them. "
         "With a range, as in channel(relu3_4, 0:64), there is one clip for each number.",
         role="program",
     )
 
     interpolate: str | None = option(
         None,
-        "Objectives that fade into each other, with > between them, such as 'probability(organ) > "
-        "probability(pipe)', in place of --objective: along the clip, or in an ouroboros from "
-        "round to round. The gradient of each counts as much as its share says, whatever its size. "
+        "Objectives that fade into each other, with > between them, such as 'relu2_2 > relu5_4' or "
+        "'organ > pipe', or of terms as in --objective, in whose place it stands. They fade along "
+        "the clip, or in an ouroboros from round to round. The gradient of each counts as much as "
+        "its share says, whatever its size. "
         "With --loop, the last also fades into the first along the clip.",
         role="program",
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamsound_jax.run.options import FIELDS, Options, value_type
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.run.spelling import spell_as_meant
+from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import shipped
 
 # The flag files with these names repeat the examples of the original DreamSound.
@@ -64,7 +65,7 @@ def find_preset(name: str) -> Preset:
       UserError: there is none.
     """
     presets = {preset.name: preset for preset in list_presets()}
-    return presets[nearest_or_fail("preset", name, presets)]
+    return presets[find_choice("preset", name, presets)]
 
 
 def describe_presets() -> str:
@@ -96,6 +97,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
       >>> make_options({"preset": "hits", "lr": 0.01}).lr
       0.01
     """
+    given = spell_as_meant(given)
     asked = Options(**given)
     swept = asked.sweep.get("preset", ()) if isinstance(asked.sweep, Mapping) else ()
     if asked.preview and not swept:

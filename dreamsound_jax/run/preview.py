@@ -10,7 +10,7 @@ from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.resolve import PREVIEW_ROUNDS, PREVIEW_SECONDS, resolve
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.system.storage import path_of
 
@@ -75,4 +75,4 @@ def _find_fault(options: Options) -> str | None:
 def _find_folder(checkpoint, model):
     if checkpoint is not None:
         return path_of(os.path.expanduser(checkpoint))
-    return shipped("checkpoints") / nearest_or_fail("model", model, model_names())
+    return shipped("checkpoints") / find_choice("model", model, model_names())

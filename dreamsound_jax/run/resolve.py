@@ -33,7 +33,7 @@ from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.strength import apply_strength, distance_of, fill_lr
 from dreamsound_jax.run.where import check_heard, read_where
-from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from dreamsound_jax.system.errors import UserError, find_choice
 
 # Of each input, a preview dreams on so many seconds; an ouroboros in it has so many rounds, unless
 # their number is given.
@@ -208,7 +208,7 @@ def _layers(options, card):
                 "the flags"
             )
     names = options.layers_to_use or (architecture.class_layer if names_class else default,)
-    return tuple(nearest_or_fail("layer", name, architecture.layers) for name in names)
+    return tuple(find_choice("layer", name, architecture.layers) for name in names)
 
 
 def _target(options, layers, card):

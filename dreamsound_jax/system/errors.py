@@ -74,6 +74,52 @@ def nearest_or_fail(
     raise UserError(f"no {kind} {wanted!r}{meant}; choose from: {', '.join(choices)}")
 
 
+def find_choice(kind: str, wanted: str, choices: Iterable[str], *, also: Iterable[str] = ()) -> str:
+    """Returns the one of `choices` that a text means, however it is written.
+
+    Capitals, dashes, underscores, spaces and a point before it do not matter, unless several
+    choices differ in these alone.
+
+    Args:
+      kind, wanted, choices, also: as for `nearest_or_fail`.
+
+    Raises:
+      UserError: as `nearest_or_fail`.
+
+    Example:
+      >>> find_choice("model", "GM-Robust", ["gm", "gm_robust"])
+      'gm_robust'
+    """
+    choices = tuple(choices)
+    if wanted not in choices:
+        alike = [each for each in choices if simplify(each) == simplify(str(wanted))]
+        wanted = alike[0] if len(alike) == 1 else wanted
+    return nearest_or_fail(kind, wanted, choices, also=also)
+
+
+def list_nearest(wanted: str, choices: Collection[str], *, most: int = 3) -> list[str]:
+    """Returns the choices that are most like a text, the nearest one first.
+
+    Example:
+      >>> list_nearest("relu6_1", ["relu5_1", "conv1_1", "organ"])
+      ['relu5_1']
+    """
+    lowered = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(wanted.lower(), lowered, n=most)
+    nearest = _find_nearest(wanted.lower(), lowered)
+    return [lowered[each] for each in sorted(found, key=lambda each: each != nearest)]
+
+
+def simplify(name: str) -> str:
+    """Returns a name without what people leave out or add: capitals, dashes, a point before it.
+
+    Example:
+      >>> simplify(".L-BFGS")
+      'lbfgs'
+    """
+    return re.sub(r"[-_\s]", "", name.strip().lstrip(".").lower())
+
+
 def _find_nearest(wanted: str, choices: Collection[str]) -> str | None:
     """Returns the choice that is most like a text; of several, that with the nearest numbers."""
     near = difflib.get_close_matches(wanted, choices, n=max(1, len(choices)))

@@ -17,6 +17,9 @@ from dreamsound_jax.system.shipped import shipped
 from tests.helpers import tiny
 
 GM = read_card(shipped("checkpoints") / "gm")
+TAGS = dataclasses.replace(
+    GM, classes=("60s", "new age", "Hip-Hop", "Speech, male", "no vocals", "vocals"), synonyms={}
+)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,8 @@ def test_a_guide_is_a_file_and_a_direction_a_file_of_numpy(tmp_path):
     ("text", "why", "place"),
     [
         ("chanel(relu3_4, 1)", "did you mean channel?", ">>> chanel"),
-        ("layer(a) + chan", "did you mean channel?", "layer(a) + >>> chan"),
+        ("layer(a) + chan(b)", "did you mean channel?", "layer(a) + >>> chan"),
+        ("layer(a) + channel", "channel needs its arguments in parentheses", "+ >>> channel"),
         ("channel(relu3_4, x)", "number must be a whole number, and is 'x'", ">>> channel"),
         ("channel(relu3_4, 1.5)", "number must be a whole number", ">>> channel"),
         ("stay_near(much)", "weight must be a number, and is 'much'", ">>> stay_near"),
@@ -87,8 +91,33 @@ def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):
 
 
 @pytest.mark.parametrize(
+    ("text", "meant", "card"),
+    [
+        ("relu3_4", "layer(relu3_4)", GM),
+        ("RELU3_4 - 0.1*total_variation()", "layer(relu3_4) - 0.1*total_variation()", GM),
+        ("Organ + flute", "probability(organ) + probability(pipe)", GM),
+        ("-(relu1_1-organ)*2", "-2*layer(relu1_1) + 2*probability(organ)", GM),
+        ("'chromatic percussion' + 2*organ", "probability(1) + 2*probability(organ)", GM),
+        ("60s + new age - Hip-Hop", "probability(0) + probability(1) - probability(2)", TAGS),
+        ("'Speech, male' + No Vocals", "probability(3) + probability(4)", TAGS),
+        ("Speech, male - vocals", "probability(3) - probability(5)", TAGS),
+    ],
+)
+def test_a_bare_name_is_a_layer_or_a_class(text, meant, card):
+    found, expected = (parse_objective(each, card=card) for each in (text, meant))
+    assert [weight for weight, _ in found.terms] == [weight for weight, _ in expected.terms]
+    assert found.label(card) == expected.label(card)
+    without_card = parse_objective("relu3_4 - organ")
+    assert without_card.label(GM) == parse_objective("relu3_4 - organ", card=GM).label(GM)
+
+
+@pytest.mark.parametrize(
     ("text", "why", "place"),
     [
+        ("relu1_1 + relu6_1", "no layer or class 'relu6_1'; did you mean relu5_1", "+ >>> relu6_1"),
+        ("organn", "'organn'; did you mean organ or horn?; --list_models", ">>> organn"),
+        ("new agee - organ", "has no layer or class 'new agee'", ">>> new agee - organ"),
+        ("output", "use probability(CLASS)", ">>> output"),
         ("layer(relu1_1) - channel(relu3_4, 99)", "from 0 to 63, and is 99", "- >>> channel("),
         ("2*(layer(relu1_1) + layer(relu6_1))", "did you mean relu5_1?", "+ >>> layer(relu6_1))"),
         ("layer(relu1_1) + margin(organn)", "did you mean organ?", "+ >>> margin(organn)"),
@@ -96,7 +125,6 @@ def test_what_cannot_be_read_is_shown_in_one_line(text, why, place):
     ],
 )
 def test_what_a_network_does_not_have_is_shown_at_its_place(text, why, place):
-    assert parse_objective(text).terms
     with pytest.raises(UserError) as caught:
         parse_objective(text, card=GM)
     message = str(caught.value)
