@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dreamsound_jax.dreaming.optimizers import HYPERPARAMETERS
 from dreamsound_jax.run.options import SWEEPABLE
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.storage import printable_name
@@ -15,6 +16,10 @@ from dreamsound_jax.system.storage import printable_name
 OF_CLIP = ("number", "input", "class")
 _OPTION_OF = {"layer": "layers_to_use", "layers": "layers_to_use"}
 _USUAL = ("number", "input", "layer", "class", "model", "preset", "strength", "seed", "domain")
+_TEXTS = ("objective", "interpolate")
+_RANGES = ("time", "frequency")
+# What options without a value do, where "none" would say something else.
+_WITHOUT = {"bit_depth": "auto"} | dict.fromkeys(HYPERPARAMETERS, "default")
 _FIELDS = (*OF_CLIP, *_OPTION_OF, *SWEEPABLE)
 
 # Most file systems allow 255 bytes in a name; so much is left for a suffix and a number.
@@ -102,18 +107,45 @@ def fill_template(template: str, values: Mapping[str, Any]) -> str:
       'a_b-0.04'
     """
     pieces = [
-        piece if isinstance(piece, str) else _write_value(values[piece.name], piece.width)
+        piece if isinstance(piece, str) else _write_field(piece, values[piece.name])
         for piece in read_template(template)
     ]
     return make_safe("".join(pieces))
 
 
-def _write_value(value, width):
+def _write_field(field, value):
+    """Returns the value of a field as a part of a name."""
+    if value is None:
+        return _WITHOUT.get(field.name, "none")
+    if isinstance(value, bool):
+        return f"{'' if value else 'no'}{field.name}"
+    if field.name == "target_class_index" and value == -1:
+        return "drawn"
+    if field.name in _TEXTS:
+        return write_objective(value)
+    if field.name in _RANGES:
+        return "+".join(value).replace(":", "to")
+    if field.name == "mask":
+        return name_input(value)
     if isinstance(value, tuple):
         return "+".join(map(str, value))
-    if value is None:
-        return "none"
-    return f"{value:{width}}" if width else str(value)
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")  # As it is typed: 60, not 60.0.
+    return f"{value:{field.width}}"
+
+
+def write_objective(text: str) -> str:
+    """Returns the text of an objective as a part of a name: words, with dashes between them.
+
+    Example:
+      >>> write_objective("2*relu2_2 - guide(relu3_4, in/birds.wav) > organ")
+      '2-relu2_2-minus-guide-relu3_4-birds-to-organ'
+    """
+    text = re.sub(r"(?<=['\"])[^'\"]*/|[^\s,(='\"]*/", "", text)  # Folders of files.
+    text = re.sub(r"\.[A-Za-z]\w*(?![\w.])", "", text)  # Their suffixes.
+    for sign, word in ((">", " to "), ("+", " plus "), (" -", " minus ")):
+        text = text.replace(sign, word)
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 
 def make_safe(name: str) -> str:

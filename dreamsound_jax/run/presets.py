@@ -11,10 +11,11 @@ from dreamsound_jax.run.spelling import spell_as_meant
 from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import shipped
 
-# The flag files with these names repeat the examples of the original DreamSound.
 AIMS = ("layers_to_use", "target_class", "target_class_index", "class_objective")
 """The options in whose place an objective says what is raised."""
 
+_TEXTS = ("interpolate", "objective")
+# The flag files with these names repeat the examples of the original DreamSound.
 _ORIGINALS = ("clip_", "ouroboros_")
 
 
@@ -123,9 +124,41 @@ def apply_changes(options: Options, changes: Mapping[str, Any]) -> Options:
     """Returns options with the changes of one clip of a sweep, over those of a preset in them."""
     preset = changes.get("preset")
     of_preset = {} if preset is None else find_preset(preset).of_clip()
-    texts = {name: getattr(options, name) for name in ("interpolate", "objective")}
+    texts = {name: getattr(options, name) for name in _TEXTS}
     asked = {name: text for name, text in texts.items() if text is not None} | dict(changes)
     return Options(**{**vars(options), **_replace_aim(of_preset, asked), **changes})
+
+
+def describe_replaced(options: Options) -> str | None:
+    """Says that an objective takes the place of what presets raise; None if it does not.
+
+    Args:
+      options: as `make_options` returns them.
+
+    Example:
+      >>> print(describe_replaced(make_options({"preset": "hits", "objective": "organ"})))
+      --objective takes the place of what the preset hits raises (--layers_to_use=relu3_4)
+    """
+    given = [n for n in _TEXTS if getattr(options, n) is not None or n in options.sweep]
+    names = options.sweep.get("preset", (options.preset,) if options.preset else ())
+    if not given or not names:
+        return None
+    presets = [each for each in map(find_preset, names) if _raises(each)]
+    if not presets:
+        return None
+    if len(presets) > 1:
+        return f"--{given[0]} takes the place of what the presets raise; their other flags stay"
+    (preset,) = presets
+    raised = " ".join(f"--{n}={_as_typed(v)}" for n, v in _raises(preset).items())
+    return f"--{given[0]} takes the place of what the preset {preset.name} raises ({raised})"
+
+
+def _raises(preset: Preset) -> dict[str, Any]:
+    return {name: value for name, value in preset.values.items() if name in (*_TEXTS, *AIMS)}
+
+
+def _as_typed(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _replace_aim(of_preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

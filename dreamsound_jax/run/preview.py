@@ -8,7 +8,7 @@ from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.options import Options
-from dreamsound_jax.run.presets import apply_changes
+from dreamsound_jax.run.presets import apply_changes, describe_replaced
 from dreamsound_jax.run.resolve import PREVIEW_ROUNDS, PREVIEW_SECONDS, resolve
 from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import shipped
@@ -39,7 +39,9 @@ def choose_presets(options: Options) -> tuple[Options, dict[str, str]]:
     lines = [f"{', '.join(names)}: {reason}" for reason, names in left_out.items()]
     for line in lines:
         log.info("left out: %s", line)
-    return _with_presets(options, left), _describe(lines)
+    chosen = _with_presets(options, left)
+    replaced = describe_replaced(chosen)
+    return chosen, _describe(lines) | ({"raised": replaced} if replaced else {})
 
 
 def _with_presets(options, names):

@@ -72,6 +72,7 @@ def resolve(
         else:
             clip = _swept_clip_plan(asked, changes, swept_cards[asked.model])
         of_clip = {"layers_to_use": clip.asked_layers, "model": clip.card.name}
+        of_clip |= {"pyramid_size": clip.pyramid_size}
         name_values = find_values(options.name, {**vars(given), **of_clip})
         clips.append(replace(clip, name_values=name_values))
     return Plan(

@@ -17,6 +17,7 @@ from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
 from dreamsound_jax.run.options import MOST_LEVELS, RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.presets import describe_replaced
 from dreamsound_jax.run.preview import choose_presets
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.report import Reporter, report_nothing
@@ -148,7 +149,8 @@ def _choose_seed(options, earlier):
 
 
 def _warn_of_unused(options: Options, plan: Plan):
-    for message in list_unused(options):
+    replaced = describe_replaced(options)
+    for message in [*([replaced] if replaced else []), *list_unused(options)]:
         log.warning("%s", message)
     without_class = [clip for clip in plan.clips if not clip.dreams_of_class]
     output = plan.clips[0].card.architecture.class_layer

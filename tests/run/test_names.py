@@ -1,9 +1,18 @@
 """Names of clips' files by --name."""
 
+import re
+
 import pytest
 
 from dreamsound_jax.run.jobs import draw_classes, list_jobs
-from dreamsound_jax.run.names import fill_template, make_unique, read_template
+from dreamsound_jax.run.names import (
+    OF_CLIP,
+    fill_template,
+    make_unique,
+    read_template,
+    write_objective,
+)
+from dreamsound_jax.run.options import SWEEPABLE
 from dreamsound_jax.system.errors import UserError
 from tests.helpers import tiny
 
@@ -27,7 +36,52 @@ def test_a_template_is_filled_with_what_is_known_of_each_clip():
 
 def test_options_are_named_as_they_were_given_whatever_strength_makes_of_them():
     given = {"strength": 100.0, "lr": 0.1, "name": "{number:02} {strength} {lr} {preset} {domain}"}
-    assert names_of(["a.wav"], **given) == ["00 100.0 0.1 none sound"]
+    assert names_of(["a.wav"], **given) == ["00 100 0.1 none sound"]
+
+
+@pytest.mark.parametrize("field", [*OF_CLIP, "layer", "layers", *SWEEPABLE])
+def test_every_field_has_words_for_its_default(field):
+    (name,) = names_of(["in/a.wav"], name=f"{{{field}}}")
+    assert re.fullmatch(r"[\w.]+", name) and name not in ("True", "False", "None", "-1")
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "written"),
+    [
+        ("loop", {"loop": True}, "loop"),
+        ("loop", {}, "noloop"),
+        ("crossfade", {}, "crossfade"),
+        ("interpolate", {"interpolate": "relu2_2 > class_1"}, "relu2_2-to-class_1"),
+        ("layer", {"interpolate": "relu2_2 > relu3_1"}, "relu2_2+relu3_1"),
+        (
+            "objective",
+            {"objective": "2*channel(relu2_1, 3) - 0.1*total_variation()"},
+            "2-channel-relu2_1-3-minus-0.1-total_variation",
+        ),
+        ("objective", {}, "none"),
+        ("time", {"time": ("0.5:1.2", "2:")}, "0.5to1.2+2to"),
+        ("frequency", {"frequency": (":300",)}, "to300"),
+        (
+            "ouroboros_transform",
+            {"create_ouroboros": True, "ouroboros_transform": ("time_stretch", "mel_shift")},
+            "time_stretch+mel_shift",
+        ),
+        ("pyramid_size", {}, "3"),
+        ("bit_depth", {}, "auto"),
+        ("b1", {}, "default"),
+        ("gain_range", {"gain_range": 12.0}, "12"),
+        ("lr", {"lr": 1e-05}, "1e-05"),
+        ("target_class_index", {}, "drawn"),
+        ("seed:03", {"seed": 7}, "007"),
+    ],
+)
+def test_a_field_is_written_as_words(field, given, written):
+    assert names_of(["a.wav"], **{"name": f"{{{field}}}", **given}) == [written]
+
+
+def test_an_objective_is_written_without_folders_quotes_and_signs():
+    text = "guide(relu3_4, '/my sounds/a.b.wav', power=2) + -0.5*(organ > mask)"
+    assert write_objective(text) == "guide-relu3_4-a.b-power-2-plus-minus-0.5-organ-to-mask"
 
 
 def test_a_class_that_is_drawn_is_in_the_name():
