@@ -21,11 +21,17 @@ PAGE = "index.html"
 # While a process waits for another, it looks so often, and says so after a while.
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_UNTIL_SAID = 10.0
+# Flags that change which files are written of a dream, and nothing of the dream itself.
+_OF_FILES = ("video", "plots", "arrays", "write_input", "format", "bit_depth", "loudness", "name")
 _PACKAGES = ("dreamsound-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def find_earlier_run(
-    output_dir: str | None, flags: Mapping[str, Any], *, may_differ: Collection[str]
+    output_dir: str | None,
+    flags: Mapping[str, Any],
+    *,
+    may_differ: Collection[str],
+    may_be_added: Collection[str] = (),
 ) -> dict | None:
     """Finds the run in a folder that a run with these flags would resume.
 
@@ -33,6 +39,7 @@ def find_earlier_run(
       output_dir: the folder; without one, there is nothing to resume.
       flags: the flags of the new run. If their `seed` is None, any earlier seed will do.
       may_differ: the names of the flags that may change when a run is resumed.
+      may_be_added: the names of the flags that may be given when a run is resumed without them.
 
     Returns:
       The content of its params.json, or None if the folder holds no run.
@@ -47,6 +54,7 @@ def find_earlier_run(
         return None
     given, earlier = json.loads(json.dumps(dict(flags))), params["flags"]
     free = {*may_differ, *(["seed"] if flags["seed"] is None else [])}
+    free |= {name for name in may_be_added if earlier.get(name) is None}
     changed = [n for n in given if n not in free and given[n] != earlier.get(n)]
     if changed:
         listed = ", ".join(
@@ -55,8 +63,16 @@ def find_earlier_run(
         )
         raise UserError(
             f"{output_dir!r} already holds a run with {listed}; name another --output_dir"
+            f"{_add_seed(changed, params['seed'])}"
         )
     return params
+
+
+def _add_seed(changed, seed):
+    """Returns how to make the same dreams anew, if only their files are to differ."""
+    if not {*changed} <= {*_OF_FILES}:
+        return ""
+    return f", and add --seed={seed} for the same dreams"
 
 
 def _describe_flag(name, value):
@@ -66,12 +82,17 @@ def _describe_flag(name, value):
 
 
 def wait_for_run(
-    output_dir: str, flags: Mapping[str, Any], *, may_differ: Collection[str], seconds: float
+    output_dir: str,
+    flags: Mapping[str, Any],
+    *,
+    may_differ: Collection[str],
+    may_be_added: Collection[str] = (),
+    seconds: float,
 ) -> dict:
     """Waits until another process has begun a run in a folder, and returns what it wrote there.
 
     Args:
-      output_dir, flags, may_differ: as for `find_earlier_run`.
+      output_dir, flags, may_differ, may_be_added: as for `find_earlier_run`.
       seconds: how long to wait.
 
     Returns:
@@ -83,7 +104,9 @@ def wait_for_run(
     """
     started, said = time.monotonic(), False
     while True:
-        params = find_earlier_run(output_dir, flags, may_differ=may_differ)
+        params = find_earlier_run(
+            output_dir, flags, may_differ=may_differ, may_be_added=may_be_added
+        )
         waited = time.monotonic() - started
         if params is not None:
             return params

@@ -3,11 +3,12 @@
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
+from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.find import DIFFERENCE, INPUT
 from dreamsound_jax.audio.rendering import (
     render_difference,
@@ -15,6 +16,7 @@ from dreamsound_jax.audio.rendering import (
     render_input_alike,
     render_sound,
 )
+from dreamsound_jax.domains.domain import Rendered
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.dreaming.ascent import describe_fault
 from dreamsound_jax.dreaming.batch import DreamedBatch, dream_batch
@@ -156,7 +158,15 @@ def _make_files(model, source, dreamed, seconds, plan):
         ),
         timings=seconds,
         make_video=plan.video
-        and functools.partial(_make_video, source, dreamed, sound, original, plan),
+        and functools.partial(
+            make_dream_video,
+            source,
+            plan,
+            input_db=dreamed.input_db,
+            original=original.recording,
+            dream=sound.recording,
+            passes=dreamed.passes,
+        ),
     )
 
 
@@ -182,18 +192,39 @@ def _render_compared(source, sound, original, plan):
     return compared
 
 
-def _make_video(source, dreamed, sound, original, plan):
+def make_dream_video(
+    source: Source,
+    plan: Plan,
+    *,
+    input_db: np.ndarray,
+    original: Recording,
+    dream: Recording,
+    passes: Sequence[Rendered] = (),
+) -> bytes:
+    """Makes the video of a dream.
+
+    Args:
+      source: the clip.
+      plan: of the run.
+      input_db: (mel bands, frames), the spectrogram of the input in dB.
+      original: the input, as loud as the dream.
+      dream: as it is written.
+      passes: the dream after each pass, if the video is to show how it grows.
+
+    Returns:
+      An MP4 file.
+    """
     front_end = source.plan.card.front_end
     heading, detail = head_video(describe_request(source), kind="Dream", aim=describe_aim(source))
     video = dream_video(
         heading,
         detail,
         scale=scale_of(front_end),
-        input_db=dreamed.input_db,
-        dream_db=analyse_recording(sound.recording, front_end, source.plan.dtype),
-        original=original.recording,
-        dream=sound.recording,
-        passes=[_render_pass(source, each) for each in dreamed.passes],
+        input_db=input_db,
+        dream_db=analyse_recording(dream, front_end, source.plan.dtype),
+        original=original,
+        dream=dream,
+        passes=[_render_pass(source, each) for each in passes],
     )
     tags = describe_encoding(source, plan, kind="Dream").tags
     return encode_video(video, shape=plan.video, tags=tags)

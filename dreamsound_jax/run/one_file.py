@@ -19,6 +19,7 @@ from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.report import Reporter
 from dreamsound_jax.run.sources import describe_unread, read_source
 from dreamsound_jax.run.warm_up import WarmUp
+from dreamsound_jax.run.work import describe_work
 from dreamsound_jax.run.writers import Writers
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.stopping import begin_work
@@ -95,6 +96,7 @@ def _dream_job(models, plan, job, writers, warm_up):
         except Exception as error:  # whatever is wrong with the file
             writers.fail(job, describe_unread(job, error))
         else:
+            log.info("%s", describe_work([job], source))
             batches.dream([source], writers, progress, folder=epath.Path(folder))
 
 

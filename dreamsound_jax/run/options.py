@@ -522,7 +522,8 @@ class Options:
         None,
         "Write a video of each clip beside its sound, as NAME.mp4, to be posted: the spectrograms, "
         "a playhead, and the sound; first the input, then the dream. wide, which --video alone "
-        "stands for, has 1920 x 1080 pixels, square 1080 x 1080, and upright 1080 x 1920.",
+        "stands for, has 1920 x 1080 pixels, square 1080 x 1080, and upright 1080 x 1920. With the "
+        "--output_dir of a run without videos, makes them without dreaming again.",
         role="run",
         choices=("wide", "square", "upright"),
         bare="wide",
@@ -630,6 +631,9 @@ SWEEPABLE = tuple(name for name, field in FIELDS.items() if field.metadata["role
 
 RESUMABLE_WITH_OTHER = ("output_dir", "save_every")
 """The options that may change when a stopped run is resumed."""
+
+MAY_BE_ADDED = ("video",)
+"""The options that may be given when a run is resumed without them, even one that is done."""
 
 
 def value_type(name: str) -> Any:

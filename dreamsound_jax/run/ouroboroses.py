@@ -270,12 +270,10 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     )
     heard = [*class_probabilities(model, np.stack([before_db, rounds.mel_db[-1]]))]
     heard.append(classify_recording(model, last, source.plan.dtype))
-    drawn = {}
+    pieces_db = None
     if plan.draws_pictures or plan.video:
-        front_end = source.plan.card.front_end
-        pieces_db = analyse_pieces(sound.recording, front_end, count + 1)
-        drawn = {"source": source, "sound": sound, "pieces_db": pieces_db}
-    picture = _picture(rounds, **drawn) if plan.draws_pictures else None
+        pieces_db = analyse_pieces(sound.recording, source.plan.card.front_end, count + 1)
+    picture = _picture(rounds, source, sound, pieces_db) if plan.draws_pictures else None
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
@@ -290,7 +288,10 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         result=_describe_result(rounds, source.plan, failure),
         probabilities=name_probabilities(model.card, heard),
         timings=seconds,
-        make_video=plan.video and functools.partial(_make_video, run_plan=plan, **drawn),
+        make_video=plan.video
+        and functools.partial(
+            make_ouroboros_video, source, plan, sound=sound.recording, pieces_db=pieces_db
+        ),
     )
 
 
@@ -323,21 +324,34 @@ def _picture(rounds, source, sound, pieces_db):
     )
 
 
-def _make_video(source, sound, pieces_db, run_plan):
-    plan = source.plan
+def make_ouroboros_video(
+    source: Source, plan: Plan, *, sound: Recording, pieces_db: np.ndarray
+) -> bytes:
+    """Makes the video of an ouroboros.
+
+    Args:
+      source: the clip.
+      plan: of the run.
+      sound: the whole sound, as it is written.
+      pieces_db: (rounds + 1, mel bands, frames), the spectrograms of the input and of each round.
+
+    Returns:
+      An MP4 file.
+    """
+    clip = source.plan
     heading, detail = head_video(
         describe_request(source),
         kind="Ouroboros",
         aim=describe_aim(source),
-        iterates=plan.iterates,
+        iterates=clip.iterates,
     )
     video = ouroboros_video(
         heading,
         detail,
-        scale=scale_of(plan.card.front_end),
+        scale=scale_of(clip.card.front_end),
         pieces_db=pieces_db,
-        sound=sound.recording,
-        layers=plan.name_rounds(len(pieces_db) - 1) if plan.iterates else None,
+        sound=sound,
+        layers=clip.name_rounds(len(pieces_db) - 1) if clip.iterates else None,
     )
-    tags = describe_encoding(source, run_plan, kind="Ouroboros").tags
-    return encode_video(video, shape=run_plan.video, tags=tags)
+    tags = describe_encoding(source, plan, kind="Ouroboros").tags
+    return encode_video(video, shape=plan.video, tags=tags)

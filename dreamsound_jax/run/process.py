@@ -14,6 +14,7 @@ from dreamsound_jax.outputs.clip_files import write_clip
 from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
+from dreamsound_jax.run.added_videos import add_videos
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
@@ -25,6 +26,7 @@ from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.report import Reporter
 from dreamsound_jax.run.sources import Source, describe_unread, draw_targets, read_source
 from dreamsound_jax.run.warm_up import WarmUp
+from dreamsound_jax.run.work import describe_work
 from dreamsound_jax.run.writers import THREADS, Writers, describe_failure
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import describe_error
@@ -50,6 +52,7 @@ class ProcessRun:
         output_dir: str | None,
         share: Share,
         resumes: bool,
+        adds_videos: bool = False,
         warm_up: WarmUp,
         report: Reporter,
         notes: Mapping[str, str] | None = None,
@@ -64,12 +67,14 @@ class ProcessRun:
           output_dir: the folder for the results, or None for a new one.
           share: the clips that this process dreams.
           resumes: whether the folder holds a run that is resumed.
+          adds_videos: whether that run was without videos, and is to have some now.
           warm_up: compiles programs before they are needed.
           report: called with the record of each clip that is done or failed, and its path.
           notes: what the page of the run says above its clips, name to text.
         """
         self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
+        self._adds_videos = adds_videos
         self._folder = make_folder(output_dir) if resumes else None
         self._report_clip = report
         self._notes, self._jobs = notes or {}, []
@@ -87,6 +92,11 @@ class ProcessRun:
         self._jobs = jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
+        if self._adds_videos:
+            self._write_params(inputs, jobs)
+        if self._plan.video and done:
+            own = [job for job in jobs if job.number in done and self._share.includes(job.number)]
+            add_videos(self._folder, own, self._plan, self._open_manifest())
         if jobs and len(done) == len(jobs) and not has_new_inputs:
             log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
             self._report_done(done, self._end(Manifest(self._folder), len(jobs)))
@@ -103,7 +113,13 @@ class ProcessRun:
                 return len(self._unread)
         if has_new_inputs or not self._resumes:
             self._write_params(inputs, jobs)
-        return self._dream_all(itertools.chain([first], batches), len(jobs), done)
+        waiting = [job for job in jobs if job.number not in done]
+        own = [job for job in waiting if self._share.includes(job.number)]
+        work = describe_work(own, next(iter(first), None)) if own else None
+        return self._dream_all(itertools.chain([first], batches), len(jobs), done, work)
+
+    def _open_manifest(self):
+        return Manifest(self._folder, process=self._share.index)
 
     def _find_done(self, jobs):
         """Returns the numbers of the jobs that an earlier run has done."""
@@ -123,8 +139,8 @@ class ProcessRun:
             anew=self._resumes,
         )
 
-    def _dream_all(self, batches, count, done):
-        manifest = Manifest(self._folder, process=self._share.index)
+    def _dream_all(self, batches, count, done, work):
+        manifest = self._open_manifest()
         includes = self._share.includes
         own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
         started = time.perf_counter()
@@ -132,6 +148,8 @@ class ProcessRun:
             names = [model.card.name for model in self._models.values()]
             kind = "network" if len(names) == 1 else "networks"
             log.info("dreaming by the %s %s on %s", kind, ", ".join(names), devices.describe())
+            if work:
+                log.info("%s", work)
             if own > 1:
                 log.info("%s shows the clips as they are done", self._folder / PAGE)
         if done:

@@ -36,6 +36,7 @@ class Progress:
         self._skipped = float(done)
         self._batch, self._share, self._until, self._words = 0, 0.0, 0.0, ""
         self._reported, self._seconds_per_clip = False, None
+        self._tells_time = False
         self._started = self._piece_began = time.monotonic()
         self._lock, self._ended = threading.Lock(), threading.Event()
         on_terminal = bool(getattr(sys.stderr, "isatty", lambda: False)())
@@ -82,7 +83,7 @@ class Progress:
         """
         with self._lock:
             if self._reported:
-                self._measure_piece(share)
+                self._measure_piece(share, until)
             else:
                 self._skipped += share * self._batch
             self._begin_piece(self._batch, share, min(until, 1.0), words)
@@ -93,7 +94,7 @@ class Progress:
         """Counts so many clips as dreamed, or as failed."""
         with self._lock:
             if self._reported:
-                self._measure_piece(1.0)
+                self._measure_piece(1.0, until=1.0)
             else:
                 self._skipped += clips
             self._counted += clips
@@ -109,16 +110,26 @@ class Progress:
             share, left = self._estimate_counted() / self._total, self._estimate_left()
         return line if left is None else f"{line} ({share:.0%}), {left}"
 
-    def _measure_piece(self, share):
-        """Measures the piece of work that ends with a share of the batch."""
+    def _measure_piece(self, share, until):
+        """Measures the piece of work that ends with a share of the batch.
+
+        By a first piece that is far smaller than the next, which ends at `until`, no time is told:
+        most of it is overhead.
+        """
         clips = (share - self._share) * self._batch
-        if clips > 0:
-            self._seconds_per_clip = (time.monotonic() - self._piece_began) / clips
+        if clips <= 0:
+            return
+        is_first = self._seconds_per_clip is None
+        self._seconds_per_clip = (time.monotonic() - self._piece_began) / clips
+        if is_first and (until - share) * self._batch > 2 * clips:
+            self._skipped += clips
+        else:
+            self._tells_time = True
 
     def _begin_piece(self, clips, share, until, words):
         self._batch, self._share, self._until, self._words = clips, share, until, words
         self._piece_began = time.monotonic()
-        if self._seconds_per_clip is None:
+        if not self._tells_time:
             # What came before the first piece, such as compiling, does not come again.
             self._started = self._piece_began
 
@@ -131,9 +142,9 @@ class Progress:
         return self._counted + part
 
     def _estimate_left(self):
-        """Says in words how long the run still takes; None before the first piece has ended."""
+        """Says in words how long the run still takes; None before enough has ended to tell."""
         counted = self._estimate_counted()
-        if self._seconds_per_clip is None or counted <= self._skipped:
+        if not self._tells_time or counted <= self._skipped:
             return None
         if counted >= self._total:
             return "writing files"

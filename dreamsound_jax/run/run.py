@@ -15,7 +15,12 @@ from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
-from dreamsound_jax.run.options import MOST_LEVELS, RESUMABLE_WITH_OTHER, Options
+from dreamsound_jax.run.options import (
+    MAY_BE_ADDED,
+    MOST_LEVELS,
+    RESUMABLE_WITH_OTHER,
+    Options,
+)
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.presets import describe_replaced
 from dreamsound_jax.run.preview import choose_presets
@@ -29,6 +34,8 @@ from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import ALONE, Share
 
 log = logging.getLogger(__name__)
+
+_MAY = {"may_differ": RESUMABLE_WITH_OTHER, "may_be_added": MAY_BE_ADDED}
 
 
 def run(
@@ -99,6 +106,7 @@ def run(
         output_dir=options.output_dir,
         share=share,
         resumes=bool(earlier),
+        adds_videos=bool(earlier) and earlier["flags"].get("video") != options.video,
         warm_up=warm_up,
         report=report,
         notes=notes,
@@ -118,7 +126,7 @@ def _resolve(options, models):
 
 
 def _find_earlier(options):
-    return find_earlier_run(options.output_dir, asdict(options), may_differ=RESUMABLE_WITH_OTHER)
+    return find_earlier_run(options.output_dir, asdict(options), **_MAY)
 
 
 def _wait_for_first(options, join_timeout):
@@ -126,8 +134,8 @@ def _wait_for_first(options, join_timeout):
     return wait_for_run(
         options.output_dir,
         asdict(options),
-        may_differ=RESUMABLE_WITH_OTHER,
         seconds=join_timeout,
+        **_MAY,
     )
 
 

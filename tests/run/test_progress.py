@@ -125,3 +125,15 @@ def test_without_a_terminal_a_line_is_logged_now_and_then(monkeypatch, caplog):
     count = len(caplog.records)
     time.sleep(0.1)
     assert len(caplog.records) <= count + 1
+
+
+def test_no_time_is_told_by_a_first_piece_that_is_far_smaller_than_the_next(clock):
+    with Progress(1, 0, shown=False) as progress:
+        progress.begin(1)
+        progress.report(0, "level 1 of 3", until=0.05)
+        clock[0] += 50
+        progress.report(0.05, "level 2 of 3", until=0.25)
+        assert progress.describe() == "level 2 of 3; 0 of 1 clips are dreamed"
+        clock[0] += 20
+        progress.report(0.25, "level 3 of 3", until=1)
+        assert progress.describe().endswith("(25%), about 75 s left")
