@@ -54,7 +54,7 @@ def find_earlier_run(
         return None
     given, earlier = json.loads(json.dumps(dict(flags))), params["flags"]
     free = {*may_differ, *(["seed"] if flags["seed"] is None else [])}
-    free |= {name for name in may_be_added if earlier.get(name) is None}
+    free |= {name for name in may_be_added if not earlier.get(name)}
     changed = [n for n in given if n not in free and given[n] != earlier.get(n)]
     if changed:
         listed = ", ".join(

@@ -145,7 +145,7 @@ def _make_files(model, source, dreamed, seconds, plan):
         format=source.plan.format,
         compared=_render_compared(source, sound, original, plan) if plan.writes_inputs else {},
         arrays=arrays if plan.writes_arrays else None,
-        picture=draw_dream(_picture(source, dreamed, sound)) if draws else None,
+        picture=_draw(source, dreamed, sound) if draws else None,
         thumbnail=draw_thumbnail(rendered.mel_db) if draws else None,
         result=DreamResult(
             objective=dreamed.climb.objective,
@@ -167,6 +167,17 @@ def _make_files(model, source, dreamed, seconds, plan):
             dream=sound.recording,
             passes=dreamed.passes,
         ),
+    )
+
+
+def _draw(source, dreamed, sound):
+    return draw_picture(
+        source,
+        input_db=dreamed.input_db,
+        mel_db=dreamed.rendered.mel_db,
+        change_db=dreamed.rendered.change_db,
+        sound=sound.recording,
+        objective=dreamed.climb.objective,
     )
 
 
@@ -256,19 +267,40 @@ def _trim(dreamed: DreamedBatch, share: float) -> DreamedBatch:
     )
 
 
-def _picture(source, dreamed, sound):
+def draw_picture(
+    source: Source,
+    *,
+    input_db: np.ndarray,
+    mel_db: np.ndarray,
+    change_db: np.ndarray,
+    sound: Recording,
+    objective: np.ndarray,
+) -> bytes:
+    """Draws the picture of a dream.
+
+    Args:
+      source: the clip.
+      input_db, mel_db, change_db: (mel bands, frames), the spectrograms of input and dream, and
+        what the dream changed, in dB.
+      sound: as it is written.
+      objective: (levels, steps), the objective at each step.
+
+    Returns:
+      A PNG.
+    """
     plan, front_end = source.plan, source.plan.card.front_end
-    return DreamPicture(
+    picture = DreamPicture(
         title=title_clip(describe_request(source), kind="Dream", aim=describe_aim(source)),
         scale=scale_of(front_end),
-        before_db=dreamed.input_db,
-        after_db=dreamed.rendered.mel_db,
-        change_db=dreamed.rendered.change_db,
+        before_db=input_db,
+        after_db=mel_db,
+        change_db=change_db,
         change_label=DOMAINS[plan.domain].change_label,
         before=source.kept_recording,
-        after=sound.recording,
+        after=sound,
         is_mixed=plan.mix != 1,
-        objective=dreamed.climb.objective,
+        objective=objective,
         objective_label=plan.objective(source.target).label(plan.card),
-        level_shapes=plan.program().level_shapes(dreamed.input_db.shape, plan.card.architecture),
+        level_shapes=plan.program().level_shapes(input_db.shape, plan.card.architecture),
     )
+    return draw_dream(picture)

@@ -516,7 +516,10 @@ class Options:
         choices=("float32", "bfloat16", "float64"),
     )
     plots: bool = option(
-        True, "Draw a picture of each clip, which takes a second or two.", role="run"
+        True,
+        "Draw a picture of each clip, which takes a second or two. With the --output_dir of a run "
+        "with --noplots, draws them without dreaming again.",
+        role="run",
     )
     video: str | None = option(
         None,
@@ -632,7 +635,7 @@ SWEEPABLE = tuple(name for name, field in FIELDS.items() if field.metadata["role
 RESUMABLE_WITH_OTHER = ("output_dir", "save_every")
 """The options that may change when a stopped run is resumed."""
 
-MAY_BE_ADDED = ("video",)
+MAY_BE_ADDED = ("video", "plots")
 """The options that may be given when a run is resumed without them, even one that is done."""
 
 

@@ -273,7 +273,7 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
     pieces_db = None
     if plan.draws_pictures or plan.video:
         pieces_db = analyse_pieces(sound.recording, source.plan.card.front_end, count + 1)
-    picture = _picture(rounds, source, sound, pieces_db) if plan.draws_pictures else None
+    draws = plan.draws_pictures
     return ClipFiles(
         request=describe_request(source),
         sound=sound,
@@ -283,8 +283,8 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
             if plan.writes_arrays
             else None
         ),
-        picture=picture and draw_ouroboros(picture),
-        thumbnail=picture and draw_thumbnail(picture.mel_db),
+        picture=_draw(rounds, source, sound, pieces_db) if draws else None,
+        thumbnail=draw_thumbnail(np.concatenate(pieces_db, axis=1)) if draws else None,
         result=_describe_result(rounds, source.plan, failure),
         probabilities=name_probabilities(model.card, heard),
         timings=seconds,
@@ -292,6 +292,17 @@ def _make_files(model, source, before_db, before_sound, read, seconds, plan):
         and functools.partial(
             make_ouroboros_video, source, plan, sound=sound.recording, pieces_db=pieces_db
         ),
+    )
+
+
+def _draw(rounds, source, sound, pieces_db):
+    return draw_ouroboros_picture(
+        source,
+        sound=sound.recording,
+        pieces_db=pieces_db,
+        overcooked_db=rounds.overcooked,
+        moved_db=rounds.moved_db,
+        objective=rounds.objective[:, -1, -1],
     )
 
 
@@ -311,17 +322,36 @@ def _describe_result(rounds, plan, failure):
     )
 
 
-def _picture(rounds, source, sound, pieces_db):
-    channels, sample_rate = sound.recording
-    return OuroborosPicture(
+def draw_ouroboros_picture(
+    source: Source,
+    *,
+    sound: Recording,
+    pieces_db: np.ndarray,
+    overcooked_db: np.ndarray,
+    moved_db: np.ndarray,
+    objective: np.ndarray,
+) -> bytes:
+    """Draws the picture of an ouroboros.
+
+    Args:
+      source: the clip.
+      sound: the whole sound, as it is written.
+      pieces_db: (rounds + 1, mel bands, frames), the spectrograms of the input and of each round.
+      overcooked_db, moved_db, objective: (rounds,), as in `OuroborosPicture`.
+
+    Returns:
+      A PNG.
+    """
+    picture = OuroborosPicture(
         title=title_clip(describe_request(source), kind="Ouroboros", aim=describe_aim(source)),
         band_centres=source.plan.card.front_end.band_centres,
         mel_db=np.concatenate(pieces_db, axis=1),
-        seconds=len(channels) / sample_rate,
-        overcooked_db=rounds.overcooked,
-        moved_db=rounds.moved_db,
-        objective=rounds.objective[:, -1, -1],
+        seconds=len(sound.channels) / sound.sample_rate,
+        overcooked_db=overcooked_db,
+        moved_db=moved_db,
+        objective=objective,
     )
+    return draw_ouroboros(picture)
 
 
 def make_ouroboros_video(

@@ -14,7 +14,7 @@ from dreamsound_jax.outputs.clip_files import write_clip
 from dreamsound_jax.outputs.folder import PAGE, make_folder, write_index, write_params
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_unfinished
-from dreamsound_jax.run.added_videos import add_videos
+from dreamsound_jax.run.added_files import add_files
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
@@ -52,7 +52,7 @@ class ProcessRun:
         output_dir: str | None,
         share: Share,
         resumes: bool,
-        adds_videos: bool = False,
+        adds_files: bool = False,
         warm_up: WarmUp,
         report: Reporter,
         notes: Mapping[str, str] | None = None,
@@ -67,14 +67,14 @@ class ProcessRun:
           output_dir: the folder for the results, or None for a new one.
           share: the clips that this process dreams.
           resumes: whether the folder holds a run that is resumed.
-          adds_videos: whether that run was without videos, and is to have some now.
+          adds_files: whether that run was without videos or pictures, and is to have them now.
           warm_up: compiles programs before they are needed.
           report: called with the record of each clip that is done or failed, and its path.
           notes: what the page of the run says above its clips, name to text.
         """
         self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
-        self._adds_videos = adds_videos
+        self._adds_files = adds_files
         self._folder = make_folder(output_dir) if resumes else None
         self._report_clip = report
         self._notes, self._jobs = notes or {}, []
@@ -92,11 +92,11 @@ class ProcessRun:
         self._jobs = jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
-        if self._adds_videos:
+        if self._adds_files:
             self._write_params(inputs, jobs)
-        if self._plan.video and done:
+        if done:
             own = [job for job in jobs if job.number in done and self._share.includes(job.number)]
-            add_videos(self._folder, own, self._plan, self._open_manifest())
+            add_files(self._folder, own, self._plan, self._open_manifest())
         if jobs and len(done) == len(jobs) and not has_new_inputs:
             log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
             self._report_done(done, self._end(Manifest(self._folder), len(jobs)))

@@ -106,7 +106,9 @@ def run(
         output_dir=options.output_dir,
         share=share,
         resumes=bool(earlier),
-        adds_videos=bool(earlier) and earlier["flags"].get("video") != options.video,
+        adds_files=any(earlier["flags"].get(n) != getattr(options, n) for n in MAY_BE_ADDED)
+        if earlier
+        else False,
         warm_up=warm_up,
         report=report,
         notes=notes,

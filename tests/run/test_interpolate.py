@@ -39,6 +39,15 @@ def test_a_text_has_stops_between_its_arrows():
     assert found.stops[1].terms[1][1].sound.name == "x > y.wav"
 
 
+def test_names_of_layers_and_classes_may_stand_alone_and_beside_terms(model, drums):
+    def change(text):
+        return ds.dream(drums, RATE, model, interpolate=text, **SHORT).change_db
+
+    short = change("relu2_2 > Class_1 - 0.1*total_variation()")
+    long = change("layer(relu2_2) > probability(class_1) - 0.1*total_variation()")
+    np.testing.assert_array_equal(short, long)
+
+
 def test_a_clip_begins_by_one_objective_and_ends_by_another(model, drums):
     how = {"smooth_gradient": False, **SHORT}
     mixed = ds.dream(drums, RATE, model, interpolate=[LOW, objectives.logit("class_1")], **how)
@@ -85,6 +94,10 @@ def test_the_command_says_what_it_fades_between(tiny_checkpoint, tmp_path):
         (["--interpolate=layer(relu3_4)"], "must have two objectives or more"),
         (["--interpolate=layer(relu3_4) > "], "--interpolate: expected a term here"),
         (["--interpolate=layer(relu3_4) > layr(a)"], "did you mean layer?"),
+        (
+            ["--interpolate=relu2_2 > orgen"],
+            "the network gm has no layer or class 'orgen'; did you mean organ or ",
+        ),
         (["--interpolate=layer(a) > layer(b)", "--objective=layer(a)"], "must not both be given"),
         (["--interpolate=layer(a) > layer(b)", "--target_class=organ"], "must not both be given"),
         (

@@ -10,6 +10,7 @@ from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.run.presets import (
     apply_changes,
     describe_presets,
+    describe_replaced,
     find_preset,
     list_presets,
     make_options,
@@ -49,6 +50,31 @@ def test_flags_that_are_given_win_over_a_preset_even_with_their_default_values()
     options = parse("--preset=towards_organ", "--num_iterations=10", "--target_class=bass")
     assert (options.num_iterations, options.target_class) == (10, "bass")
     assert options.lr == preset.values["lr"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            "--preset=towards_bells --interpolate=organ>pipe",
+            "--interpolate takes the place of what the preset towards_bells raises "
+            "(--layers_to_use=output --target_class=chromatic_percussion)",
+        ),
+        (
+            "--preset=hits --sweep=objective=organ,pipe",
+            "--objective takes the place of what the preset hits raises (--layers_to_use=relu3_4)",
+        ),
+        (
+            "--preview --objective=organ",
+            "--objective takes the place of what the presets raise; their other flags stay",
+        ),
+        ("--preset=towards_bells --target_class=organ", None),
+        ("--preset=towards_bells", None),
+        ("--interpolate=organ>pipe", None),
+    ],
+)
+def test_it_is_said_that_an_objective_takes_the_place_of_what_a_preset_raises(flags, said):
+    assert describe_replaced(parse(*flags.split())) == said
 
 
 def test_presets_are_swept_together_with_other_flags():

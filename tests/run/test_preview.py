@@ -23,6 +23,11 @@ def test_a_preview_is_of_all_presets_whose_networks_are_here():
     assert {point.create_ouroboros for point in points(options)} == {False, True}
 
 
+def test_the_page_says_that_an_objective_takes_the_place_of_what_the_presets_raise():
+    _, notes = choose_presets(parse("--preview", "--objective=organ", "--sweep=preset=hits,swells"))
+    assert notes["raised"].startswith("--objective takes the place of what the presets raise")
+
+
 def test_flags_that_are_given_win_and_presets_may_be_named():
     flags = ("--preview", "--num_iterations=2", "--strength=60", "--sweep=mix=0.5,1")
     options, notes = choose_presets(parse(*flags, "--preset=towards_organ"))

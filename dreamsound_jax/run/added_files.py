@@ -1,0 +1,176 @@
+"""Makes the pictures and the videos of clips that were dreamed without, of what was written then.
+
+Nothing is dreamed again: a video shows and plays the sounds in the folder, and a picture is drawn
+of the arrays there. The input of a dream is read again.
+"""
+
+import io
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from dreamsound_jax.audio.files import read_recording
+from dreamsound_jax.audio.find import INPUT, VIDEO
+from dreamsound_jax.audio.formats import find_sound
+from dreamsound_jax.audio.loudness import measure_loudness
+from dreamsound_jax.audio.recording import Recording
+from dreamsound_jax.audio.rendering import RenderedSound, render_input
+from dreamsound_jax.outputs.clip_files import write_video
+from dreamsound_jax.outputs.manifest import Manifest
+from dreamsound_jax.outputs.page.suffixes import THUMBNAIL
+from dreamsound_jax.outputs.thumbnail import draw_thumbnail
+from dreamsound_jax.run.clip_facts import analyse_pieces, analyse_recording
+from dreamsound_jax.run.dreams import draw_picture, make_dream_video
+from dreamsound_jax.run.jobs import Job
+from dreamsound_jax.run.ouroboroses import draw_ouroboros_picture, make_ouroboros_video
+from dreamsound_jax.run.plan import Plan
+from dreamsound_jax.run.sources import Source, read_source
+from dreamsound_jax.system.errors import StorageError, UserError, describe_error
+from dreamsound_jax.system.storage import path_of, write_whole
+
+log = logging.getLogger(__name__)
+
+PICTURE = ".png"
+
+
+def add_files(folder: epath.Path, jobs: Sequence[Job], plan: Plan, manifest: Manifest) -> None:
+    """Makes what the plan asks for and clips that are done do not have: pictures and videos.
+
+    A warning says which of them cannot be made.
+
+    Args:
+      folder: of the run.
+      jobs: the clips that are done.
+      plan: of the run.
+      manifest: where the clips are recorded with their new files.
+
+    Raises:
+      StorageError: the folder cannot be written to.
+    """
+    records = manifest.records()
+    lacking = [(job, _list_lacking(records[job.number], plan)) for job in jobs]
+    for suffix, name in ((PICTURE, "picture"), (VIDEO, "video")):
+        count = sum(suffix in suffixes for _, suffixes in lacking)
+        if count:
+            clips = f"{name} of 1 clip" if count == 1 else f"{name}s of {count} clips"
+            log.info("making the %s, without dreaming again", clips)
+    for job, suffixes in lacking:
+        if suffixes:
+            _add_to_clip(_Written(folder, job, records[job.number], plan), suffixes, manifest)
+
+
+def _list_lacking(record, plan):
+    """Returns the suffixes of the files that a plan asks for and a clip does not have."""
+    asked = {PICTURE: plan.draws_pictures, VIDEO: plan.video}
+    written = record.get("files", asked)  # A record of an early version does not say.
+    return [suffix for suffix, wanted in asked.items() if wanted and suffix not in written]
+
+
+def _add_to_clip(clip, suffixes, manifest):
+    record = dict(clip.record)
+    if PICTURE in suffixes:
+        sizes = _write_picture(clip)
+        record |= {"picture": bool(sizes), "files": record["files"] | sizes}
+    if VIDEO in suffixes:
+        sizes, _ = write_video(f"{clip.path}{VIDEO}", clip.make_video)
+        record["files"] = record["files"] | sizes
+        if sizes:
+            record.pop("video_failed", None)
+    if record != clip.record:
+        manifest.add(record)
+        log.info("%s: done", clip.job.name)
+
+
+def _write_picture(clip):
+    """Draws and writes the pictures of a clip; returns {suffix: size}, empty if that fails."""
+    try:
+        pictures = clip.draw()
+        for suffix, content in pictures.items():
+            write_whole(f"{clip.path}{suffix}", content)
+    except StorageError:
+        raise
+    except Exception as error:
+        log.debug("%s", clip.path, exc_info=error)
+        log.warning("%s%s could not be made: %s", clip.path, PICTURE, describe_error(error))
+        return {}
+    return {suffix: len(content) for suffix, content in pictures.items()}
+
+
+class _Written:
+    """A clip that is done, by what was written of it."""
+
+    def __init__(self, folder: epath.Path, job: Job, record: Mapping[str, Any], plan: Plan):
+        self.job, self.record, self.path, self._plan = job, record, folder / job.name, plan
+        self._suffix = find_sound(record["files"])
+
+    def make_video(self) -> bytes:
+        """Returns its video, as an MP4 file."""
+        source, sound = self._read()
+        if self.job.plan.ouroboros:
+            pieces_db = self._analyse_pieces(sound)
+            return make_ouroboros_video(source, self._plan, sound=sound, pieces_db=pieces_db)
+        front_end, dtype = self.job.plan.card.front_end, self.job.plan.dtype
+        return make_dream_video(
+            source,
+            self._plan,
+            input_db=analyse_recording(source.kept_recording, front_end, dtype),
+            original=self._read_input(source, sound),
+            dream=sound,
+        )
+
+    def draw(self) -> dict[str, bytes]:
+        """Returns its pictures, {suffix: a PNG}."""
+        source, sound = self._read()
+        if self.job.plan.ouroboros:
+            pieces_db, rounds = self._analyse_pieces(sound), self._read_facts()["rounds"]
+            names = ("overcooked_db", "moved_db")
+            curves = {name: np.array([each[name] for each in rounds]) for name in names}
+            objective = np.array([each["objective"]["last"] for each in rounds])
+            picture = draw_ouroboros_picture(
+                source, sound=sound, pieces_db=pieces_db, objective=objective, **curves
+            )
+            return {PICTURE: picture, THUMBNAIL: draw_thumbnail(np.concatenate(pieces_db, axis=1))}
+        input_db, mel_db, change_db = self._read_arrays()
+        picture = draw_picture(
+            source,
+            input_db=input_db,
+            mel_db=mel_db,
+            change_db=change_db,
+            sound=sound,
+            objective=np.array(self._read_facts()["objective_by_level"]),
+        )
+        return {PICTURE: picture, THUMBNAIL: draw_thumbnail(mel_db)}
+
+    def _read(self):
+        source = read_source(self.job, pads_lengths=self._plan.pads_lengths)
+        return source, read_recording(f"{self.path}{self._suffix}")
+
+    def _analyse_pieces(self, sound):
+        return analyse_pieces(sound, self.job.plan.card.front_end, self.record["rounds"] + 1)
+
+    def _read_facts(self):
+        return json.loads(path_of(f"{self.path}.json").read_text())
+
+    def _read_arrays(self):
+        """Returns the spectrograms of input and dream, and what the dream changed, in dB."""
+        if ".npz" not in self.record["files"]:
+            raise UserError("it is drawn of the .npz, which --noarrays left out")
+        with np.load(io.BytesIO(path_of(f"{self.path}.npz").read_bytes())) as arrays:
+            input_db, mel_db = arrays["mel_db"]
+            return input_db, mel_db, arrays.get("gain_db", mel_db - input_db)
+
+    def _read_input(self, source: Source, sound: Recording) -> Recording:
+        """Returns the input as loud as the dream, as it is written beside it, if it is."""
+        if f"{INPUT}{self._suffix}" in self.record["files"]:
+            return read_recording(f"{self.path}{INPUT}{self._suffix}")
+        loudness = measure_loudness(sound.channels, sample_rate=sound.sample_rate)
+        return render_input(
+            source.kept_recording,
+            dream=RenderedSound(b"", sound, loudness, sound.channels),
+            target_lufs=source.target_lufs,
+            circular=source.plan.is_loop,
+        ).recording
