@@ -1,5 +1,6 @@
 """Says what a run is about to do, before it does it."""
 
+import os
 from collections.abc import Sequence
 
 import soundfile
@@ -59,9 +60,13 @@ def _measure(path, plan):
     """Returns the seconds of an input by what its file says of itself; None if that is unknown."""
     if path in GENERATED:
         return plan.clip_length / plan.card.front_end.sample_rate
+    path = RECORDINGS.get(path, path)
+    if not os.path.isfile(path):  # It is in a store, or a pipe, which can be read only once.
+        return None
     try:
-        return soundfile.info(str(RECORDINGS.get(path, path))).duration
-    except (OSError, RuntimeError):  # It is in a store, or only PyAV reads it.
+        with open(path, "rb") as file:
+            return soundfile.info(file).duration
+    except (OSError, RuntimeError):  # Only PyAV reads it.
         return None
 
 

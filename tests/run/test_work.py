@@ -1,5 +1,7 @@
 """What is said before the work begins."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -46,6 +48,11 @@ def test_a_length_that_is_not_known_is_left_out_and_that_of_a_clip_that_was_read
 ):
     (tmp_path / "a.mp4").write_bytes(b"no sound")
     assert describe([*sounds, tmp_path / "a.mp4"]).startswith("to do: 3 clips, each in")
+    odd = tmp_path / "a\udce9.wav"
+    odd.write_bytes(sounds[0].read_bytes())
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert describe([odd, sounds[1]]).startswith("to do: 2 clips, 4.0 s of sound")
+    assert describe([sounds[1], tmp_path / "pipe.wav"]).startswith("to do: 2 clips, each in")
     assert describe(["noise"], clip_length=22050).startswith("to do: 1 clip, 1.0 s of sound, in 3")
     (job,) = list_jobs(["drums"], tiny.plan())
     assert "1 clip, 6.9 s of sound" in describe_work([job], read_source(job))
