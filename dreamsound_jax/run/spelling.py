@@ -50,9 +50,12 @@ def find_value(name: str, word: str, choices: Iterable[str]) -> str:
       >>> find_value("format", ".MP3", ["wav", "mp3"])
       'mp3'
     """
-    known = SYNONYMS.get(name, {})
-    meant = {each: value for value, words in known.items() for each in words.split(", ")}
-    return find_choice(f"--{name}", meant.get(simplify(word), word), choices, also=known)
+    choices = tuple(choices)
+    known = SYNONYMS.get(name, {}).items()
+    meant = {
+        each: value for value, words in known if value in choices for each in words.split(", ")
+    }
+    return find_choice(f"--{name}", meant.get(simplify(word), word), choices)
 
 
 def spell_as_meant(given: Mapping[str, Any]) -> dict[str, Any]:

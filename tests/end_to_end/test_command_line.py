@@ -121,3 +121,23 @@ def test_the_version_is_said_without_a_start_of_jax():
     version, imported = done.stdout.splitlines()
     assert version.startswith("dreamsound ") and "(JAX 0." in version
     assert imported == "[]"
+
+
+def test_values_and_names_are_taken_as_they_are_typed_and_a_video_is_added(
+    tiny_checkpoint, tmp_path
+):
+    words = ["noise", f"--checkpoint={tiny_checkpoint}", "--octaves=1", "--steps=2", "--no-plots"]
+    words += ["--interpolate=Relu2_2 > Class_1", "--format=.FLAC", "--bits=24bit", "-o", "out"]
+    words += ["--preset=Towards-Bells", "--clip_length=6144", "--seed=3"]
+    words += ["--name={input}-{loop}-{interpolate}"]
+    code, printed, said = run(*words, cwd=tmp_path)
+    name = "noise-noloop-Relu2_2-to-Class_1"
+    assert (code, printed) == (0, f"out/{name}.flac\n"), said
+    assert "--interpolate takes the place of what the preset towards_bells raises (" in said
+    assert "to do: 1 clip, 0.3 s of sound, in 1 pass of 2 steps" in said
+    assert soundfile.info(tmp_path / "out" / f"{name}.flac").subtype == "PCM_24"
+    code, printed, said = run(*words, "--video=1:1", "--json", cwd=tmp_path)
+    assert code == 0 and "dreaming by" not in said
+    assert json.loads(printed)["video"] == f"out/{name}.mp4"
+    code, _, said = run(*words, "--no-video", cwd=tmp_path)
+    assert code == 2 and "already holds a run with --video square, not no --video" in said
