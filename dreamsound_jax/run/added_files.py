@@ -113,6 +113,8 @@ class _Written:
         if self.job.plan.ouroboros:
             pieces_db = self._analyse_pieces(sound)
             return make_ouroboros_video(source, self._plan, sound=sound, pieces_db=pieces_db)
+        if self._plan.video_growth:
+            raise UserError("only a run that dreams has the passes for --video_growth")
         front_end, dtype = self.job.plan.card.front_end, self.job.plan.dtype
         return make_dream_video(
             source,
