@@ -8,6 +8,7 @@ dream = ds.dream(sound, rate, model, objective=ds.layer("relu3_4"), lr=0.04, see
 dream.save("dream.wav")
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -173,6 +174,29 @@ def dream(
     plan = sources[0].plan
     if plan.ouroboros:
         raise UserError(f"the preset {options['preset']} makes an ouroboros: use `ouroboros`")
+    dreams: dict[int, Dream] = {}
+    for rows in _rows_together(sources):
+        dreamed = _dream_together(model, [sources[row] for row in rows], on_level)
+        for place, row in enumerate(rows):
+            of_clip = jax.tree.map(lambda array, place=place: array[place], dreamed)
+            dreams[row] = _dream_of(sources[row], clips[row], sample_rate, of_clip)
+    in_order = [dreams[row] for row in range(len(sources))]
+    return in_order if _is_several(sound) else _only(in_order)
+
+
+def _rows_together(sources):
+    """Returns the rows of the clips that are dreamed in one batch, and of those in the next ones.
+
+    Of the clips of a batch, the network hears the same channel.
+    """
+    rows: dict[int | None, list[int]] = {}
+    for row, source in enumerate(sources):
+        rows.setdefault(source.heard_channel, []).append(row)
+    return list(rows.values())
+
+
+def _dream_together(model, sources, on_level):
+    plan = sources[0].plan
     placed, input_db = place_clips(sources)
     dreamed = dream_batch(
         model,
@@ -184,12 +208,7 @@ def dream(
         amounts=[source.plan.amount for source in sources],
         after_level=_count_levels(on_level, plan.pyramid_size),
     )
-    dreamed = jax.tree.map(np.asarray, dreamed)
-    dreams = []
-    for row, source in enumerate(sources):
-        of_clip = jax.tree.map(lambda array, row=row: array[row], dreamed)
-        dreams.append(_dream_of(source, clips[row], sample_rate, of_clip))
-    return dreams if _is_several(sound) else _only(dreams)
+    return jax.tree.map(np.asarray, dreamed)
 
 
 def _count_levels(on_level, levels):
@@ -282,13 +301,15 @@ def ouroboros(
     _check_names(options, (*DREAM_OPTIONS, *OUROBOROS_OPTIONS))
     options = options | {"create_ouroboros": True}
     model, clips, sources = _prepare(sound, sample_rate, model, objective, options)
-    state, rounds = _dream_rounds(model, sources, sources[0].plan)
-    made = []
-    for row, source in enumerate(sources):
-        of_clip = [jax.tree.map(lambda array, row=row: array[row], each) for each in rounds]
-        before = np.asarray(state.last_db[row]), np.asarray(state.last_sound[row])
-        made.append(_ouroboros_of(source, clips[row], before, of_clip))
-    return made if _is_several(sound) else _only(made)
+    made: dict[int, Ouroboros] = {}
+    for rows in _rows_together(sources):
+        state, rounds = _dream_rounds(model, [sources[row] for row in rows], sources[0].plan)
+        for place, row in enumerate(rows):
+            take = functools.partial(jax.tree.map, lambda array, place=place: array[place])
+            before = np.asarray(state.last_db[place]), np.asarray(state.last_sound[place])
+            made[row] = _ouroboros_of(sources[row], clips[row], before, [*map(take, rounds)])
+    in_order = [made[row] for row in range(len(sources))]
+    return in_order if _is_several(sound) else _only(in_order)
 
 
 def _dream_rounds(model, sources, plan):

@@ -9,6 +9,7 @@ import numpy as np
 
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.formats import FORMATS, Encoding, check_encoding, check_fits
+from dreamsound_jax.audio.offset import find_offset
 from dreamsound_jax.audio.rendering import (
     find_target_lufs,
     render_input,
@@ -181,7 +182,10 @@ class Dream:
         return dream, render_input(original, **given)
 
     def _original(self):
-        return _to_recording(self.input, self.input_rate)
+        """Returns the input without a constant offset, which its dream does not have either."""
+        channels, rate = _to_recording(self.input, self.input_rate)
+        offset = find_offset(channels, sample_rate=rate)
+        return Recording(channels - offset.astype(channels.dtype), rate)
 
     def _render(self, loudness, encoding=_WAV):
         return _render(

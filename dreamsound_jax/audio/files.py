@@ -9,8 +9,11 @@ import os
 import numpy as np
 import soxr
 
+from dreamsound_jax.audio.channels import find_heard_channel, mix_to_mono
 from dreamsound_jax.audio.decoding import decode
 from dreamsound_jax.audio.find import describe_missing
+from dreamsound_jax.audio.heard import measure_heard_db
+from dreamsound_jax.audio.offset import find_offset
 from dreamsound_jax.audio.recording import Origin, Recording, UndecodableError
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import path_of
@@ -18,6 +21,7 @@ from dreamsound_jax.system.storage import path_of
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
+_NEXT_TO_NOTHING_DB = -30  # A thousandth of the energy.
 
 log = logging.getLogger(__name__)
 
@@ -63,46 +67,121 @@ def _check_samples(path, recording):
     return recording
 
 
+def remove_offset(path: str, recording: Recording) -> Recording:
+    """Returns a recording without the constant offset (DC) of its channels, and says so.
+
+    One without an offset, as `offset.find_offset` defines it, comes back as it is.
+
+    Args:
+      path: the name of the recording in messages.
+      recording: the recording.
+    """
+    channels, sample_rate = recording
+    offset = find_offset(channels, sample_rate=sample_rate)
+    if not offset.any():
+        return recording
+    largest = offset[np.argmax(np.abs(offset))]
+    without = channels - offset.astype(channels.dtype)
+    if np.abs(without).max() >= _SILENT_PEAK:
+        log.warning("%r has a constant offset (DC) of %.3g, which is removed", path, largest)
+    return recording._replace(channels=without)
+
+
 def normalise_recording(
-    path: str, recording: Recording, *, sample_rate: int, circular: bool = False
+    path: str,
+    recording: Recording,
+    *,
+    sample_rate: int,
+    circular: bool = False,
+    band: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Mixes a recording to mono, resamples it and scales it to a peak of 1.
+    """Removes the offset of a recording, mixes it to mono, resamples it and scales its peak to 1.
+
+    The mix is the mean of all channels or, where they cancel in it, the loudest one; a line says
+    so. Another one says that the network hears next to nothing of the sound, if that is so.
 
     Args:
       path: the name of the recording in messages.
       recording: the recording.
       sample_rate: of the result, in Hz.
       circular: whether the recording is a loop, whose end runs into its beginning.
+      band: the lowest and the highest frequency that the network hears, in Hz; by default all up
+        to half of `sample_rate`.
 
     Returns:
       float32 (samples,).
 
     Raises:
-      UserError: the recording is silent (its peak is under -100 dBFS), or too short to resample.
+      UserError: the recording, or all that the network hears of it, is silent (its peak is under
+        -100 dBFS), or it is too short to resample.
     """
-    mix = to_mono_loop if circular else to_mono
-    sound = mix(recording, sample_rate=sample_rate)
+    _check_level(path, recording)
+    recording = remove_offset(path, recording)
+    heard = find_heard_channel(recording.channels, sample_rate=recording.sample_rate)
+    if heard is not None:
+        _report_cancelled(path, heard, recording.channels.shape[1])
+    mono = mix_to_mono(recording.channels, heard)
+    resample = _resample_loop if circular else _resample
+    sound = resample(mono, recording.sample_rate, sample_rate)
     if not sound.size:
         samples, rate = len(recording.channels), recording.sample_rate
         raise UserError(f"{path!r} is too short: it has {samples} samples at {rate} Hz")
-    peak = np.abs(sound).max()
-    if peak < _SILENT_PEAK:
-        raise UserError(f"{path!r} is silent: mixed to mono, its peak is under -100 dBFS")
-    return sound / peak
+    _check_heard(path, mono, sound, sample_rate, band or (0, sample_rate / 2))
+    return sound / np.abs(sound).max()
+
+
+def _check_level(path, recording):
+    """Raises UserError if all channels of a recording are silent, or constant."""
+    low, high = recording.channels.min(axis=0), recording.channels.max(axis=0)
+    if np.maximum(-low, high).max(initial=0) < _SILENT_PEAK:
+        raise UserError(f"{path!r} is silent: its peak is under -100 dBFS")
+    if len(recording.channels) > 1 and (high - low).max(initial=0) < 2 * _SILENT_PEAK:
+        largest = low[np.argmax(np.abs(low))]
+        raise UserError(f"{path!r} is silent: it holds a constant of {largest:.3g}, and no sound")
+
+
+def _report_cancelled(path, heard, count):
+    log.warning(
+        "%r: its channels cancel each other in their mean, so the network hears channel %d of %d, "
+        "the loudest",
+        *(path, heard + 1, count),
+    )
+
+
+def _check_heard(path, mono, sound, sample_rate, band):
+    """Says if a network hears next to nothing of a recording; raises UserError if it is nothing."""
+    lowest, highest = band
+    where = f"{lowest:g} to {highest:g} Hz"
+    if np.abs(sound).max() < _SILENT_PEAK:
+        raise UserError(
+            f"{path!r} has no sound that the network hears, at {where}: what is left there has a "
+            "peak under -100 dBFS"
+        )
+    heard_db = measure_heard_db(mono, sound, sample_rate=sample_rate, band=band)
+    if heard_db < _NEXT_TO_NOTHING_DB:
+        log.warning(
+            "%r lies outside of %s, which the network hears: what is left there is %.0f dB "
+            "quieter, and the dream follows that alone",
+            *(path, where, -heard_db),
+        )
 
 
 def to_mono(recording: Recording, *, sample_rate: int) -> np.ndarray:
-    """Averages the channels of a recording and resamples it: float32 (samples,)."""
-    mono = recording.channels.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
+    """Mixes a recording as `normalise_recording` does, and resamples it: float32 (samples,)."""
+    channels, rate = recording
+    mono = mix_to_mono(channels, find_heard_channel(channels, sample_rate=rate))
+    return _resample(mono, rate, sample_rate)
 
 
-def to_mono_loop(recording: Recording, *, sample_rate: int) -> np.ndarray:
-    """As `to_mono`, but the recording is a loop, and the result is one, too."""
+def _resample(mono, rate, sample_rate):
+    return soxr.resample(mono.astype(np.float32), rate, sample_rate, quality="HQ")
+
+
+def _resample_loop(mono, rate, sample_rate):
+    """Resamples a loop, whose end runs into its beginning, to a loop: float32 (samples,)."""
     from scipy.signal import resample
 
-    mono = recording.channels.mean(axis=1, dtype=np.float64)
-    samples = round(len(mono) * sample_rate / recording.sample_rate)
+    samples = round(len(mono) * sample_rate / rate)
     same = samples in (0, len(mono))
     return (mono[:samples] if same else resample(mono, samples)).astype(np.float32)
 

@@ -1,16 +1,17 @@
 """Measures the loudness and the true peak of a sound, and brings it to a loudness."""
 
+import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
+from dreamsound_jax.audio.channels import weigh_channels
 from dreamsound_jax.audio.limiter import limit_peaks
 from dreamsound_jax.audio.true_peak import measure_peaks
 
 SAFE_LUFS = -23.0  # The loudness of EBU R 128.
 
-_CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # of BS.1770, which has no others
 _BLOCK_SECONDS = 0.4  # BS.1770 measures blocks of this length, so no shorter sound.
 _ABSOLUTE_GATE_LUFS = -70.0  # BS.1770 leaves out blocks that are quieter than this,
 _RELATIVE_GATE_LU = -10.0  # and blocks that are so much quieter than the others.
@@ -31,21 +32,23 @@ class Loudness(NamedTuple):
     true_peak_dbtp: float
 
 
-def measure_loudness(sound: np.ndarray, *, sample_rate: int) -> Loudness:
+def measure_loudness(sound: np.ndarray, *, sample_rate: int, layout: str | None = None) -> Loudness:
     """Measures the integrated loudness (ITU-R BS.1770-4) and the true peak (4 times oversampled).
 
     Args:
-      sound: (samples,) or (samples, channels). Of more than five channels, the first five count
-        for the loudness. A sound of less than 0.4 s is measured as if it were repeated.
+      sound: (samples,) or (samples, channels). Low-frequency effects do not count for the
+        loudness, but for the true peak. A sound of less than 0.4 s is measured as if it were
+        repeated.
       sample_rate: in Hz.
+      layout: of more than two channels, as `channels.weigh_channels` takes it.
     """
-    lufs = measure_lufs(sound, sample_rate=sample_rate)
+    lufs = measure_lufs(sound, sample_rate=sample_rate, layout=layout)
     return Loudness(lufs, _to_db(measure_peaks(np.asarray(sound)).max()))
 
 
-def measure_lufs(sound: np.ndarray, *, sample_rate: int) -> float:
+def measure_lufs(sound: np.ndarray, *, sample_rate: int, layout: str | None = None) -> float:
     """Measures the integrated loudness in LUFS; see `measure_loudness`."""
-    return _gate_blocks(_measure_blocks(np.asarray(sound), sample_rate))
+    return _gate_blocks(_measure_blocks(np.asarray(sound), sample_rate, layout))
 
 
 def normalise_loudness(
@@ -55,6 +58,7 @@ def normalise_loudness(
     target_lufs: float = SAFE_LUFS,
     ceiling_dbtp: float = -1.0,
     circular: bool = False,
+    layout: str | None = None,
 ) -> tuple[np.ndarray, Loudness]:
     """Scales a sound to a loudness, and limits its true peaks where they would pass a ceiling.
 
@@ -70,6 +74,7 @@ def normalise_loudness(
       target_lufs: the integrated loudness wanted, in LUFS.
       ceiling_dbtp: the true peak that is not passed, in dBTP.
       circular: whether the sound is a loop: its peaks are limited as if it were repeated.
+      layout: as in `measure_loudness`.
 
     Returns:
       The scaled sound, float32, and its loudness.
@@ -85,11 +90,12 @@ def normalise_loudness(
     full, ceiling_dbtp = sound / peak, ceiling_dbtp - _HEADROOM_DB
     around = _count_around(len(full), sample_rate) if circular else 0
     wrapped = _wrap(full, around)
-    blocks_lufs, peaks = _measure_blocks(full, sample_rate), measure_peaks(wrapped)
+    blocks_lufs, peaks = _measure_blocks(full, sample_rate, layout), measure_peaks(wrapped)
     lufs, true_peak_dbtp = _gate_blocks(blocks_lufs), _to_db(peaks.max())
     if math.isfinite(lufs) and target_lufs - lufs + true_peak_dbtp > ceiling_dbtp:
+        measure = functools.partial(measure_lufs, sample_rate=sample_rate, layout=layout)
         return _limit_to_target(
-            wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, around=around
+            wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, measure, around=around
         )
     level = lufs if math.isfinite(lufs) else true_peak_dbtp
     gain_db = min(target_lufs - level, ceiling_dbtp - true_peak_dbtp)
@@ -109,7 +115,9 @@ def _wrap(sound, around):
     )
 
 
-def _limit_to_target(wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, *, around):
+def _limit_to_target(
+    wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbtp, measure, *, around
+):
     """Finds the gain at which a sound, limited, has a loudness; returns as `normalise_loudness`.
 
     Before and behind the sound, `wrapped` has so many samples that are not part of the result.
@@ -129,7 +137,7 @@ def _limit_to_target(wrapped, peaks, lufs, sample_rate, target_lufs, ceiling_dbt
             sample_rate=sample_rate,
         )
         limited = limited[around : len(limited) - around]
-        lufs = measure_lufs(limited, sample_rate=sample_rate)
+        lufs = measure(limited)
         missing = target_lufs - lufs
         if abs(missing) < _TOLERANCE_LU or (missing > 0 and gain_db == most_db):
             break
@@ -170,17 +178,19 @@ def check_finite(sound: np.ndarray) -> None:
         raise ValueError("the sound must be finite, but has samples that are NaN or infinite")
 
 
-def _measure_blocks(sound, sample_rate):
+def _measure_blocks(sound, sample_rate, layout):
     """Measures the loudness of each block of a sound in LUFS; one channel at a time, for speed."""
     import pyloudnorm
 
     channels = sound.T if sound.ndim > 1 else sound[None]
-    power = 0.0
-    for channel, weight in zip(channels, _CHANNEL_WEIGHTS):
+    power = np.zeros(1)
+    for channel, weight in zip(channels, weigh_channels(len(channels), layout)):
+        if not weight:
+            continue
         meter_sound, meter_rate = _prepare_for_meter(channel, sample_rate)
         meter = pyloudnorm.Meter(meter_rate, block_size=_BLOCK_SECONDS)
         meter.integrated_loudness(meter_sound)
-        power += weight * 10 ** (np.array(meter.blockwise_loudness) / 10)
+        power = power + weight * 10 ** (np.array(meter.blockwise_loudness) / 10)
     with np.errstate(divide="ignore"):
         return 10 * np.log10(power)
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -200,8 +201,12 @@ def _find_origin(stream, frame):
 
 
 def _name_layout(layout):
-    is_named = layout.nb_channels > 2 and "channels" not in layout.name
-    return layout.name if is_named else None
+    """Returns the name of a layout, such as "5.1" or "FL+FC+LFE"; None if it has none."""
+    if layout.nb_channels <= 2:
+        return None
+    # FFmpeg describes a layout that it has no word for as "3 channels (FL+FC+LFE)".
+    described = re.fullmatch(r"\d+ channels(?: \((.*)\))?", layout.name)
+    return described[1] if described else layout.name
 
 
 def _to_float(frame):

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
+from dreamsound_jax.audio.channels import find_heard_channel, mix_to_mono
+
 # About 3 hours of stereo at 48 kHz, in 4 GB.
 MOST_SAMPLES = 10**9
 # A file that holds more than this, and more than so many in each of its bytes, is made to fill the
@@ -94,7 +96,9 @@ def join_recordings(pieces: Sequence[Recording]) -> Recording:
 def _make_alike(recording, first):
     channels, count = recording.channels, first.channels.shape[1]
     if channels.shape[1] != count:
-        channels = np.repeat(channels.mean(axis=1, keepdims=True), count, axis=1)
+        heard = find_heard_channel(channels, sample_rate=recording.sample_rate)
+        mono = mix_to_mono(channels, heard).astype(channels.dtype)
+        channels = np.repeat(mono[:, None], count, axis=1)
     if recording.sample_rate == first.sample_rate:
         return channels
     return soxr.resample(channels, recording.sample_rate, first.sample_rate, quality="HQ")

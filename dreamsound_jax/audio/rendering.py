@@ -81,6 +81,7 @@ def render_sound(
             target_lufs=target_lufs,
             ceiling_dbtp=_CEILING_DBTP,
             circular=circular,
+            layout=encoding.layout,
         )
     for _ in range(_MOST_ENCODINGS):
         content = encode_sound(
@@ -91,7 +92,9 @@ def render_sound(
             is_loop=circular,
         )
         recording = decode_sound(content)
-        loudness = measure_loudness(recording.channels, sample_rate=sample_rate)
+        loudness = measure_loudness(
+            recording.channels, sample_rate=sample_rate, layout=encoding.layout
+        )
         excess_db = loudness.true_peak_dbtp - _CEILING_DBTP
         if keeps_level or excess_db <= 0:
             break
@@ -145,7 +148,7 @@ def render_input(
             encoding=encoding,
             circular=circular,
         )
-    gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate)
+    gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate, layout=encoding.layout)
     if math.isfinite(gain_db):
         channels = channels * 10 ** (gain_db / 20)
     return render_sound(channels, sample_rate=sample_rate, target_lufs=None, encoding=encoding)
@@ -173,7 +176,10 @@ def render_input_alike(
     channels, sample_rate = original
     if target_lufs is None:
         return render_sound(channels, sample_rate=sample_rate, target_lufs=None, encoding=encoding)
-    own, dreamed = (measure_lufs(each, sample_rate=sample_rate) for each in (channels, unscaled))
+    own, dreamed = (
+        measure_lufs(each, sample_rate=sample_rate, layout=encoding.layout)
+        for each in (channels, unscaled)
+    )
     wanted = own + dream.loudness.lufs - dreamed
     wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
     return render_sound(
@@ -233,20 +239,24 @@ def parse_loudness(loudness: str | float) -> str | float:
     return lufs
 
 
-def find_target_lufs(loudness: str | float, original: Recording) -> float | None:
+def find_target_lufs(
+    loudness: str | float, original: Recording, *, layout: str | None = None
+) -> float | None:
     """Returns the loudness that `render_sound` is to give a sound, in LUFS.
 
     Args:
       loudness: as in `--loudness`: "safe", "match", "none" or a number of LUFS.
       original: the input, whose loudness "match" takes over. If it is under -70 LUFS, or lower than
         can be heard, it has none, and "match" is "safe".
+      layout: of the channels of `original`, as `measure_loudness` takes it.
 
     Raises:
       UserError: for the reasons of `parse_loudness`.
     """
     wanted = parse_loudness(loudness)
     if wanted == "match":
-        lufs = measure_lufs(original.channels, sample_rate=original.sample_rate)
+        channels, sample_rate = original
+        lufs = measure_lufs(channels, sample_rate=sample_rate, layout=layout)
         return min(lufs, 0.0) if math.isfinite(lufs) else SAFE_LUFS
     if isinstance(wanted, str):
         return {"safe": SAFE_LUFS, "none": None}[wanted]

@@ -41,6 +41,7 @@ class SoundDomain:
       front_end: of the network; static.
       sample_rate: of `original`, in Hz; static.
       mask: how much of the gain each cell takes; None for all of it.
+      heard_channel: the only channel that the network hears; None for the mean of all; static.
     """
 
     spectrogram: jax.Array
@@ -50,6 +51,7 @@ class SoundDomain:
     front_end: FrontEnd = struct.field(pytree_node=False)
     sample_rate: int = struct.field(pytree_node=False)
     mask: jax.Array | None = None
+    heard_channel: int | None = struct.field(pytree_node=False, default=None)
 
     change_label: ClassVar[str] = "Gain on the sound"
     keeps_original: ClassVar[bool] = True
@@ -148,6 +150,7 @@ class SoundDomain:
                 sound,
                 sample_rate=self.sample_rate,
                 highest=self.front_end.highest,
+                heard_channel=self.heard_channel,
             )
         keep = gain.match_rms if self.mask is None else self._keep_unreached
         return Rendered(mel_db, gain_db, keep(self.original, sound))
@@ -177,8 +180,8 @@ class SoundDomain:
         return self.original
 
     def as_heard(self, channels: jax.Array) -> jax.Array:
-        """Returns the mean of the channels, at the front end's sample rate."""
-        mono = mix_to_mono(channels)
+        """Returns what is heard of the channels, at the front end's sample rate."""
+        mono = mix_to_mono(channels, self.heard_channel)
         if self.sample_rate == self.front_end.sample_rate:
             return mono
         if self.front_end.circular:
@@ -219,6 +222,7 @@ def sound_domains(
     gain_range: ArrayLike | Sequence[float],
     sample_rate: int,
     masks: jax.Array | None = None,
+    heard_channel: int | None = None,
 ) -> SoundDomain:
     """Returns a batch of clips as one `SoundDomain`; arrays have a leading axis of clips.
 
@@ -230,6 +234,7 @@ def sound_domains(
       gain_range: in dB, one for each clip or one for all.
       sample_rate: in Hz.
       masks: (clips, mel bands, frames); None to dream everywhere.
+      heard_channel: the only channel that the network hears; None for the mean of all.
     """
     dtype = sounds.dtype
     return SoundDomain(
@@ -240,4 +245,5 @@ def sound_domains(
         front_end=front_end,
         sample_rate=sample_rate,
         mask=masks,
+        heard_channel=heard_channel,
     )

@@ -143,6 +143,7 @@ def make_clips(
     gain_ranges: Sequence[float],
     phase_keys: Sequence[jax.Array],
     masks: np.ndarray | None = None,
+    heard_channel: int | None = None,
 ) -> tuple[Domain, jax.Array]:
     """Puts clips of one shape on the devices, in a domain.
 
@@ -155,6 +156,7 @@ def make_clips(
       gain_ranges: in dB, for each clip; for the domain "sound".
       phase_keys: a random key for each clip; for the domain "mel".
       masks: (clips, mel bands, frames), how much of the dream each cell takes; None for all of it.
+      heard_channel: the only channel of `originals` that the network hears; None for their mean.
 
     Returns:
       The clips, a domain whose leaves have a leading axis of clips, and their mel dB (clips, mel
@@ -176,6 +178,7 @@ def make_clips(
             gain_range=gain_ranges,
             sample_rate=sample_rate,
             masks=placed_masks,
+            heard_channel=heard_channel,
         )
     return shard_over_clips((clips, mel_db))
 

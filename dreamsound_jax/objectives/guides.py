@@ -147,7 +147,12 @@ def _analyse_guide(
     A longer guide is cut from its beginning, or to its loudest part.
     """
     assert heard.recording is not None
-    samples = normalise_recording(heard.name, heard.recording, sample_rate=front_end.sample_rate)
+    samples = normalise_recording(
+        heard.name,
+        heard.recording,
+        sample_rate=front_end.sample_rate,
+        band=(front_end.f_min, front_end.highest),
+    )
     spectrogram = np.asarray(front_end.standardise(front_end.analyse(jnp.asarray(samples))))
     first = _find_loudest(spectrogram, frames) if from_loudest else 0
     return spectrogram[:, (first + np.arange(frames)) % spectrogram.shape[1]]

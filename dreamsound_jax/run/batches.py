@@ -34,6 +34,7 @@ def place_clips(sources: list[Source]) -> tuple[Domain, jax.Array]:
         gain_ranges=[source.plan.gain_range for source in sources],
         phase_keys=[source.keys.phase for source in sources],
         masks=_stack_masks(sources),
+        heard_channel=sources[0].heard_channel,
     )
 
 

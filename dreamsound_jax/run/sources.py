@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamsound_jax.audio import files, generated
+from dreamsound_jax.audio.channels import find_heard_channel
 from dreamsound_jax.audio.excerpt import cut_loudest
 from dreamsound_jax.audio.find import GENERATED, RECORDINGS
 from dreamsound_jax.audio.formats import BYTES_PER_SAMPLE, FORMATS, Encoding, check_fits
@@ -46,6 +47,7 @@ class Source(NamedTuple):
       excerpt: (start, end) in seconds of the part of the input that is dreamed on; None for all.
       mask: (mel bands, frames), how much of the dream each cell takes; None for all of it.
       origin: how the input was stored.
+      heard_channel: the only channel that the network hears; None for the mean of all.
     """
 
     job: Job
@@ -57,6 +59,7 @@ class Source(NamedTuple):
     mask: np.ndarray | None = None
     excerpt: tuple[float, float] | None = None
     origin: Origin = Origin()
+    heard_channel: int | None = None
 
     @property
     def plan(self) -> ClipPlan:
@@ -88,7 +91,7 @@ class Source(NamedTuple):
     @property
     def target_lufs(self) -> float | None:
         """The loudness of what is written of the clip, in LUFS; None if it keeps its level."""
-        return find_target_lufs(self.plan.loudness, self.kept_recording)
+        return find_target_lufs(self.plan.loudness, self.kept_recording, layout=self.origin.layout)
 
     def choose_encoding(self, *, of_input: bool = False) -> Encoding:
         """Returns how the sound of the clip is written, or its input beside it, without tags."""
@@ -123,7 +126,8 @@ class Source(NamedTuple):
     def shape(self) -> tuple:
         """What the sounds of one batch must have in common."""
         keeps = self.plan.keeps_original
-        return (self.sound.size, self.sample_rate, keeps and self.recording.channels.shape)
+        kept = (self.recording.channels.shape, self.heard_channel) if keeps else None
+        return (self.sound.size, self.sample_rate, kept)
 
 
 def describe_unread(job: Job, error: Exception) -> str:
@@ -143,6 +147,7 @@ def read_source(job: Job, *, pads_lengths: bool = False) -> Source:
     """
     recording, origin = _record(job)
     check_written(job, recording)
+    recording = files.remove_offset(job.path, recording)
     recording, excerpt = _cut(recording, job.plan.excerpt_seconds)
     kept_share = 1.0
     if pads_lengths:
@@ -183,14 +188,23 @@ def make_source(
     Raises:
       UserError: the recording is silent, or too short to be dreamed as the plan says.
     """
-    plan = job.plan
+    plan, front_end = job.plan, job.plan.card.front_end
     keys = draw_keys(plan.seed, job.draw)
-    rate = plan.card.front_end.sample_rate
-    sound = files.normalise_recording(job.path, recording, sample_rate=rate, circular=plan.is_loop)
+    recording = files.remove_offset(job.path, recording)
+    sound = files.normalise_recording(
+        job.path,
+        recording,
+        sample_rate=front_end.sample_rate,
+        circular=plan.is_loop,
+        band=(front_end.f_min, front_end.highest),
+    )
     if plan.is_loop:
         _warn_of_jump(job.path, recording.channels)
     target = _target(plan, keys.target)
-    source = Source(job, sound, recording, keys, target, kept_share, origin=origin)
+    heard = find_heard_channel(recording.channels, sample_rate=recording.sample_rate)
+    source = Source(
+        *(job, sound, recording, keys, target, kept_share), origin=origin, heard_channel=heard
+    )
     _check_length(source)
     if plan.ouroboros:
         _check_ouroboros(source)

@@ -167,7 +167,9 @@ def _shapes(sources: list[Source]) -> tuple[Domain, jax.ShapeDtypeStruct, ClipSe
         originals = jax.ShapeDtypeStruct((count, channels, samples), plan.dtype)
         gain_range = jax.ShapeDtypeStruct((count,), plan.dtype)
         rate = first.sample_rate
-        clips = SoundDomain(mel_db, sounds, originals, gain_range, front_end, rate, mask)
+        clips = SoundDomain(
+            *(mel_db, sounds, originals, gain_range, front_end, rate, mask, first.heard_channel)
+        )
     rolls = jax.ShapeDtypeStruct((count, plan.pyramid_size), np.int32)
     return clips, mel_db, stack_settings(sources, rolls)
 

@@ -238,9 +238,12 @@ class FrontEnd:
         return compress_power(power, self.compression, log_offset=self.log_offset)
 
 
-def mix_to_mono(channels: jax.Array) -> jax.Array:
-    """Returns the mean of (channels, samples), which the network hears: (samples,)."""
-    return channels.mean(axis=0)
+def mix_to_mono(channels: jax.Array, heard_channel: int | None = None) -> jax.Array:
+    """Returns what the network hears of (channels, samples): (samples,).
+
+    It is the mean of all channels, or that channel which it hears in its place.
+    """
+    return channels.mean(axis=0) if heard_channel is None else channels[heard_channel]
 
 
 def _check_number(name, value, *, positive=False):

@@ -163,7 +163,12 @@ def match_rms(original: jax.Array, sound: jax.Array) -> jax.Array:
 
 
 def restore_unheard_level(
-    original: jax.Array, sound: jax.Array, *, sample_rate: int, highest: float
+    original: jax.Array,
+    sound: jax.Array,
+    *,
+    sample_rate: int,
+    highest: float,
+    heard_channel: int | None = None,
 ) -> jax.Array:
     """Returns `sound` with its unheard parts as loud, relative to the rest, as in `original`.
 
@@ -176,9 +181,10 @@ def restore_unheard_level(
       original, sound: (channels, samples).
       sample_rate: in Hz.
       highest: the highest frequency that the network hears, in Hz.
+      heard_channel: the only channel that it hears; None if it hears the mean of all.
     """
-    heard, *unheard = _split_heard(sound, sample_rate, highest)
-    original_heard, *original_unheard = _split_heard(original, sample_rate, highest)
+    heard, *unheard = _split_heard(sound, sample_rate, highest, heard_channel)
+    original_heard, *original_unheard = _split_heard(original, sample_rate, highest, heard_channel)
     restored = heard
     for part, original_part in zip(unheard, original_unheard):
         wanted = _measure_rms(original_part) * _measure_rms(heard)
@@ -187,7 +193,7 @@ def restore_unheard_level(
     return restored
 
 
-def _split_heard(channels, sample_rate, highest):
+def _split_heard(channels, sample_rate, highest, heard_channel):
     """Splits (channels, samples) into three parts, whose sum it is.
 
     They are what the network hears, which is the same in all channels, as (1, samples); how the
@@ -199,7 +205,7 @@ def _split_heard(channels, sample_rate, highest):
     """
     samples = channels.shape[1]
     low = np.fft.rfftfreq(samples, 1 / sample_rate) <= highest
-    mono = mix_to_mono(channels)[None]
+    mono = mix_to_mono(channels, heard_channel)[None]
     # The mono sound is subtracted before the transforms, whose rounding would be left of it.
     low_mono, low_side = (_keep_bins(part, low) for part in (mono, channels - mono))
     return low_mono, low_side, _keep_bins(channels, ~low)

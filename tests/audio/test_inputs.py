@@ -156,7 +156,7 @@ def test_read_refuses_what_is_no_sound(stored, tmp_path):
 def test_read_refuses_silence_and_nan(stored):
     assert "silent" in complaint(stored("a.wav", encoded(np.zeros(RATE))))
     assert "silent" in complaint(stored("b.wav", encoded(tone() * 1e-6, subtype="FLOAT")))
-    opposed = np.stack([tone(), -tone()], 1)
+    opposed = np.stack([tone(), -tone()], 1) * 1e-6
     assert "silent" in complaint(stored("c.wav", encoded(opposed, subtype="FLOAT")))
     for bad in (np.nan, np.inf):
         sound = tone()
