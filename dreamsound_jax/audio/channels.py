@@ -6,6 +6,7 @@ _BLOCK_SECONDS = 0.1
 _CANCELLED = 0.1  # Channels cancel if their mean has less than this share of what it should have.
 _AUDIBLE = 1e-6  # Blocks that are 60 dB quieter than the loudest do not count.
 _MOST_LOST = 0.1  # of the energy or of the time
+_AS_LOUD = 0.99  # Of channels as loud as each other, the first is heard.
 
 # FFmpeg's names of channels. These have the weight 1.41 in BS.1770, as FFmpeg's meter gives it.
 _SURROUND = {"BL", "BR", "BC", "SL", "SR", "SDL", "SDR", "TBL", "TBR", "TBC"}
@@ -78,13 +79,16 @@ def find_heard_channel(channels: np.ndarray, *, sample_rate: int) -> int | None:
         return None
     powers = _sum_blocks(channels, sample_rate)
     whole = powers.sum(axis=1)
-    mixed = _sum_blocks(channels.mean(axis=1, keepdims=True), sample_rate)[:, 0]
+    mixed = _sum_blocks(channels @ np.full((count, 1), 1 / count, channels.dtype), sample_rate)[
+        :, 0
+    ]
     audible = whole > _AUDIBLE * whole.max()
     # The mean of unrelated channels has the sum of their powers, over the square of their number.
     lost = audible & (mixed < _CANCELLED * whole / count**2)
     lost_energy, lost_time = whole[lost].sum(), lost.sum()
     if lost_energy > _MOST_LOST * whole.sum() or lost_time > _MOST_LOST * audible.sum():
-        return int(np.argmax(powers.sum(axis=0)))
+        energies = powers.sum(axis=0)
+        return int(np.argmax(energies > _AS_LOUD * energies.max()))
     return None
 
 
@@ -92,7 +96,7 @@ def _sum_blocks(channels, sample_rate):
     """Returns the energy of each channel in each block: (blocks, channels), float64."""
     size = max(1, round(_BLOCK_SECONDS * sample_rate))
     blocks = (channels[start : start + size] for start in range(0, len(channels), size))
-    return np.stack([np.square(block).sum(axis=0) for block in blocks]).astype(np.float64)
+    return np.stack([np.einsum("sc,sc->c", block, block) for block in blocks]).astype(np.float64)
 
 
 def mix_to_mono(channels: np.ndarray, heard: int | None) -> np.ndarray:

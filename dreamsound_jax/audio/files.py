@@ -20,6 +20,7 @@ from dreamsound_jax.system.storage import path_of
 
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
+_ENOUGH = 2**16  # So many samples at the beginning show mostly that a sound is not silent.
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
 _NEXT_TO_NOTHING_DB = -30  # A thousandth of the energy.
 
@@ -75,16 +76,18 @@ def remove_offset(path: str, recording: Recording) -> Recording:
     Args:
       path: the name of the recording in messages.
       recording: the recording.
+
+    Raises:
+      UserError: the recording is silent (its peak is under -100 dBFS), or a constant.
     """
+    _check_level(path, recording)
     channels, sample_rate = recording
     offset = find_offset(channels, sample_rate=sample_rate)
     if not offset.any():
         return recording
     largest = offset[np.argmax(np.abs(offset))]
-    without = channels - offset.astype(channels.dtype)
-    if np.abs(without).max() >= _SILENT_PEAK:
-        log.warning("%r has a constant offset (DC) of %.3g, which is removed", path, largest)
-    return recording._replace(channels=without)
+    log.warning("%r has a constant offset (DC) of %.3g, which is removed", path, largest)
+    return recording._replace(channels=channels - offset.astype(channels.dtype))
 
 
 def normalise_recording(
@@ -95,7 +98,23 @@ def normalise_recording(
     circular: bool = False,
     band: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Removes the offset of a recording, mixes it to mono, resamples it and scales its peak to 1.
+    """Removes the offset of a recording, and returns what `hear_recording` does of it."""
+    recording = remove_offset(path, recording)
+    sound, _ = hear_recording(
+        path, recording, sample_rate=sample_rate, circular=circular, band=band
+    )
+    return sound
+
+
+def hear_recording(
+    path: str,
+    recording: Recording,
+    *,
+    sample_rate: int,
+    circular: bool = False,
+    band: tuple[float, float] | None = None,
+) -> tuple[np.ndarray, int | None]:
+    """Mixes a recording without an offset to mono, resamples it, and scales it to a peak of 1.
 
     The mix is the mean of all channels or, where they cancel in it, the loudest one; a line says
     so. Another one says that the network hears next to nothing of the sound, if that is so.
@@ -109,14 +128,13 @@ def normalise_recording(
         to half of `sample_rate`.
 
     Returns:
-      float32 (samples,).
+      (sound, the index of the only channel that is heard): float32 (samples,), and None for the
+      mean of all channels.
 
     Raises:
-      UserError: the recording, or all that the network hears of it, is silent (its peak is under
-        -100 dBFS), or it is too short to resample.
+      UserError: what the network hears of the recording is silent (its peak is under -100 dBFS),
+        or it is too short to resample.
     """
-    _check_level(path, recording)
-    recording = remove_offset(path, recording)
     heard = find_heard_channel(recording.channels, sample_rate=recording.sample_rate)
     if heard is not None:
         _report_cancelled(path, heard, recording.channels.shape[1])
@@ -127,15 +145,18 @@ def normalise_recording(
         samples, rate = len(recording.channels), recording.sample_rate
         raise UserError(f"{path!r} is too short: it has {samples} samples at {rate} Hz")
     _check_heard(path, mono, sound, sample_rate, band or (0, sample_rate / 2))
-    return sound / np.abs(sound).max()
+    return sound / np.abs(sound).max(), heard
 
 
 def _check_level(path, recording):
     """Raises UserError if all channels of a recording are silent, or constant."""
-    low, high = recording.channels.min(axis=0), recording.channels.max(axis=0)
-    if np.maximum(-low, high).max(initial=0) < _SILENT_PEAK:
+    channels = recording.channels
+    if not channels.size or np.ptp(channels[:_ENOUGH], axis=0).max() > 2 * _SILENT_PEAK:
+        return
+    low, high = channels.min(axis=0), channels.max(axis=0)
+    if np.maximum(-low, high).max() < _SILENT_PEAK:
         raise UserError(f"{path!r} is silent: its peak is under -100 dBFS")
-    if len(recording.channels) > 1 and (high - low).max(initial=0) < 2 * _SILENT_PEAK:
+    if len(channels) > 1 and (high - low).max() < 2 * _SILENT_PEAK:
         largest = low[np.argmax(np.abs(low))]
         raise UserError(f"{path!r} is silent: it holds a constant of {largest:.3g}, and no sound")
 

@@ -13,10 +13,10 @@ _STANDS_OUT = 3.0
 def find_offset(channels: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """Finds the offset of each channel of a sound: 0 where there is none to speak of.
 
-    It is the median of the means of blocks of 0.1 s, or of a sixteenth of a short sound. It counts
-    if it is more than a thousandth of the sound's peak without it, and more than three times as
-    large as the means differ from it, in the median: those of music and of noise sway around 0, and
-    a click in silence has none. A sound of fewer than 16 samples has no offset.
+    It is the median of the weighted means of blocks of 0.1 s, or a sixteenth of a short sound. It
+    counts if it is more than a thousandth of the sound's peak without it, and more than three times
+    as large as the means differ from it, in the median: those of music and of noise sway around 0,
+    and a click in silence has none. A sound of fewer than 16 samples has no offset.
 
     Args:
       channels: (samples, channels).
@@ -35,10 +35,19 @@ def find_offset(channels: np.ndarray, *, sample_rate: int) -> np.ndarray:
         return np.zeros(count)
     size = max(1, min(round(_BLOCK_SECONDS * sample_rate), samples // _FEWEST_BLOCKS))
     whole = channels[: samples // size * size].reshape(-1, size, count)
-    means = whole.mean(axis=1, dtype=np.float64)
+    # A window lets waves that do not fit into a block, too, cancel in its mean.
+    window = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+    means = np.einsum("s,bsc->bc", window / window.sum(), whole)
     offset = np.median(means, axis=0)
     sway = np.median(np.abs(means - offset), axis=0)
-    low, high = channels.min(axis=0) - offset, channels.max(axis=0) - offset
-    peak = np.maximum(np.abs(low), np.abs(high))
-    counts = (np.abs(offset) > _NEGLIGIBLE * peak) & (np.abs(offset) > _STANDS_OUT * sway)
-    return np.where(counts, offset, 0.0)
+    for index in range(count):
+        stands_out = np.abs(offset[index]) > _STANDS_OUT * sway[index]
+        if not stands_out or np.abs(offset[index]) <= _NEGLIGIBLE * _find_peak(
+            channels[:, index] - offset[index]
+        ):
+            offset[index] = 0
+    return offset
+
+
+def _find_peak(sound):
+    return max(sound.max(), -sound.min())

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamsound_jax.audio import files, generated
-from dreamsound_jax.audio.channels import find_heard_channel
 from dreamsound_jax.audio.excerpt import cut_loudest
 from dreamsound_jax.audio.find import GENERATED, RECORDINGS
 from dreamsound_jax.audio.formats import BYTES_PER_SAMPLE, FORMATS, Encoding, check_fits
@@ -191,7 +190,7 @@ def make_source(
     plan, front_end = job.plan, job.plan.card.front_end
     keys = draw_keys(plan.seed, job.draw)
     recording = files.remove_offset(job.path, recording)
-    sound = files.normalise_recording(
+    sound, heard = files.hear_recording(
         job.path,
         recording,
         sample_rate=front_end.sample_rate,
@@ -201,7 +200,6 @@ def make_source(
     if plan.is_loop:
         _warn_of_jump(job.path, recording.channels)
     target = _target(plan, keys.target)
-    heard = find_heard_channel(recording.channels, sample_rate=recording.sample_rate)
     source = Source(
         *(job, sound, recording, keys, target, kept_share), origin=origin, heard_channel=heard
     )
