@@ -79,9 +79,8 @@ def find_heard_channel(channels: np.ndarray, *, sample_rate: int) -> int | None:
         return None
     powers = _sum_blocks(channels, sample_rate)
     whole = powers.sum(axis=1)
-    mixed = _sum_blocks(channels @ np.full((count, 1), 1 / count, channels.dtype), sample_rate)[
-        :, 0
-    ]
+    mean = channels @ np.full((count, 1), 1 / count, channels.dtype)
+    mixed = _sum_blocks(mean, sample_rate)[:, 0]
     audible = whole > _AUDIBLE * whole.max()
     # The mean of unrelated channels has the sum of their powers, over the square of their number.
     lost = audible & (mixed < _CANCELLED * whole / count**2)

@@ -132,6 +132,6 @@ def _find_wrong_level(wanted, loudness):
     target = -23.0 if wanted == "safe" else float(wanted)
     level = lufs if math.isfinite(lufs) else peak
     # What would need much limiting, as a click does, ends quieter, with its peaks at the ceiling.
-    if abs(level - target) < _TOLERANCE_LU or (level < target and peak > _PEAK_DBTP - 0.3):
+    if abs(level - target) < _TOLERANCE_LU or (level < target and peak > _PEAK_DBTP - 0.3 - tolerance):
         return None
     return f"{lufs:.2f} LUFS with a true peak of {peak:.2f} dBTP, and not {target:g} LUFS"
