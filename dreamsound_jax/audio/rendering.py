@@ -25,7 +25,7 @@ LOUDNESSES = ("safe", "match", "none")
 _MONO_ON_TWO_SPEAKERS_LU = 10 * math.log10(2)
 _LOWEST_LUFS = -70  # BS.1770 measures nothing quieter.
 _CEILING_DBTP = -1.0
-_MOST_ENCODINGS = 4  # of a lossy format, whose peaks are a little higher; two are usual
+_MOST_ENCODINGS = 6  # of a lossy format, whose peaks are a little higher; two are usual
 _MARGIN_DB = 0.05
 _WAV_16 = Encoding()
 
@@ -83,7 +83,7 @@ def render_sound(
             circular=circular,
             layout=encoding.layout,
         )
-    for _ in range(_MOST_ENCODINGS):
+    for attempt in range(_MOST_ENCODINGS):
         content = encode_sound(
             scaled,
             sample_rate=sample_rate,
@@ -98,7 +98,8 @@ def render_sound(
         excess_db = loudness.true_peak_dbtp - _CEILING_DBTP
         if keeps_level or excess_db <= 0:
             break
-        scaled = scaled * 10 ** (-(excess_db + _MARGIN_DB) / 20)
+        # The peaks of noise differ from one encoding to the next, by more than what is in excess.
+        scaled = scaled * 10 ** (-(excess_db + _MARGIN_DB * 2**attempt) / 20)
     return RenderedSound(content, recording, loudness, scaled)
 
 

@@ -21,7 +21,9 @@ from studies.hunt.numbers import Draw, write_sound
 # `describe_error` names the type of what nobody foresaw.
 _UNFORESEEN = re.compile(r"\b[A-Z][A-Za-z]*(Error|Exception|Interrupt)\b")
 _PEAK_DBTP = -1.0
+_LOWEST_LUFS = -70.0
 _TOLERANCE_LU = 0.2
+_LOSSY_TOLERANCE_LU = 1.5  # Of a quarter of a second of noise, lossy formats lose as much.
 
 
 class Outcome(NamedTuple):
@@ -107,7 +109,8 @@ def _find_fault(draw, folder, name):
     offset = find_offset(recording.channels, sample_rate=recording.sample_rate)
     if offset.any():
         return f"an offset of {offset.max():.3g}"
-    return _find_wrong_level(draw.options.get("loudness", "safe"), loudness)
+    tolerance = _LOSSY_TOLERANCE_LU if suffix in (".ogg", ".mp3") else _TOLERANCE_LU
+    return _find_wrong_level(draw.options.get("loudness", "safe"), loudness, tolerance)
 
 
 def _most_gain(draw):
@@ -120,7 +123,7 @@ def _is_near(told, measured):
     return abs(told - measured) < 0.05
 
 
-def _find_wrong_level(wanted, loudness):
+def _find_wrong_level(wanted, loudness, tolerance):
     """Returns what is wrong with a level; None if it is as promised, or silence."""
     lufs, peak = loudness
     if wanted == "none" or peak == -math.inf:
@@ -130,8 +133,11 @@ def _find_wrong_level(wanted, loudness):
     if wanted == "match":
         return None
     target = -23.0 if wanted == "safe" else float(wanted)
+    if target <= _LOWEST_LUFS and lufs == -math.inf:
+        return None  # It is a little too quiet to be measured.
     level = lufs if math.isfinite(lufs) else peak
     # What would need much limiting, as a click does, ends quieter, with its peaks at the ceiling.
-    if abs(level - target) < _TOLERANCE_LU or (level < target and peak > _PEAK_DBTP - 0.3 - tolerance):
+    is_limited = level < target and peak > _PEAK_DBTP - 0.3 - tolerance
+    if abs(level - target) < tolerance or is_limited:
         return None
     return f"{lufs:.2f} LUFS with a true peak of {peak:.2f} dBTP, and not {target:g} LUFS"
