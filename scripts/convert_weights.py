@@ -25,6 +25,7 @@ from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.spectral.front_end_constants import FRONT_END_HELP, parse_front_end
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.standard_streams import print_out
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from dreamsound_jax.weights.download import download_weights
@@ -82,7 +83,7 @@ def main():
     jax.config.update("jax_platforms", "cpu")  # A conversion computes nothing on an accelerator.
     request = _make_request()
     path = download_weights(request) if _DOWNLOAD.value else _PTH.value
-    print(convert_weights(path, request))
+    print_out(convert_weights(path, request))
 
 
 def _make_request():

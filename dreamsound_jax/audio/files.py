@@ -16,7 +16,7 @@ from dreamsound_jax.audio.heard import measure_heard_db
 from dreamsound_jax.audio.offset import find_offset
 from dreamsound_jax.audio.recording import Origin, Recording, UndecodableError
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import path_of
+from dreamsound_jax.system.storage import path_of, read_file
 
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
@@ -212,7 +212,7 @@ def _read_bytes(path):
     try:
         if place.is_dir():
             raise UserError(f"{path!r} must be a sound file, but is a folder")
-        return place.read_bytes()
+        return read_file(place)
     except FileNotFoundError:
         raise UserError(describe_missing(os.fspath(path), place)) from None
     except UserError:

@@ -4,7 +4,7 @@ Importing this module defines them; scripts that dream import it, too.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -14,7 +14,7 @@ from dreamsound_jax.cli.parsing import ChoiceFlag, value_of
 from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.ranges import split_objectives
-from dreamsound_jax.system.errors import nearest_or_fail
+from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -141,12 +141,25 @@ def read_options() -> Options:
     """
     given = {name: flags.FLAGS[name].value for name in FIELDS if is_given(flags.FLAGS[name])}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    return make_options(given | {"sweep": dict(map(_parse_sweep, given.get("sweep", ())))})
+    return make_options(given | {"sweep": _parse_sweeps(given.get("sweep", ()))})
 
 
 def is_given(flag: flags.Flag) -> bool:
     """Returns whether a flag was given, even if with its default value."""
     return bool(flag.present) or flag.value != flag.default
+
+
+def _parse_sweeps(lines: Sequence[str]) -> dict[str, tuple]:
+    """Returns {flag: its values} of all --sweep; a flag is swept once."""
+    swept: dict[str, tuple] = {}
+    for name, values in map(_parse_sweep, lines):
+        if name in swept:
+            raise UserError(
+                f"--sweep={name}= is given twice: give all of its values in one, as in "
+                f"--sweep={name}=VALUE,VALUE"
+            )
+        swept[name] = values
+    return swept
 
 
 def _parse_sweep(words: str) -> tuple[str, tuple]:

@@ -14,6 +14,7 @@ from dreamsound_jax.cli import parsing
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import describe_presets
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.standard_streams import print_out
 
 USAGE = """
 DreamSound: DeepDream for sound. It changes a sound by gradient ascent, so that chosen layers or a
@@ -54,12 +55,12 @@ OF_THIS_RUN = (
 def main() -> int:
     """Dreams; returns the exit code."""
     if flags.FLAGS.version:
-        print(describe_version())
+        print_out(describe_version())
         return 0
     if flags.FLAGS.list_models:
         return _list_models()
     if flags.FLAGS.list_presets:
-        print(describe_presets())
+        print_out(describe_presets())
         return 0
     # Imported only now: --help must not wait for JAX's devices.
     from dreamsound_jax.run.report import Report
@@ -141,7 +142,7 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
 def _list_models():
     from dreamsound_jax.networks.catalogue import describe_models
 
-    print(describe_models())
+    print_out(describe_models())
     return 0
 
 

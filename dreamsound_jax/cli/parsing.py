@@ -18,6 +18,7 @@ from dreamsound_jax.cli.values import find_typed
 from dreamsound_jax.cli.words import join_words
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.standard_streams import print_error, print_out
 from dreamsound_jax.system.stopping import Stopped, begin_work, listen
 
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
@@ -92,7 +93,7 @@ def run(
             sys.exit(complain(error, code=2))
 
     def complain(error, *, code):
-        print(f"{name}: {error}", file=sys.stderr)
+        print_error(f"{name}: {error}")
         return code
 
     listen(name)
@@ -117,7 +118,7 @@ def parse(
     """
     if HELP & set(argv[1:]):
         _end_quietly_if_nobody_reads()
-        print(help_text(module, usage, sections))
+        print_out(help_text(module, usage, sections))
         sys.exit(0)
     try:
         words = find_flag_files(join_words(use_own_names(argv[1:])))

@@ -43,6 +43,11 @@ class Manifest:
         self._folder, self._process = folder, process
         self._lock = threading.Lock()
 
+    @property
+    def file_name(self) -> str:
+        """The name of the file to which this process appends records, on a disk."""
+        return f"manifest-{self._process:03d}.jsonl"
+
     def records(self) -> dict[int, dict]:
         """Returns the record that counts of each clip, by number, in ascending order.
 
@@ -80,13 +85,13 @@ class Manifest:
         Raises:
           UserError: the folder cannot be written to, or the disk is full.
         """
-        name = f"manifest-{self._process:03d}"
         if is_cloud(self._folder):
-            path = self._folder / f"{name}-{record['number']:06d}.jsonl"
+            stem, suffix = os.path.splitext(self.file_name)
+            path = self._folder / f"{stem}-{record['number']:06d}{suffix}"
             write_whole(path, encode_json_line(record))
             return
         with self._lock:
-            append_json_line(self._folder / f"{name}.jsonl", record)
+            append_json_line(self._folder / self.file_name, record)
 
 
 def _read(path):

@@ -1,5 +1,6 @@
 """What one process does of a run: its share of the clips, batch by batch."""
 
+import contextlib
 import functools
 import itertools
 import logging
@@ -29,7 +30,8 @@ from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.work import describe_work
 from dreamsound_jax.run.writers import THREADS, Writers, describe_failure
 from dreamsound_jax.system import devices
-from dreamsound_jax.system.errors import describe_error
+from dreamsound_jax.system.errors import UserError, describe_error
+from dreamsound_jax.system.folder_lock import lock_folder
 from dreamsound_jax.system.processes import Share
 from dreamsound_jax.system.stopping import begin_work
 
@@ -88,7 +90,20 @@ class ProcessRun:
         Args:
           inputs: the inputs of the run.
           earlier_inputs: those that it began with, if it is resumed and they are known.
+
+        Raises:
+          UserError: another run is writing to the folder.
         """
+        with contextlib.ExitStack() as self._locks:
+            if self._resumes:
+                self._lock_folder()
+            return self._dream(inputs, earlier_inputs)
+
+    def _lock_folder(self):
+        own_file = Manifest(self._folder, process=self._share.index).file_name
+        self._locks.enter_context(lock_folder(self._folder, self._share, own_file=own_file))
+
+    def _dream(self, inputs, earlier_inputs):
         self._jobs = jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
@@ -129,8 +144,10 @@ class ProcessRun:
         return {job.number for job in jobs if (job.number, job.name, job.path) in done}
 
     def _write_params(self, inputs, jobs):
-        self._folder = self._folder or make_folder(self._output_dir)
-        write_params(
+        if not self._resumes:
+            self._folder = make_folder(self._output_dir)
+            self._lock_folder()
+        is_written = write_params(
             self._folder,
             flags=self._flags,
             command=self._command,
@@ -138,6 +155,11 @@ class ProcessRun:
             target_classes=draw_targets(jobs),
             anew=self._resumes,
         )
+        if not is_written:
+            raise UserError(
+                f"another run was begun in {self._folder} at the same time: give this command "
+                "again, or name another --output_dir"
+            )
 
     def _dream_all(self, batches, count, done, work):
         manifest = self._open_manifest()

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.system.errors import reason_of
+from dreamsound_jax.system.standard_streams import give_up_output
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,7 @@ class Report:
         self._ended = True
         if not isinstance(error, BrokenPipeError):
             log.warning("standard output cannot be written to: %s", reason_of(error))
-        # Python would try again to write what is left when it ends, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
 
 
 def describe_record(record: Mapping[str, Any], path: str | None) -> dict[str, Any]:

@@ -15,6 +15,8 @@ COMPILATION_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 LARGEST_CACHE = 2**30
 
 log = logging.getLogger(__name__)
+# The folders of which it was said that they cannot be used.
+_said: list[str] = []
 
 
 def user_cache_folder() -> Path:
@@ -45,6 +47,17 @@ def compilation_cache_folder() -> str:
 def traces_folder() -> str:
     """Returns the folder of traced programs: in this user's cache, which others cannot write to."""
     return str(user_cache_folder() / "traces")
+
+
+def say_not_kept(folder: str, reason: str) -> None:
+    """Says in one line, once in a process, that programs cannot be kept in a folder, and why."""
+    if not _said:
+        _said.append(folder)
+        log.warning(
+            "cannot keep programs in %s, so each start takes longer: %s; set XDG_CACHE_HOME to "
+            "a folder with room that can be written to",
+            *(folder, reason),
+        )
 
 
 def cache_compiled_programs() -> None:

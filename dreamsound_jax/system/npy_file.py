@@ -5,7 +5,7 @@ import io
 import numpy as np
 
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.storage import path_of
+from dreamsound_jax.system.storage import path_of, read_file
 
 
 def read_npy(path: str, what: str) -> np.ndarray:
@@ -22,7 +22,7 @@ def read_npy(path: str, what: str) -> np.ndarray:
       UserError: the file cannot be read, is cut short, or does not hold numbers.
     """
     try:
-        array = np.lib.format.read_array(io.BytesIO(path_of(path).read_bytes()))
+        array = np.lib.format.read_array(io.BytesIO(read_file(path_of(path))))
     except Exception as error:  # Each cloud client has its own errors.
         raise UserError(
             f"{what} must be a .npy file with an array of numbers, and {path!r} is not: "

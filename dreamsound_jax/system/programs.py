@@ -36,6 +36,7 @@ from typing import Any
 import jax
 from jax import export
 
+from dreamsound_jax.system.cache import say_not_kept
 from dreamsound_jax.system.errors import reason_of
 from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.system.tree_json import decode_tree, encode_tree
@@ -266,9 +267,12 @@ class Store:
             write_whole(str(file), json.dumps(header).encode() + b"\n" + content, shared=True)
         except Exception as error:  # each file system has its own family of errors
             self._writable = False
-            log.warning(
-                "compiled programs cannot be kept, so later runs start slower: %s", reason_of(error)
-            )
+            say_not_kept(str(self._folder), _name_cause(error))
+
+
+def _name_cause(error):
+    """Returns why a trace could not be written, without the name of its file."""
+    return reason_of(error.__cause__ or error)
 
 
 def _export(function, structure, shapes, static):

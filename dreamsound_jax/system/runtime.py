@@ -18,6 +18,7 @@ from absl import logging as absl_logging
 from tqdm import tqdm
 
 from dreamsound_jax.system.cache import cache_compiled_programs
+from dreamsound_jax.system.compilation_cache import answer_warnings
 from dreamsound_jax.system.devices import require_devices
 
 # The names under which fsspec knows cloud stores.
@@ -41,6 +42,7 @@ def prepare(*, precision: str, quiet: bool = False) -> None:
     collect_garbage_rarely()
     list_stores_anew()
     cache_compiled_programs()
+    answer_warnings()
     repeat_bit_for_bit()
     require_devices()
     if precision == "float64":

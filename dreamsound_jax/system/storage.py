@@ -50,6 +50,18 @@ def path_of(name: os.PathLike | str) -> epath.Path:
     return epath.Path(text)
 
 
+def read_file(path: epath.Path) -> bytes:
+    """Reads a file, local or in a store.
+
+    Raises:
+      UserError: it is a pipe or a device, which may never end.
+      OSError: it cannot be read. Each cloud client has errors of its own.
+    """
+    if not is_cloud(path) and os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{os.fspath(path)!r} must be a file, and is a folder, a pipe or a device")
+    return path.read_bytes()
+
+
 def when_changed(path: str) -> int:
     """Returns when a local file was last changed; 0 if it lies in a store, or nowhere.
 
