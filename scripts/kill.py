@@ -14,6 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from dreamsound_jax.cli import parsing as command_line
+from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import nearest_or_fail
 from studies import report
 from studies.kills.inputs import make_inputs
@@ -21,12 +22,16 @@ from studies.kills.phases import PHASES
 from studies.kills.trials import Trials
 
 _KILLS = flags.DEFINE_integer("kills", 20, "how often the command of each phase is killed", 1)
+_IN_A_ROW = flags.DEFINE_integer(
+    "in_a_row", 3, "how often a command is killed, at most, before it may end", 1
+)
 _PHASES = flags.DEFINE_list("phases", [*PHASES], "the phases")
 _FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "the seed of the first moment", 0)
 _WORK_DIR = flags.DEFINE_string("work_dir", "outputs/kills", "the folder of all files")
 
 
 def main():
+    runtime.log_plainly(quiet=True)
     for phase in _PHASES.value:
         nearest_or_fail("phase", phase, PHASES)
     folder = Path(_WORK_DIR.value).absolute()
@@ -35,16 +40,27 @@ def main():
     for phase in _PHASES.value:
         trials = Trials(phase, inputs, folder)
         kills = failed = 0
-        for seed in range(_FIRST_SEED.value, _FIRST_SEED.value + 2 * _KILLS.value):
-            outcome = trials.run(seed)
-            kills += outcome.was_killed
+        seed = _FIRST_SEED.value
+        while kills < _KILLS.value and seed < _FIRST_SEED.value + 2 * _KILLS.value:
+            most = min(_IN_A_ROW.value, _KILLS.value - kills)
+            outcome = trials.run(seed, kills=most)
+            kills += len(outcome.moments)
             failed += bool(outcome.faults)
             for fault in outcome.faults:
-                print(f"{phase}, seed {seed}, {outcome.moment:.2f} s: {fault}", flush=True)
-            if kills == _KILLS.value:
-                break
+                moments = ", ".join(f"{moment:.2f}" for moment in outcome.moments)
+                print(f"{phase}, seed {seed}, killed after {moments} s: {fault}", flush=True)
+            seed += 1
         varying = ", ".join(sorted(trials.varying)) or report.UNKNOWN
-        rows.append([phase, f"{trials.seconds:.1f}", str(kills), str(failed), varying])
+        rows.append(
+            [
+                phase,
+                f"{trials.seconds:.1f}",
+                str(seed - _FIRST_SEED.value),
+                str(kills),
+                str(failed),
+                varying,
+            ]
+        )
         print(f"{phase}: {kills} kills, {failed} with faults", flush=True)
         faults += failed
     _print_table(rows)
@@ -54,7 +70,14 @@ def main():
 def _print_table(rows):
     facts = report.describe_run()
     print(f"\n`{facts['command']}`, {facts['date']}, {facts['device']}.\n")
-    headers = ["phase", "seconds", "kills", "with faults", "files whose numbers always vary"]
+    headers = [
+        "phase",
+        "seconds",
+        "runs",
+        "kills",
+        "with faults",
+        "files whose numbers always vary",
+    ]
     print(report.markdown_table(headers, rows))
 
 

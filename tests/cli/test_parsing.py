@@ -83,6 +83,7 @@ def test_the_last_of_several_values_wins_also_over_a_flag_file():
         ("--sweep=domain=mel,spectrum", "no --domain 'spectrum'; choose from: sound, mel"),
         ("--sweep=learning_pace=1", "no such flag for --sweep: 'learning_pace'"),
         ("--sweep=plots=True,False", "no such flag for --sweep: 'plots'"),
+        ("--sweep=lr=1,2 --sweep=learning_rate=3", "--sweep=lr= is given twice: give all of its"),
     ],
 )
 def test_a_wrong_word_is_named_in_one_line(typed, message):

@@ -112,6 +112,16 @@ def test_a_file_that_must_not_be_changed_says_nothing_of_the_disk(tmp_path, monk
     assert type(raised.value) is UserError
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_what_may_never_end_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", "/dev/zero", tmp_path):
+        with pytest.raises(UserError, match=f"'{path}' must be a file, and is a folder, a pipe or"):
+            storage.read_file(epath.Path(path))
+    with pytest.raises(FileNotFoundError):
+        storage.read_file(epath.Path(tmp_path / "gone.wav"))
+
+
 def test_addresses_of_other_kinds_are_refused(monkeypatch):
     for name in ("https://example.com/a.wav", "file:///a.wav"):
         with pytest.raises(UserError, match="must be a local path, or begin with gs:// or s3://"):

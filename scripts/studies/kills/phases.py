@@ -50,7 +50,7 @@ def _train(inputs):
 
 
 def _compare_optimizers(inputs):
-    sounds = [str(inputs.sounds / name / "0.wav") for name in ("tone", "noise")]
+    sounds = [str(inputs.sounds / "tone" / f"{number}.wav") for number in range(2)]
     flags = (f"--input={','.join(sounds)}", f"--real={inputs.sounds / 'tone'}", "--batch_size=2")
     seeds = ("--num_seeds=1", "--tuning_seeds=1", "--lrs=0.01,0.04", "--optimizers=adam")
     quick = (*_QUICK, "--clip_length=9000", "--target_class=dog", "--output_dir=out")

@@ -1,7 +1,9 @@
 """Runs a command, kills it at a random moment, runs it again, and says what differs in the end."""
 
+import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,7 @@ from studies.kills.phases import PHASES
 _ROOT = Path(__file__).parents[3]
 _OF_TRIAL = ("temporary", "cache")  # folders beside what a command writes
 _SECONDS_BETWEEN_LOOKS = 0.002
-_NO_GOOD_WORDS = ("Traceback", "Warning")
+_WARNING = re.compile("Traceback|Warning")
 
 
 class Run(NamedTuple):
@@ -40,13 +42,11 @@ class Outcome(NamedTuple):
     """What came of a trial.
 
     Attributes:
-      was_killed: whether the command was killed; it may have ended before.
-      moment: seconds from its first file to the kill.
+      moments: seconds from the first file that the command wrote to each kill.
       faults: what is wrong in the end, in a few words each.
     """
 
-    was_killed: bool
-    moment: float
+    moments: list[float]
     faults: list[str]
 
 
@@ -67,28 +67,32 @@ class Trials:
         self._phase, self._inputs = PHASES[phase], inputs
         self._folder, self._shared_cache = folder / phase.replace(" ", "_"), folder / "cache"
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._run_whole("warm_up")
-        whole, self._expected = self._run_whole("whole")
-        _, again = self._run_whole("again")
-        names = {each.removesuffix(" differs") for each in self._differences(again, set())}
-        self.varying = names & again.keys()
-        self.seconds = whole.seconds - (whole.begun or 0.0)
+        _, self._expected = self._run_whole("whole")
+        again, found = self._run_whole("again")  # Now all programs are compiled.
+        names = {each.removesuffix(" differs") for each in self._list_differences(found, set())}
+        self.varying = names & found.keys()
+        self.seconds = again.seconds - (again.begun or 0.0)
 
-    def run(self, seed: int) -> Outcome:
-        """Kills the command once, at a moment that `seed` draws, and runs it again."""
-        name, moment = f"killed-{seed}", random.Random(seed).random() * self.seconds
-        killed = self._start(name, kill_after=moment)
+    def run(self, seed: int, *, kills: int) -> Outcome:
+        """Kills the command up to so many times, and runs it to its end.
+
+        It is killed at moments that `seed` draws, fewer times if it ends before.
+        """
+        name, rng, moments = f"killed-{seed}", random.Random(seed), []
+        while len(moments) < kills:
+            moment = rng.random() * self.seconds / (1 + len(moments))
+            if self._start(name, kill_after=moment).code != -signal.SIGKILL:
+                break
+            moments.append(moment)
         ended = self._start(name)
         faults = [] if ended.code == 0 else [f"the exit code is {ended.code}: {ended.errors}"]
-        said = [
-            line for line in ended.errors.splitlines() if any(w in line for w in _NO_GOOD_WORDS)
-        ]
-        faults += said + self._differences(self._read(name), self.varying)
+        faults += filter(_WARNING.search, ended.errors.splitlines())
+        faults += self._list_differences(self._read(name), self.varying)
         left = os.listdir(self._folder / name / "temporary")
         faults += [f"temporary/{each} is left over" for each in left]
         if not faults:
             shutil.rmtree(self._folder / name)
-        return Outcome(killed.code == -signal.SIGKILL, moment, faults)
+        return Outcome(moments, faults)
 
     def _run_whole(self, name) -> tuple[Run, dict[str, Any]]:
         run = self._start(name)
@@ -96,7 +100,7 @@ class Trials:
             raise UserError(f"a command fails though it is not killed: {run.errors}")
         return run, self._read(name)
 
-    def _differences(self, found, varying):
+    def _list_differences(self, found, varying):
         return list_differences(self._expected, found, numbers_vary=varying)
 
     def _read(self, name):
@@ -137,7 +141,13 @@ class Trials:
 
 
 def _list_all(folder):
-    """Lists what lies in a folder, but for folders of a trial; in the cache, any file counts."""
-    found = [entry.name for entry in os.scandir(folder) if entry.name not in _OF_TRIAL]
+    """Lists what a command has written, {path: when it changed}; in the cache, programs alone."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each not in _OF_TRIAL]
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                path = os.path.join(place, name)
+                found[path] = os.stat(path).st_mtime_ns
     programs = folder / "cache" / "dreamsound_jax" / "programs"
-    return found + (os.listdir(programs)[:1] if programs.exists() else [])
+    return found, len(os.listdir(programs)) if programs.exists() else 0
