@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from collections.abc import Mapping
 from fractions import Fraction
@@ -50,12 +52,24 @@ def encode_video(
     nearest_or_fail("such shape of videos:", shape, SHAPES)
     _check_encoder(av)
     # libavformat moves the index to the front in a second pass, which needs a file.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "video.mp4"
-        with av.open(str(path), "w", options={"movflags": "+faststart"}) as file:
+    with _temporary_path() as path:
+        options = {"movflags": "+faststart"}
+        with av.open(path, "w", format="mp4", options=options) as file:
             file.metadata.update(tags or {"title": video.heading})
             _write(av, file, video, SHAPES[shape])
-        return path.read_bytes()
+        return Path(path).read_bytes()
+
+
+@contextlib.contextmanager
+def _temporary_path():
+    """Gives the path of a file for a while; of a process that is killed, Linux removes it, too."""
+    with tempfile.TemporaryFile() as file:
+        path = f"/proc/self/fd/{file.fileno()}"
+        if os.path.exists(path):
+            yield path
+            return
+    with tempfile.TemporaryDirectory() as folder:
+        yield os.path.join(folder, "video.mp4")
 
 
 def _check_encoder(av):

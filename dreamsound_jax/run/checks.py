@@ -13,12 +13,15 @@ from dreamsound_jax.dreaming.optimizers import (
 )
 from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.run.names import read_template
-from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.options import FIELDS, MOST_CLIPS, SWEEPABLE, Options, value_type
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.run.where import read_where
 from dreamsound_jax.spectral.transforms import CIRCULAR, TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
+
+# XLA overflows its stack with thousands.
+_MOST_TRANSFORMS = 50
 
 
 def check_options(options: Options) -> None:
@@ -137,6 +140,11 @@ def _check_sweep(sweep):
         nearest_or_fail("such flag for --sweep:", name, SWEEPABLE)
         if not isinstance(values, tuple) or not values:
             raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
+    count = math.prod(map(len, sweep.values()))
+    if count > MOST_CLIPS:
+        raise UserError(
+            f"--sweep must make at most {MOST_CLIPS} combinations, and makes {count} of them"
+        )
 
 
 def _check_layers(options):
@@ -167,6 +175,11 @@ def _check_ouroboros(options):
                 "everywhere"
             )
     names = options.ouroboros_transform
+    if len(names) > _MOST_TRANSFORMS:
+        raise UserError(
+            f"--ouroboros_transform must name at most {_MOST_TRANSFORMS} transforms, and names "
+            f"{len(names)}"
+        )
     for name in names:
         nearest_or_fail("transform", name, ("none", *TRANSFORMS))
     if not names or (len(names) > 1 and "none" in names):

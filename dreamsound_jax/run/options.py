@@ -22,6 +22,12 @@ NEUTRAL_STRENGTH = 85.0
 """The strength that changes nothing: the other options are as they are."""
 
 
+# Larger numbers are slips of the finger: they would take all memory, or more than a lifetime.
+MOST_CLIPS = 1_000_000
+_MOST_AT_ONCE = 65_536
+_MOST_STEPS = 1_000_000
+_MOST_PASSES = 1_000
+
 # The number of passes by default, if the network has mel bands for them.
 MOST_LEVELS = 3
 
@@ -151,6 +157,7 @@ class Options:
         "inputs are used in turn, with new random draws each time.",
         role="run",
         at_least=1,
+        at_most=MOST_CLIPS,
     )
     first_draw: int = option(
         0,
@@ -306,6 +313,7 @@ class Options:
         "pass would have.",
         role="program",
         at_least=1,
+        at_most=_MOST_PASSES,
     )
     pyramid_ratio: float = option(
         2.0, "How many times finer each pass is than the one before.", role="program", at_least=1.0
@@ -323,9 +331,14 @@ class Options:
         "back afterwards.",
         role="data",
         at_least=0,
+        at_most=_MOST_STEPS,
     )
     num_iterations: int = option(
-        10, "Steps in each pass. More steps dream further.", role="program", at_least=1
+        10,
+        "Steps in each pass. More steps dream further.",
+        role="program",
+        at_least=1,
+        at_most=_MOST_STEPS,
     )
     lr: float | None = option(
         None,
@@ -347,6 +360,7 @@ class Options:
         "--jitter_noise. A dream takes about so many times as long.",
         role="program",
         at_least=1,
+        at_most=_MOST_AT_ONCE,
     )
     jitter_time: float = option(
         0.0,
@@ -443,7 +457,9 @@ class Options:
         "Feed the dream back into itself, round after round: one long sound that evolves.",
         role="program",
     )
-    ouroboros_length: int = option(10, "Number of rounds.", role="program", at_least=1)
+    ouroboros_length: int = option(
+        10, "Number of rounds.", role="program", at_least=1, at_most=_MOST_STEPS
+    )
     ouroboros_transform: tuple[str, ...] = option(
         ("none",),
         "What happens to the sound between two rounds: none, or one or more of time_stretch, "
@@ -508,6 +524,7 @@ class Options:
         "Number of clips of one length that are dreamed at once, in one compiled program.",
         role="run",
         at_least=1,
+        at_most=_MOST_AT_ONCE,
     )
     precision: str = option(
         "float32",
