@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from dreamsound_jax.outputs import folder
+from dreamsound_jax.system.errors import UserError
 from tests.helpers.clips import files_of, records_of
 from tests.helpers.commands import QUICK, dream, finish, start
 
@@ -104,3 +106,45 @@ def test_processes_of_a_cluster_find_out_which_they_are(flags, tmp_path):
         manifest = (tmp_path / "out" / f"manifest-00{number}.jsonl").read_text()
         own = sorted(json.loads(line)["number"] for line in manifest.splitlines())
         assert own == list(range(number, COUNT, 2))
+
+
+@pytest.mark.slow
+def test_a_second_run_in_a_folder_ends_at_once_and_the_first_dreams_each_clip_once(flags, tmp_path):
+    """With the same flags, with others, and as one of two processes."""
+    long = (*flags, "--seed=1", "--sweep=num_iterations=2,20000")
+    first = start(*long, cwd=tmp_path)
+    wait_until(lambda: (tmp_path / "out/params.json").exists() or first.poll() is not None)
+    beside = [start(*long, cwd=tmp_path), start_process(0, *long, cwd=tmp_path)]
+    for process in beside:
+        code, printed = finish(process)
+        assert (code, printed.count("\n")) == (2, 1), printed
+        assert "another run is writing to out: wait until it has ended, or name" in printed
+    code, printed = finish(start(*long, "--lr=0.3", cwd=tmp_path))
+    assert (code, printed.count("\n")) == (2, 1), printed
+    assert "'out' already holds a run with no --lr, not --lr 0.3; name another" in printed
+    wait_until(lambda: numbers_of(tmp_path / "out"))
+    kill(first)
+    # Both processes of a run may be there, but each once.
+    running = [start_process(number, *long, cwd=tmp_path) for number in (0, 1, 1)]
+    wait_until(lambda: any(process.poll() is not None for process in running[1:]))
+    (refused,) = (process for process in running if process.poll() is not None)
+    code, printed = finish(refused)
+    assert code == 2 and "another process with --process_id=1 is writing to out" in printed
+    for process in running:
+        if process is not refused:
+            kill(process)
+    numbers = [record["number"] for record in records_of(tmp_path / "out")]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_seed_that_does_not_come_is_said_after_ten_seconds(tmp_path, monkeypatch, caplog):
+    """Time passes as fast as it can."""
+    now = [0.0]
+    monkeypatch.setattr(folder.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(folder.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    caplog.set_level("INFO")
+    with pytest.raises(UserError, match="process 0 has not written the seed to .* within 60 s"):
+        folder.wait_for_run(str(tmp_path), {"seed": None}, may_differ=(), seconds=60)
+    (record,) = caplog.records
+    assert record.getMessage() == f"waiting for process 0 to write the seed to {tmp_path}"
+    assert now == [60]
