@@ -1,5 +1,6 @@
 """What a run takes of memory, however many clips of however many lengths it has."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -15,6 +16,11 @@ MEGABYTES = 4096 / 2**20
 def memory_of(process):
     """Returns the megabytes of a process that are in memory."""
     return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * MEGABYTES
+
+
+def count_handles(process):
+    """Returns how many files a process has open."""
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 @pytest.mark.slow
@@ -40,3 +46,24 @@ def test_memory_is_flat_after_the_first_ten_of_sixty_lengths(tiny_checkpoint, tm
     # Programs are let go a few at a time, so memory goes up and down: means over many are compared.
     assert most[40:].mean() < 1.1 * most[10:30].mean()
     assert most[40:].max() < 1.3 * most[10:30].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system has no /proc")
+@pytest.mark.parametrize(("count", "plots"), [(300, "--noplots"), (60, "--plots")])
+def test_memory_and_open_files_are_flat_with_many_clips(tiny_checkpoint, tmp_path, count, plots):
+    flags = (f"--checkpoint={tiny_checkpoint}", *QUICK[:-1], plots, f"--num_clips={count}")
+    process = start(*flags, "--seed=1", "--clip_length=6000", "--output_dir=out", cwd=tmp_path)
+    taken = []
+    while process.poll() is None:
+        done = len(list((tmp_path / "out").glob("*.json")))
+        with contextlib.suppress(OSError):  # It may end in this moment.
+            taken.append((done, memory_of(process), count_handles(process)))
+        time.sleep(0.05)
+    code, printed = finish(process)
+    assert code == 0, printed
+    done, megabytes, handles = np.array(taken).T
+    early, late = (done > 0.2 * count) & (done < 0.5 * count), done > 0.7 * count
+    assert megabytes[late].max() < 1.1 * megabytes[early].max()
+    # Files that are being written are open, too.
+    assert handles[late].max() <= handles[early].max() + 2

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import resource
 import shlex
 import subprocess
 import time
@@ -221,6 +222,71 @@ def test_a_killed_ouroboros_resumes_and_ends_as_if_it_had_not_been(tiny_checkpoi
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
     code, printed = finish(start(*flags, "--output_dir=out", cwd=tmp_path))
     assert (code, "all clips were done before (3)" in printed) == (0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a process of Windows has no limit of files")
+def test_a_full_disk_ends_a_run_in_one_line_and_what_is_made_stays(tiny_checkpoint, tmp_path):
+    """The process must not write files of more than 300 kB, as those of the second clip are."""
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 60000)
+    for name, samples in (("a", 6000), ("b", 60000)):
+        soundfile.write(tmp_path / f"{name}.wav", noise[:samples], 22050)
+    flags = ("a.wav", "b.wav", f"--checkpoint={tiny_checkpoint}", *QUICK[1:], "--output_dir=out")
+    dream(*flags[:-1], "--output_dir=whole", cwd=tmp_path)
+    limit = resource.RLIMIT_FSIZE
+    before = resource.getrlimit(limit)
+    resource.setrlimit(limit, (300_000, before[1]))
+    try:
+        process = start(*flags, cwd=tmp_path)
+    finally:
+        resource.setrlimit(limit, before)
+    code, printed = finish(process)
+    *_, last = printed.splitlines()
+    assert code == 2 and re.fullmatch(
+        r"dreamsound: cannot write 'out/00001-b\.\w+': File too large", last
+    )
+    assert [record["name"] for record in records_of(tmp_path / "out")] == ["00000-a"]
+    assert not list((tmp_path / "out").glob(".*"))
+    printed = dream(*flags, cwd=tmp_path)
+    assert printed.count(": the network hears") == 1
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["nothing", "a file", "a folder that cannot be written to"])
+def test_a_folder_that_is_taken_away_ends_a_run_in_one_line(tiny_checkpoint, tmp_path, then):
+    flags = (f"--checkpoint={tiny_checkpoint}", "--num_clips=400", *QUICK, "--output_dir=out")
+    if "written" in then and os.geteuid() == 0:
+        pytest.skip("root writes to any folder")
+    process, out = start(*flags, cwd=tmp_path), tmp_path / "out"
+    while process.poll() is None and not (out / "00002-noise.json").exists():
+        time.sleep(0.01)
+    out.rename(tmp_path / "kept")
+    if then == "a file":
+        out.touch()
+    elif then != "nothing":
+        out.mkdir(mode=0o555)
+    code, printed = finish(process)
+    complaints = [line for line in printed.splitlines() if line.startswith("dreamsound: ")]
+    assert code == 2 and len(complaints) == 1
+    assert re.match(r"dreamsound: cannot (write|make|look into) 'out\b.*: \w+", complaints[0])
+    done = [record["name"] for record in records_of(tmp_path / "kept")]
+    assert done and all((tmp_path / "kept" / f"{name}.wav").exists() for name in done)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_pipes_and_devices_are_refused_and_the_other_sounds_dreamed(tiny_checkpoint, tmp_path):
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in/a.wav")
+    soundfile.write(tmp_path / "in/b.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 6000), 22050)
+    flags = ("in", "/dev/zero", f"--checkpoint={tiny_checkpoint}", *QUICK[1:], "--output_dir=out")
+    process = start(*flags, cwd=tmp_path)
+    stdout, stderr = process.communicate(timeout=200)
+    assert (process.returncode, stdout) == (2, "out/00001-b.wav\n"), stderr
+    for name in ("in/a.wav", "/dev/zero"):
+        assert stderr.count(f"'{name}' must be a file, and is a folder, a pipe or a device\n") == 1
+    code, printed = finish(start("in/b.wav", "--mask=in/a.wav", *flags[2:-1], cwd=tmp_path))
+    assert code == 2 and printed.count("\n") == 1 and "must be a .npy file" in printed
 
 
 def start_on_devices(devices, *flags, cwd) -> subprocess.Popen:
