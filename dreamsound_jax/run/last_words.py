@@ -46,6 +46,17 @@ def log_speed(records: Sequence[Mapping], seconds: float, busy_seconds: float) -
         )
 
 
+def describe_rest(left: int, count: int) -> str:
+    """Says that other processes of a run still have clips to dream, or have ended before.
+
+    Example:
+      >>> describe_rest(3, 40)
+      '3 of 40 clips are left, to other processes; if one has ended, give the same command again'
+    """
+    clips = f"{left} of {count} clips {'is' if left == 1 else 'are'} left"
+    return f"{clips}, to other processes; if one has ended, give the same command again"
+
+
 def describe_stop(done: int, count: int, *, kept: str, command: str) -> str:
     """Says how far a run has come that the user stopped, and how it goes on.
 

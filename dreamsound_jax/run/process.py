@@ -20,7 +20,13 @@ from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job, list_jobs
-from dreamsound_jax.run.last_words import describe_stop, log_failures, log_speed, suggest_next
+from dreamsound_jax.run.last_words import (
+    describe_rest,
+    describe_stop,
+    log_failures,
+    log_speed,
+    suggest_next,
+)
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.presets import find_preset
 from dreamsound_jax.run.progress import Progress
@@ -202,6 +208,8 @@ class ProcessRun:
         records = self._end(manifest, count)
         new = [each for number, each in records.items() if includes(number) and number not in done]
         log_speed(new, seconds, self._batches.busy_seconds)
+        if self._share.count > 1 and len(records) < count:
+            log.info("%s", describe_rest(count - len(records), count))
         if not self._share.index:
             self._say_what_next(list(records.values()))
         return len(writers.failed)

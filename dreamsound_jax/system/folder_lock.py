@@ -15,6 +15,8 @@ try:
 except ImportError:  # Windows has no such locks.
     fcntl = None  # type: ignore[assignment]
 
+_OWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+
 
 @contextlib.contextmanager
 def lock_folder(folder: epath.Path, share: Share, *, own_file: str) -> Iterator[None]:
@@ -41,7 +43,7 @@ def lock_folder(folder: epath.Path, share: Share, *, own_file: str) -> Iterator[
         else:
             _lock(opened, folder, os.O_RDONLY, fcntl.LOCK_SH, f"another run is writing to {folder}")
             process = f"another process with --process_id={share.index} is writing to {folder}"
-            _lock(opened, folder / own_file, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, process)
+            _lock(opened, folder / own_file, _OWN, fcntl.LOCK_EX, process)
         yield
 
 

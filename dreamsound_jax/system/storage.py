@@ -196,7 +196,7 @@ def append_json_line(path: os.PathLike | str, entry: Any) -> None:
       StorageError: the file cannot be written, or the disk is full.
     """
     try:
-        with open(path, "a+b") as file:
+        with open(path, "a+b", opener=_open_no_link) as file:
             _end_torn_line(file)
             file.write(encode_json_line(entry))
             file.flush()
@@ -261,13 +261,20 @@ def _write_then_rename(path, data, infix):
     digest = hashlib.blake2s(os.fsencode(path.name), digest_size=16).hexdigest()
     partial = path.parent / f".{digest}.{infix}part"
     try:
-        with open(partial, "wb") as file:
+        # What a killed writer left is removed first; a link in its place is not followed.
+        partial.unlink(missing_ok=True)
+        with open(partial, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _open_no_link(path, flags):
+    """Opens a file, unless somebody has put a link in its place."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _end_torn_line(file):

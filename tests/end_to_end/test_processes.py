@@ -57,6 +57,7 @@ def test_a_killed_process_stops_no_other_and_the_same_command_completes_the_run(
     code, printed = finish(running[other])
     assert code == 0, printed
     assert numbers_of(out) == list(range(other, COUNT, 2))
+    assert f"6 of {COUNT} clips are left, to other processes; if one has ended" in printed
     # The rest is dreamed by processes that need not be as many as before; here, with fewer steps.
     params = json.loads((out / "params.json").read_text())
     text = json.dumps(params).replace("20000", "3")

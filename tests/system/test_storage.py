@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -120,6 +121,19 @@ def test_what_may_never_end_is_not_read(tmp_path):
             storage.read_file(epath.Path(path))
     with pytest.raises(FileNotFoundError):
         storage.read_file(epath.Path(tmp_path / "gone.wav"))
+
+
+def test_links_that_somebody_has_put_there_are_not_followed(tmp_path):
+    victim, path = tmp_path / "victim", tmp_path / "a.wav"
+    victim.write_bytes(b"kept")
+    digest = hashlib.blake2s(b"a.wav", digest_size=16).hexdigest()
+    (tmp_path / f".{digest}.part").symlink_to(victim)
+    storage.write_whole(path, b"sound")
+    assert path.read_bytes() == b"sound" and not path.is_symlink()
+    (tmp_path / "manifest.jsonl").symlink_to(victim)
+    with pytest.raises(StorageError, match="cannot write .*manifest.jsonl"):
+        storage.append_json_line(tmp_path / "manifest.jsonl", {"number": 0})
+    assert victim.read_bytes() == b"kept"
 
 
 def test_addresses_of_other_kinds_are_refused(monkeypatch):
