@@ -26,7 +26,7 @@ def start_process(number, *flags, cwd, **environment):
 
 
 def wait_until(reached):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.01)

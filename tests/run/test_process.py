@@ -154,7 +154,9 @@ def test_the_page_of_a_run_that_was_done_is_written_again(run, tmp_path):
     assert "10 done, 0 failed" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_processes_that_see_different_files_dream_the_clips_of_the_first_that_began(run, tmp_path):
+def test_processes_that_see_different_files_dream_the_clips_of_the_first_that_began(
+    run, tmp_path, caplog
+):
     taken, sounds = [], tmp_path / "in"
 
     def dream(jobs):
@@ -166,6 +168,7 @@ def test_processes_that_see_different_files_dream_the_clips_of_the_first_that_be
 
     write_sounds(sounds, "b.wav", "c.wav", "d.wav")
     run_process(0)
+    assert "1 of 3 clips is left, to other processes; if one has ended, give" in caplog.text
     (sounds / "b.wav").rename(tmp_path / "b.wav")
     run_process(1)
     assert sorted(taken) == [(0, "b"), (1, "c"), (2, "d")]
