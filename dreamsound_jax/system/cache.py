@@ -54,8 +54,8 @@ def say_not_kept(folder: str, reason: str) -> None:
     if not _said:
         _said.append(folder)
         log.warning(
-            "cannot keep programs in %s, so each start takes longer: %s; set XDG_CACHE_HOME to "
-            "a folder with room that can be written to",
+            "compiled programs cannot be kept in %s, so later runs start slower: %s; set "
+            "XDG_CACHE_HOME to a folder with room that can be written to",
             *(folder, reason),
         )
 

@@ -46,7 +46,8 @@ def test_a_cache_that_cannot_be_used_is_said_once_with_its_folder(warn, tmp_path
     warn("writing", FULL)
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"cannot keep programs in {tmp_path}, so each start takes longer: No space left on device; "
+        f"compiled programs cannot be kept in {tmp_path}, so later runs start slower: No space "
+        "left on device; "
         "set XDG_CACHE_HOME to a folder with room that can be written to"
     )
     assert capsys.readouterr().err == ""
@@ -85,7 +86,9 @@ def test_what_a_killed_process_has_left_in_the_cache_is_replaced_by_the_next(tmp
     sizes = {path: path.stat().st_size for path in entries}
     assert all(sizes[path] > 0.9 * len(content) for path, content in entries.items())
     said = compile_something("/proc")
-    assert said.count("\n") == 1 and said.startswith("cannot keep programs in /proc/dreamsound_jax")
+    assert said.count("\n") == 1 and said.startswith(
+        "compiled programs cannot be kept in /proc/dreamsound_jax"
+    )
     (tmp_path / "file").touch()
     said = compile_something(Path(tmp_path / "file"))
     assert said.count("\n") == 1 and "Not a directory" in said
