@@ -86,9 +86,8 @@ def test_what_a_killed_process_has_left_in_the_cache_is_replaced_by_the_next(tmp
     sizes = {path: path.stat().st_size for path in entries}
     assert all(sizes[path] > 0.9 * len(content) for path, content in entries.items())
     said = compile_something("/proc")
-    assert said.count("\n") == 1 and said.startswith(
-        "compiled programs cannot be kept in /proc/dreamsound_jax"
-    )
+    words = "compiled programs cannot be kept in /proc/dreamsound_jax"
+    assert said.count("\n") == 1 and said.startswith(words)
     (tmp_path / "file").touch()
     said = compile_something(Path(tmp_path / "file"))
     assert said.count("\n") == 1 and "Not a directory" in said

@@ -271,7 +271,8 @@ def test_where_nothing_can_be_kept_it_is_said_once(tmp_path, caplog, monkeypatch
             np.testing.assert_array_equal(result.scaled, np.arange(3) * times + 0.5)
     (record,) = caplog.records
     assert record.message.startswith(
-        f"compiled programs cannot be kept in {tmp_path}/file/folder, so later runs start slower: Not a"
+        f"compiled programs cannot be kept in {tmp_path}/file/folder, so later runs start "
+        "slower: Not a"
     )
 
 
