@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -32,6 +33,7 @@ def find_earlier_run(
     *,
     may_differ: Collection[str],
     may_be_added: Collection[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict | None:
     """Finds the run in a folder that a run with these flags would resume.
 
@@ -40,6 +42,7 @@ def find_earlier_run(
       flags: the flags of the new run. If their `seed` is None, any earlier seed will do.
       may_differ: the names of the flags that may change when a run is resumed.
       may_be_added: the names of the flags that may be given when a run is resumed without them.
+      defaults: {flag: value} of a run that was begun before there was such a flag.
 
     Returns:
       The content of its params.json, or None if the folder holds no run.
@@ -52,7 +55,8 @@ def find_earlier_run(
     params = _read_params(output_dir)
     if params is None:
         return None
-    given, earlier = json.loads(json.dumps(dict(flags))), params["flags"]
+    given, before = (json.loads(json.dumps(dict(each))) for each in (flags, defaults))
+    earlier = before | params["flags"]
     free = {*may_differ, *(["seed"] if flags["seed"] is None else [])}
     free |= {name for name in may_be_added if not earlier.get(name)}
     changed = [n for n in given if n not in free and given[n] != earlier.get(n)]
@@ -85,15 +89,15 @@ def wait_for_run(
     output_dir: str,
     flags: Mapping[str, Any],
     *,
-    may_differ: Collection[str],
-    may_be_added: Collection[str] = (),
     seconds: float,
+    **allowed: Any,
 ) -> dict:
     """Waits until another process has begun a run in a folder, and returns what it wrote there.
 
     Args:
-      output_dir, flags, may_differ, may_be_added: as for `find_earlier_run`.
+      output_dir, flags: as for `find_earlier_run`.
       seconds: how long to wait.
+      **allowed: what may differ, as for `find_earlier_run`.
 
     Returns:
       The content of params.json.
@@ -104,9 +108,7 @@ def wait_for_run(
     """
     started, said = time.monotonic(), False
     while True:
-        params = find_earlier_run(
-            output_dir, flags, may_differ=may_differ, may_be_added=may_be_added
-        )
+        params = find_earlier_run(output_dir, flags, **allowed)
         waited = time.monotonic() - started
         if params is not None:
             return params

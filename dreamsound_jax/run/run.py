@@ -35,7 +35,11 @@ from dreamsound_jax.system.processes import ALONE, Share
 
 log = logging.getLogger(__name__)
 
-_MAY = {"may_differ": RESUMABLE_WITH_OTHER, "may_be_added": MAY_BE_ADDED}
+_MAY = {
+    "may_differ": RESUMABLE_WITH_OTHER,
+    "may_be_added": MAY_BE_ADDED,
+    "defaults": asdict(Options()),
+}
 
 
 def run(

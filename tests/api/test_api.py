@@ -233,7 +233,7 @@ def test_a_dream_and_an_ouroboros_are_saved_as_videos(model, drums, tmp_path):
         ({"num_iterations": 0}, "num_iterations must be at least 1"),
         ({"ouroboros_length": 3}, "no option 'ouroboros_length'"),
         ({"objective": 3}, "the objective must be an Objective"),
-        ({"objective": "relu3_4"}, "no such term of an objective: .relu3_4."),
+        ({"objective": "relu9_4"}, "no layer or class 'relu9_4'"),
         ({"objective": "channel(relu3_4, 0:4)"}, "must be a whole number, and is .0:4."),
         ({"objective": ds.layer("relu6_1")}, "no layer 'relu6_1'"),
         ({"objective": ds.probability("organ")}, "no class 'organ'"),

@@ -42,6 +42,12 @@ def test_a_run_is_resumed_with_its_own_flags_alone(tmp_path):
     ):
         with pytest.raises(UserError, match=f"already holds a run with {message}; name another"):
             find({**flags, **other})
+    # A flag that is newer than the folder was, in effect, at its default.
+    new = {**flags, "growth": False}
+    find_earlier_run(str(folder), new, may_differ=[], defaults={"growth": False})
+    given = {**flags, "growth": True}
+    with pytest.raises(UserError, match="--nogrowth, not --growth"):
+        find_earlier_run(str(folder), given, may_differ=[], defaults={"growth": False})
     for damaged in (
         *("{", "{}", '{"seed": 1, "flags": 3}', '{"flags": {}}', '{"seed": "1", "flags": {}}'),
         *('{"seed": -1, "flags": {}}', '{"seed": 1, "flags": {}, "inputs": [3]}', "[" * 100_000),
