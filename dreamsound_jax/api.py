@@ -16,7 +16,16 @@ import jax
 import numpy as np
 
 from dreamsound_jax.api_results import Dream, Ouroboros
-from dreamsound_jax.audio.files import Recording, read_recording
+from dreamsound_jax.api_sounds import (
+    SeveralSounds,
+    Sound,
+    is_several,
+    shape_like,
+    take_clips,
+    take_sample_rate,
+    to_recording,
+)
+from dreamsound_jax.audio.files import read_recording
 from dreamsound_jax.dreaming.ascent import NON_FINITE_GRADIENT, describe_fault
 from dreamsound_jax.dreaming.batch import dream_batch
 from dreamsound_jax.dreaming.distance import measure_distance
@@ -35,14 +44,6 @@ from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import Source, make_source
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
-
-Sound = np.ndarray[tuple[int] | tuple[int, int], np.dtype[Any]]
-"""One sound: (samples,) or (channels, samples)."""
-
-SeveralSounds = (
-    list[np.ndarray] | tuple[np.ndarray, ...] | np.ndarray[tuple[int, int, int], np.dtype[Any]]
-)
-"""Sounds of one shape, or one array (clips, channels, samples)."""
 
 OUROBOROS_OPTIONS = (
     *(name for name in FIELDS if name.startswith("ouroboros_")),
@@ -181,7 +182,7 @@ def dream(
             of_clip = jax.tree.map(lambda array, place=place: array[place], dreamed)
             dreams[row] = _dream_of(sources[row], clips[row], sample_rate, of_clip)
     in_order = [dreams[row] for row in range(len(sources))]
-    return in_order if _is_several(sound) else _only(in_order)
+    return in_order if is_several(sound) else _only(in_order)
 
 
 def _rows_together(sources):
@@ -230,7 +231,7 @@ def _dream_of(source, given, given_rate, dreamed):
     )
     rendered = dreamed.rendered
     return Dream(
-        sound=_like(source.mix_with_input(rendered.sound), given),
+        sound=shape_like(source.mix_with_input(rendered.sound), given),
         sample_rate=source.sample_rate,
         input=given,
         input_rate=given_rate,
@@ -309,7 +310,7 @@ def ouroboros(
             before = np.asarray(state.last_db[place]), np.asarray(state.last_sound[place])
             made[row] = _ouroboros_of(sources[row], clips[row], before, [*map(take, rounds)])
     in_order = [made[row] for row in range(len(sources))]
-    return in_order if _is_several(sound) else _only(in_order)
+    return in_order if is_several(sound) else _only(in_order)
 
 
 def _dream_rounds(model, sources, plan):
@@ -336,7 +337,7 @@ def _ouroboros_of(source, given, before, rounds):
     mixed = [source.mix_with_input(each.sound) for each in rounds]
     sound = np.concatenate([before_sound, *mixed], axis=1)
     return Ouroboros(
-        sound=_like(sound, given),
+        sound=shape_like(sound, given),
         sample_rate=source.sample_rate,
         spectrograms_db=np.stack([before_db, *(each.mel_db for each in rounds)]),
         overcooked_db=np.array([each.overcooked for each in rounds]),
@@ -375,13 +376,11 @@ def _prepare(sound, sample_rate, model, objective, options):
         if (objective is not None or stops is not None) and name in options:
             given = "objective" if stops is None else "interpolate"
             raise UserError(f"{given} and {name} must not both be given")
-    if not isinstance(sample_rate, int | np.integer) or sample_rate <= 0:
-        raise UserError(f"the sample rate must be a whole number above 0, and is {sample_rate!r}")
-    clips = _clips(sound)
+    sample_rate, clips = take_sample_rate(sample_rate), take_clips(sound)
     if not isinstance(stops, str | None):
         objective = _interpolate(stops, model.card)
         options = {name: value for name, value in options.items() if name != "interpolate"}
-    return model, clips, _sources(clips, int(sample_rate), _plan(options, objective, model))
+    return model, clips, _sources(clips, sample_rate, _plan(options, objective, model))
 
 
 def _interpolate(stops, card):
@@ -396,28 +395,6 @@ def _interpolate(stops, card):
         "interpolate must be a list of objectives such as [layer('relu2_2'), layer('relu5_4')], or "
         f"text such as 'relu2_2 > relu5_4', and is {stops!r}"
     )
-
-
-def _clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
-    """Returns the clips of what was given."""
-    clips = [np.asarray(clip, np.float32) for clip in (sound if _is_several(sound) else [sound])]
-    shapes = {clip.shape for clip in clips}
-    if len(shapes) != 1:
-        raise UserError(f"several sounds must have one shape, and have {sorted(shapes)}")
-    shape = clips[0].shape
-    if len(shape) not in (1, 2) or not clips[0].size or len(shape) == 2 and shape[0] > shape[1]:
-        raise UserError(
-            f"a sound must have the shape (samples,) or (channels, samples), and has {shape}"
-            + " (transpose it, as in sound.T)" * (len(shape) == 2 and shape[0] > shape[1])
-        )
-    if not all(np.isfinite(clip).all() for clip in clips):
-        raise UserError("a sound must not have samples that are NaN or infinite")
-    return clips
-
-
-def _is_several(sound):
-    """Whether several clips are given: as a list, or with a leading axis."""
-    return isinstance(sound, list | tuple) or np.ndim(sound) == 3
 
 
 def _only(results):
@@ -442,12 +419,7 @@ def _plan(
 def _sources(clips: list[np.ndarray], sample_rate: int, plan: ClipPlan) -> list[Source]:
     sources = []
     for number, clip in enumerate(clips):
-        recording = Recording(np.atleast_2d(clip).T, sample_rate)
+        recording = to_recording(clip, sample_rate)
         name = f"clip {number}" if len(clips) > 1 else "the sound"
         sources.append(make_source(Job(number, name, number, plan), recording))
     return sources
-
-
-def _like(channels, given):
-    """Returns (channels, samples) as (samples,) if the input was given so."""
-    return channels[0] if given.ndim == 1 and len(channels) == 1 else channels

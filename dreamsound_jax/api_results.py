@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamsound_jax.api_sounds import to_recording
 from dreamsound_jax.audio.files import Recording
 from dreamsound_jax.audio.formats import FORMATS, Encoding, check_encoding, check_fits
 from dreamsound_jax.audio.offset import find_offset
@@ -183,7 +184,7 @@ class Dream:
 
     def _original(self):
         """Returns the input without a constant offset, which its dream does not have either."""
-        channels, rate = _to_recording(self.input, self.input_rate)
+        channels, rate = to_recording(self.input, self.input_rate)
         offset = find_offset(channels, sample_rate=rate)
         return Recording(channels - offset.astype(channels.dtype), rate)
 
@@ -208,8 +209,8 @@ class Dream:
                 after_db=self.spectrogram_db,
                 change_db=self.change_db,
                 change_label=DOMAINS[self.plan.domain].change_label,
-                before=Recording(np.atleast_2d(self.input).T, self.input_rate),
-                after=Recording(np.atleast_2d(self.sound).T, self.sample_rate),
+                before=to_recording(self.input, self.input_rate),
+                after=to_recording(self.sound, self.sample_rate),
                 is_mixed=self.plan.mix != 1,
                 objective=self.climb,
                 objective_label=self.plan.objective(self.plan.target).label(self.plan.card),
@@ -295,7 +296,7 @@ class Ouroboros:
 
     def _original(self):
         samples = self.sound.shape[-1] // len(self.spectrograms_db)
-        return _to_recording(self.sound[..., :samples], self.sample_rate)
+        return to_recording(self.sound[..., :samples], self.sample_rate)
 
     def _repr_html_(self) -> str:
         wav = _render(self.sound, self.sample_rate, "safe", self._original()).content
@@ -342,10 +343,6 @@ def _render(sound, sample_rate, loudness, original, *, encoding=_WAV, circular=F
         circular=circular,
         encoding=encoding,
     )
-
-
-def _to_recording(sound, sample_rate):
-    return Recording(np.atleast_2d(sound).T, sample_rate)
 
 
 def _describe_plan(plan):
