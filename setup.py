@@ -9,7 +9,10 @@ CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
 STUDIES = ["pandas>=3.0"]
 TEST = [
     "import-linter>=2.1",
+    "ipykernel>=6.29",
     "mypy>=1.15",
+    "nbclient>=0.10",
+    "nbformat>=5.10",
     "pytest>=8",
     "pytest-xdist>=3.8",
     "ruff>=0.9",

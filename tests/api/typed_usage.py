@@ -2,6 +2,7 @@
 
 from typing import assert_type
 
+import jax
 import numpy as np
 
 import dreamsound_jax as ds
@@ -23,3 +24,14 @@ def use_several_sounds(clips: np.ndarray[tuple[int, int, int], np.dtype[np.float
     assert_type(ds.dream(read, rate), list[ds.Dream])
     assert_type(ds.dream(clips, rate), list[ds.Dream])
     assert_type(ds.ouroboros((sound, sound), rate), list[ds.Ouroboros])
+
+
+def use_the_steps(sound: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+    """Each step of a dream takes what the one before returns."""
+    model = ds.load_model("gm")
+    mel_db = ds.analyse(sound, 22050, model)
+    assert_type(mel_db, np.ndarray)
+    assert_type(ds.activations(mel_db, model, ["relu3_4"]), dict[str, jax.Array])
+    assert_type(ds.class_probabilities(mel_db, model), dict[str, float])
+    assert_type(ds.measure_objective(mel_db, model, ds.layer("relu3_4")), jax.Array)
+    assert_type(ds.apply_gain(sound, 22050, model, gain_db=mel_db), np.ndarray)
