@@ -38,6 +38,7 @@ def execute_notebook(path):
         timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(Path(path).parent)}},
     )
     client.execute(env={**os.environ, "PYTHONWARNINGS": NO_WIDGETS})
