@@ -23,7 +23,11 @@ NO_WIDGETS = "ignore:IProgress not found"
 
 
 def main(argv):
-    for path in map(Path, argv[1:] or sorted(DOCS.glob("*.ipynb"))):
+    paths = [*map(Path, argv[1:])] or sorted(DOCS.glob("*.ipynb"))
+    for path in paths:
+        if not path.is_file():
+            raise app.UsageError(f"there is no notebook {str(path)!r}")
+    for path in paths:
         notebook = execute_notebook(path)
         shrink_pictures(notebook)
         nbformat.write(notebook, path)
