@@ -26,7 +26,8 @@ from benchmarks.results import Table, format_table
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.vgg19 import LAYERS
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, FIELDS, MOST_LEVELS, Options
+from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, MOST_LEVELS
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 

@@ -9,9 +9,16 @@ from typing import Any
 
 from absl import flags
 
+from dreamsound_jax.cli.command_flags import (
+    SHORT_NAMES,
+    STANDS_AFTER,
+    CommandFlags,
+    ProcessFlags,
+)
 from dreamsound_jax.cli.names import find_name
 from dreamsound_jax.cli.parsing import ChoiceFlag, value_of
-from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.options import FIELDS, SECTIONS, SWEEPABLE, Options
+from dreamsound_jax.run.options.option import type_of
 from dreamsound_jax.run.presets import make_options
 from dreamsound_jax.run.ranges import split_objectives
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
@@ -24,102 +31,15 @@ DEFINE = {
     tuple: flags.DEFINE_list,
 }
 
-SECTIONS = {
-    "Inputs and outputs": (
-        *("input", "output", "output_dir", "overwrite", "name", "write_input", "plots"),
-        *("video", "video_growth", "arrays", "format", "bit_depth"),
-        *("loudness", "json", "quiet", "list_models", "list_presets", "version"),
-    ),
-    "What to dream of": (
-        *("preset", "preview", "model", "checkpoint", "layers_to_use", "target_class"),
-        *("target_class_index", "class_objective", "objective", "interpolate"),
-    ),
-    "How far, and where": (
-        *("strength", "amount", "until", "mix", "gain_range", "time", "frequency", "mask"),
-    ),
-    "How to dream": (
-        *("domain", "loop", "pyramid_size", "pyramid_ratio", "pyramid_roll", "replace_detail"),
-        *("detail_factor", "num_iterations", "lr", "smooth_gradient", "smoothing_coefficient"),
-        *("standardise_gradient", "views", "jitter_time", "jitter_pitch", "jitter_gain"),
-        *("jitter_noise", "optimizer", "momentum", "b1", "b2", "eps", "weight_decay"),
-        *("optimizer_state", "precision", "seed"),
-    ),
-    "The ouroboros": (
-        *("create_ouroboros", "ouroboros_length", "ouroboros_transform", "ouroboros_stretch"),
-        *("ouroboros_sr_offset", "ouroboros_semitones", "ouroboros_roll", "ouroboros_bands"),
-        *("crossfade", "stabilise", "stop_overcooked", "save_every"),
-    ),
-    "Many clips": (
-        *("num_clips", "first_draw", "sweep", "batch_size", "lengths", "clip_length", "sine_freq"),
-        "sample_rate",
-    ),
-    "Several processes": (
-        *("distributed", "num_processes", "process_id", "join_timeout", "coordinator_address"),
-    ),
-}
-"""{title: the flags under it} of the help."""
-
 
 def _define_all() -> None:
-    for field in dataclasses.fields(Options):
-        _define(field)
-    flags.DEFINE_string(
-        "output",
-        None,
-        "Where the results go: a folder, as for --output_dir, or a file whose name ends in .wav, "
-        ".flac, .ogg or .mp3. A "
-        "file gets the dream of one clip, and nothing else is written but the video of --video.",
-        short_name="o",
-    )
-    flags.DEFINE_boolean(
-        "overwrite", False, "Replace the file that --output names, if it exists.", short_name="y"
-    )
-    flags.DEFINE_boolean(
-        "json",
-        False,
-        "Print a line of JSON for each clip on standard output, in place of the path of its sound: "
-        "path, input, seed, model, layers, distance, loudness, classes heard, and error, which is "
-        "null unless the clip failed.",
-    )
-    flags.DEFINE_boolean(
-        "quiet", False, "Print only warnings and errors on standard error.", short_name="q"
-    )
-    flags.DEFINE_boolean("version", False, "Print the version of dreamsound and of JAX.")
-    flags.DEFINE_boolean(
-        "list_models", False, "Show the networks, their classes and layers, and where they are."
-    )
-    flags.DEFINE_boolean(
-        "list_presets", False, "Show the presets, with a line on what to expect of each."
-    )
-    flags.DEFINE_boolean(
-        "distributed",
-        False,
-        "Be one of several processes that share the clips and --output_dir, on a cluster that JAX "
-        "knows, such as Slurm or a TPU slice.",
-    )
-    flags.DEFINE_integer(
-        "num_processes",
-        None,
-        "The number of processes, where the cluster does not say it.",
-        lower_bound=1,
-    )
-    flags.DEFINE_integer("process_id", None, "The number of this process, from 0.", lower_bound=0)
-    flags.DEFINE_float(
-        "join_timeout",
-        300.0,
-        "Seconds to wait until process 0 has written the seed to --output_dir. With --seed, no "
-        "process waits.",
-        lower_bound=0.0,
-    )
-    flags.DEFINE_string(
-        "coordinator_address",
-        None,
-        "Not needed, and accepted for older scripts: processes find the seed in --output_dir.",
-    )
+    for section in (Options, CommandFlags, ProcessFlags):
+        for field in dataclasses.fields(section):
+            _define(field)
 
 
 def _define(field):
-    kind, metadata = value_type(field.name), field.metadata
+    kind, metadata = type_of(field), field.metadata
     if kind is Mapping:
         return flags.DEFINE_multi_string(field.name, [], metadata["help"])
     bounds = {"lower_bound": metadata["at_least"], "upper_bound": metadata["at_most"]}
@@ -130,7 +50,18 @@ def _define(field):
             return flags.DEFINE_flag(ChoiceFlag(field.name, choices, metadata))
         return flags.DEFINE_enum(field.name, field.default, choices, metadata["help"])
     default = list(field.default) if isinstance(field.default, tuple) else field.default
-    return DEFINE[kind](field.name, default, metadata["help"], **keywords)
+    short_name = SHORT_NAMES.get(field.name)
+    return DEFINE[kind](field.name, default, metadata["help"], short_name=short_name, **keywords)
+
+
+def list_sections() -> dict[str, list[str]]:
+    """Returns {title: the flags under it} of the help."""
+    sections = (*SECTIONS, ProcessFlags)
+    listed = {each.TITLE: [field.name for field in dataclasses.fields(each)] for each in sections}
+    for name, before in STANDS_AFTER.items():
+        (names,) = (names for names in listed.values() if before in names)
+        names.insert(names.index(before) + 1, name)
+    return listed
 
 
 def read_options() -> Options:

@@ -163,6 +163,6 @@ def run_command() -> None:
         usage=USAGE,
         stopped="what was finished is kept",
         module=own_flags.__name__,
-        sections=own_flags.SECTIONS,
+        sections=own_flags.list_sections(),
         begins_work=False,
     )

@@ -13,7 +13,8 @@ from dreamsound_jax.dreaming.optimizers import (
 )
 from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.run.names import read_template
-from dreamsound_jax.run.options import FIELDS, MOST_CLIPS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.options import FIELDS, SWEEPABLE, Options, value_type
+from dreamsound_jax.run.options.defaults import MOST_CLIPS
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.run.where import read_where

@@ -28,7 +28,8 @@ from dreamsound_jax.run.checks import (
     given_hyperparameters,
 )
 from dreamsound_jax.run.names import find_values
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, MOST_LEVELS, Options
+from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, MOST_LEVELS
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.run.strength import apply_strength, distance_of, fill_lr

@@ -15,12 +15,8 @@ from dreamsound_jax.run.checks import check_options, combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
-from dreamsound_jax.run.options import (
-    MAY_BE_ADDED,
-    MOST_LEVELS,
-    RESUMABLE_WITH_OTHER,
-    Options,
-)
+from dreamsound_jax.run.options import MAY_BE_ADDED, RESUMABLE_WITH_OTHER, Options
+from dreamsound_jax.run.options.defaults import MOST_LEVELS
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.presets import describe_replaced
 from dreamsound_jax.run.preview import choose_presets

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
+from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH
 
 # A dream of strength 100 is so far from its input, as `measure_distance` measures it.
 FULL_DISTANCE_DB = 14.0

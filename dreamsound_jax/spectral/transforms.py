@@ -2,7 +2,7 @@
 
 Each transform is a function of one clip (samples,), an amount, and the keywords `sample_rate` (Hz)
 and `front_end`; everything except the sound is static. To add one: write it, give it a row in
-`TRANSFORMS`, and give its amount a field in `run/options.py`.
+`TRANSFORMS`, and give its amount a field in `run/options/ouroboros.py`.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from dataclasses import replace
 from benchmarks.dreams import Context, dream_sounds, make_task
 from benchmarks.results import Table, time_in_turns
 from dreamsound_jax.networks.loading import load_model
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS
+from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS
 
 INCLUDED = ("gm", "mtt", "msd")
 HEADS = ["network", "layer", "milliseconds a second of sound", "times gm by relu5_4"]

@@ -10,7 +10,8 @@ from dreamsound_jax.cli import parsing
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.run import options as run_options
 from dreamsound_jax.run import presets
-from dreamsound_jax.run.options import FIELDS, Options, option, value_type
+from dreamsound_jax.run.options import FIELDS, Options, value_type
+from dreamsound_jax.run.options.option import option
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.shipped import shipped
 from tests.helpers.commands import parse
@@ -28,6 +29,12 @@ def test_every_option_is_a_flag_with_its_default_and_help():
         may_stand_alone = value_type(name) is bool or field.metadata["bare"] is not None
         assert flag.boolean == may_stand_alone, name
     assert parse() == Options()
+
+
+def test_every_flag_stands_in_one_section_of_the_help():
+    listed = [name for names in own_flags.list_sections().values() for name in names]
+    defined = {flag.name for flag in flags.FLAGS.flags_by_module_dict()[own_flags.__name__]}
+    assert sorted(listed) == sorted(defined)
 
 
 def test_a_new_option_is_a_flag_without_more_code(monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 
 from dreamsound_jax.dreaming.optimizers import HYPERPARAMETERS
 from dreamsound_jax.run.checks import check_options
-from dreamsound_jax.run.options import FIELDS, RESUMABLE_WITH_OTHER, SWEEPABLE, Options, Role
+from dreamsound_jax.run.options import FIELDS, RESUMABLE_WITH_OTHER, SWEEPABLE, Options
+from dreamsound_jax.run.options.option import Role
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 from dreamsound_jax.system.errors import UserError
 

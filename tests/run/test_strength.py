@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dreamsound_jax.run.options import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH, Options
+from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, NEUTRAL_STRENGTH
 from dreamsound_jax.run.strength import FULL_DISTANCE_DB, apply_strength, strength_of
 from tests.helpers import tiny
 from tests.helpers.commands import QUICK, dream
