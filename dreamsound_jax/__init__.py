@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from dreamsound_jax import objectives as objectives
     from dreamsound_jax.api import Dream as Dream
     from dreamsound_jax.api import Ouroboros as Ouroboros
+    from dreamsound_jax.api import activations as activations
+    from dreamsound_jax.api import analyse as analyse
+    from dreamsound_jax.api import apply_gain as apply_gain
+    from dreamsound_jax.api import class_probabilities as class_probabilities
     from dreamsound_jax.api import dream as dream
     from dreamsound_jax.api import list_models as list_models
     from dreamsound_jax.api import list_presets as list_presets
     from dreamsound_jax.api import load_sound as load_sound
+    from dreamsound_jax.api import measure_objective as measure_objective
     from dreamsound_jax.api import ouroboros as ouroboros
-    from dreamsound_jax.api_steps import activations as activations
-    from dreamsound_jax.api_steps import analyse as analyse
-    from dreamsound_jax.api_steps import apply_gain as apply_gain
-    from dreamsound_jax.api_steps import class_probabilities as class_probabilities
-    from dreamsound_jax.api_steps import measure_objective as measure_objective
     from dreamsound_jax.dreaming.distance import measure_distance as measure_distance
     from dreamsound_jax.networks.loading import Model as Model
     from dreamsound_jax.networks.loading import load_model as load_model
@@ -46,10 +46,10 @@ _MODULES = {
     "Options": "run.options",
     "Ouroboros": "api",
     "UserError": "system.errors",
-    "activations": "api_steps",
-    "analyse": "api_steps",
-    "apply_gain": "api_steps",
-    "class_probabilities": "api_steps",
+    "activations": "api",
+    "analyse": "api",
+    "apply_gain": "api",
+    "class_probabilities": "api",
     "custom": "objectives.terms",
     "dream": "api",
     "layer": "objectives.terms",
@@ -58,7 +58,7 @@ _MODULES = {
     "load_model": "networks.loading",
     "load_sound": "api",
     "measure_distance": "dreaming.distance",
-    "measure_objective": "api_steps",
+    "measure_objective": "api",
     "ouroboros": "api",
     "probability": "objectives.terms",
 }

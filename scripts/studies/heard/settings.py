@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dreamsound_jax.api import DREAM_OPTIONS
+from dreamsound_jax.api.given import DREAM_OPTIONS
 from dreamsound_jax.run.options import value_type
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 

@@ -1,33 +1,34 @@
 """`Dream` and `Ouroboros`, which the Python API returns: their arrays, files and display."""
 
-import base64
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dreamsound_jax.api_sounds import to_recording
+from dreamsound_jax.api.saving import (
+    WAV,
+    choose_encoding,
+    describe_plan,
+    picture_html,
+    player_html,
+    render,
+)
+from dreamsound_jax.api.sounds import to_recording
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.audio.formats import FORMATS, Encoding, check_encoding, check_fits
 from dreamsound_jax.audio.offset import find_offset
 from dreamsound_jax.audio.rendering import (
     find_target_lufs,
     render_input,
     render_input_alike,
-    render_sound,
 )
 from dreamsound_jax.domains.registry import DOMAINS
 from dreamsound_jax.outputs.clip_files import describe_mix
 from dreamsound_jax.outputs.dream_picture import DreamPicture, draw_dream
-from dreamsound_jax.outputs.video import describe_dream, dream_video, ouroboros_video
+from dreamsound_jax.outputs.video import dream_video, ouroboros_video
 from dreamsound_jax.outputs.video_file import encode_video
 from dreamsound_jax.run.clip_facts import analyse_pieces, analyse_recording, scale_of
 from dreamsound_jax.run.plan import ClipPlan
-from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.storage import write_whole
-
-_WAV = Encoding()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Dream:
           UserError: the file cannot be written, the format does not have this bit depth, channels
             or sample rate, or an argument is something else.
         """
-        encoding = _choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
+        encoding = choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
         write_whole(path, self._render(loudness, encoding).content)
 
     def save_input(
@@ -118,7 +119,7 @@ class Dream:
         Raises:
           UserError: as in `save`.
         """
-        encoding = _choose_encoding(path, bit_depth, layout, self.input, self.input_rate)
+        encoding = choose_encoding(path, bit_depth, layout, self.input, self.input_rate)
         _, original = self._render_both(loudness, encoding)
         write_whole(path, original.content)
 
@@ -158,7 +159,7 @@ class Dream:
         front_end = plan.card.front_end
         video = dream_video(
             title,
-            _describe_plan(plan),
+            describe_plan(plan),
             scale=scale_of(front_end),
             input_db=self.input_db,
             dream_db=analyse_recording(dream.recording, front_end, plan.dtype),
@@ -167,7 +168,7 @@ class Dream:
         )
         write_whole(path, encode_video(video, shape=shape))
 
-    def _render_both(self, loudness, encoding=_WAV):
+    def _render_both(self, loudness, encoding=WAV):
         """Returns the dream as it is written, and the input to compare with it."""
         original, plan = self._original(), self.plan
         dream = self._render(loudness, encoding)
@@ -188,8 +189,8 @@ class Dream:
         offset = find_offset(channels, sample_rate=rate)
         return Recording(channels - offset.astype(channels.dtype), rate)
 
-    def _render(self, loudness, encoding=_WAV):
-        return _render(
+    def _render(self, loudness, encoding=WAV):
+        return render(
             self.sound,
             self.sample_rate,
             loudness,
@@ -219,7 +220,7 @@ class Dream:
 
     def _repr_html_(self) -> str:
         wav = self._render("safe").content
-        return _picture_html(self.picture()) + _player_html(wav)
+        return picture_html(self.picture()) + player_html(wav)
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,8 @@ class Ouroboros:
         layout: str | None = None,
     ) -> None:
         """Writes the sound to a file, in the format of its suffix; see `Dream.save`."""
-        encoding = _choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
-        rendered = _render(
+        encoding = choose_encoding(path, bit_depth, layout, self.sound, self.sample_rate)
+        rendered = render(
             self.sound, self.sample_rate, loudness, self._original(), encoding=encoding
         )
         write_whole(path, rendered.content)
@@ -283,10 +284,10 @@ class Ouroboros:
         """
         plan, front_end = self.plan, self.plan.card.front_end
         count = len(self.spectrograms_db)
-        sound = _render(self.sound, self.sample_rate, loudness, self._original()).recording
+        sound = render(self.sound, self.sample_rate, loudness, self._original()).recording
         video = ouroboros_video(
             title,
-            _describe_plan(plan),
+            describe_plan(plan),
             scale=scale_of(front_end),
             pieces_db=analyse_pieces(sound, front_end, count),
             sound=sound,
@@ -299,69 +300,5 @@ class Ouroboros:
         return to_recording(self.sound[..., :samples], self.sample_rate)
 
     def _repr_html_(self) -> str:
-        wav = _render(self.sound, self.sample_rate, "safe", self._original()).content
-        return _player_html(wav)
-
-
-def _format_of(path):
-    """Returns the format that the suffix of a path asks for."""
-    format = os.path.splitext(path)[1].lower().removeprefix(".")
-    if format not in FORMATS:
-        known = ", ".join(f".{name}" for name in FORMATS)
-        raise UserError(f"the file of a sound must end in one of {known}, and is {path!r}")
-    return format
-
-
-def _choose_encoding(path, bit_depth, layout, sound, sample_rate):
-    """Returns how a sound is written to a path; UserError if its format cannot hold it so."""
-    format, channels = _format_of(path), len(np.atleast_2d(sound))
-    check_encoding(format, bit_depth)
-    check_fits(format, channels=channels, sample_rate=sample_rate)
-    _check_layout(layout, channels)
-    return Encoding(format, bit_depth, layout)
-
-
-def _check_layout(layout, channels):
-    """Raises UserError if FFmpeg knows no layout of this name with so many channels."""
-    import av
-
-    if layout is None:
-        return
-    try:
-        fits = av.AudioLayout(layout).nb_channels == channels
-    except ValueError:
-        fits = False
-    if not fits:
-        raise UserError(f"layout must be FFmpeg's name of {channels} channels, and is {layout!r}")
-
-
-def _render(sound, sample_rate, loudness, original, *, encoding=_WAV, circular=False):
-    return render_sound(
-        np.atleast_2d(sound).T,
-        sample_rate=sample_rate,
-        target_lufs=find_target_lufs(loudness, original),
-        circular=circular,
-        encoding=encoding,
-    )
-
-
-def _describe_plan(plan):
-    """Says how a plan dreams, without the input."""
-    target, objective = plan.target, plan.given_objective
-    return describe_dream(
-        None if plan.iterates else plan.asked_layers,
-        plan.card.name,
-        raises=None if objective is None else objective.label(plan.card),
-        aim=None if target is None else f"{plan.direction} {plan.card.classes[target]}",
-        mix=plan.mix,
-    )
-
-
-def _picture_html(png: bytes) -> str:
-    data = base64.b64encode(png).decode()
-    return f'<img alt="The dream, before and after" src="data:image/png;base64,{data}">'
-
-
-def _player_html(wav: bytes) -> str:
-    data = base64.b64encode(wav).decode()
-    return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
+        wav = render(self.sound, self.sample_rate, "safe", self._original()).content
+        return player_html(wav)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dreamsound_jax.api_sounds import Sound, shape_like, take_recording
+from dreamsound_jax.api.sounds import Sound, shape_like, take_recording
 from dreamsound_jax.audio.files import normalise_recording, remove_offset, to_mono
 from dreamsound_jax.dreaming.batch import analyse_clips, classify
 from dreamsound_jax.dreaming.dream import prepare_network, prepare_objective, respond

@@ -1,10 +1,10 @@
-"""What the Python API takes as a sound: its types, and what is checked."""
+"""What the Python API takes as a sound: its types, how a file is read, and what is checked."""
 
 from typing import Any
 
 import numpy as np
 
-from dreamsound_jax.audio.files import Recording
+from dreamsound_jax.audio.files import Recording, read_recording
 from dreamsound_jax.system.errors import UserError
 
 Sound = np.ndarray[tuple[int] | tuple[int, int], np.dtype[Any]]
@@ -14,6 +14,29 @@ SeveralSounds = (
     list[np.ndarray] | tuple[np.ndarray, ...] | np.ndarray[tuple[int, int, int], np.dtype[Any]]
 )
 """Sounds of one shape, or one array (clips, channels, samples)."""
+
+
+def load_sound(path: str) -> tuple[Sound, int]:
+    """Reads a sound file.
+
+    Args:
+      path: of a wav, flac, ogg, mp3, m4a or aiff file, a video, whose sound is read, or whatever
+        else libsndfile or FFmpeg read; local, gs:// or s3://. Of a file that is cut short, what is
+        there is read, with a warning.
+
+    Returns:
+      (sound, sample rate in Hz): float32 (samples,) of a mono file, else (channels, samples).
+
+    Raises:
+      UserError: the file is missing, or nothing of it can be read.
+
+    Example:
+      >>> sound, rate = load_sound("tests/data/loop_amen.flac")
+      >>> sound.shape, rate
+      ((2, 77321), 44100)
+    """
+    channels, rate = read_recording(path)
+    return (channels[:, 0] if channels.shape[1] == 1 else channels.T), rate
 
 
 def take_clips(sound: Sound | SeveralSounds) -> list[np.ndarray]:
