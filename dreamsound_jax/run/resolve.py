@@ -1,6 +1,7 @@
 """From options and a card to a plan: names of layers and classes are looked up, once.
 
-Nothing that runs after `resolve` sees the options.
+A field of a plan that has the name of an option takes its value; all others are set here. Nothing
+that runs after `resolve` sees the options.
 """
 
 from collections.abc import Mapping
@@ -11,9 +12,7 @@ import numpy as np
 
 from dreamsound_jax.audio.find import is_sound
 from dreamsound_jax.domains.registry import DOMAINS
-from dreamsound_jax.dreaming.optimizers import (
-    make_steps,
-)
+from dreamsound_jax.dreaming.optimizers import make_steps
 from dreamsound_jax.dreaming.ouroboros import RoundSettings
 from dreamsound_jax.dreaming.pyramid import count_levels
 from dreamsound_jax.networks.card import Card
@@ -28,7 +27,7 @@ from dreamsound_jax.run.checks import (
     given_hyperparameters,
 )
 from dreamsound_jax.run.names import find_values
-from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, MOST_LEVELS
 from dreamsound_jax.run.plan import ITERATE, ClipPlan, OuroborosPlan, Plan
 from dreamsound_jax.run.presets import apply_changes
@@ -77,22 +76,20 @@ def resolve(
         name_values = find_values(options.name, {**vars(given), **of_clip})
         clips.append(replace(clip, name_values=name_values))
     return Plan(
+        **_named_alike(Plan, options),
         inputs=tuple(options.input),
         clips=tuple(clips),
-        num_clips=options.num_clips,
-        seed=options.seed,
-        batch_size=options.batch_size,
         pads_lengths=options.lengths == "buckets",
         draws_pictures=options.plots,
         writes_inputs=options.write_input,
-        video=options.video,
-        video_growth=options.video_growth,
         writes_arrays=options.arrays,
-        save_every=options.save_every,
-        first_draw=options.first_draw,
         dtype=_dtype(options),
-        name=options.name,
     )
+
+
+def _named_alike(kind, options):
+    """Returns {name: value} of the options that fields of a plan have the names of."""
+    return {name: getattr(options, name) for name in kind.__annotations__ if name in FIELDS}
 
 
 def _dtype(options):
@@ -108,62 +105,59 @@ def _swept_clip_plan(asked, changes, card):
 
 
 def _clip_plan(asked, changes, card, objective=None):
+    _check_sample_rate(asked, card)
+    if asked.loop:
+        card = card.of_loops()
+    objective = _named_objective(asked, card) or objective
+    if isinstance(objective, Interpolation):
+        check_rounds(objective, asked)
+    layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
+    pyramid_size = asked.pyramid_size or _default_levels(asked, layers, card)
+    differing = {
+        "pyramid_size": pyramid_size,
+        "amount": asked.amount if DOMAINS[asked.domain].keeps_original else 1.0,
+        "mix": asked.mix * _amount_of_mix(asked),
+    }
+    return ClipPlan(
+        **_named_alike(ClipPlan, asked) | differing,
+        card=card,
+        changes=changes,
+        layers=layers,
+        iterates=asked.layers_to_use == (ITERATE,),
+        target=_target(asked, layers, card),
+        class_weight=1.0 if asked.class_objective == "towards" else -1.0,
+        steps=_steps(asked),
+        jitter=_jitter(asked),
+        distance_db=distance_of(asked.strength),
+        until_db=asked.until,
+        dtype=_dtype(asked),
+        ouroboros=_ouroboros(asked, changes, pyramid_size) if asked.create_ouroboros else None,
+        given_objective=objective,
+        where=_where(asked, card),
+        excerpt_seconds=PREVIEW_SECONDS if asked.preview else None,
+    )
+
+
+def _check_sample_rate(asked, card):
     if asked.sample_rate not in (None, card.front_end.sample_rate):
         raise UserError(
             f"--sample_rate must be {card.front_end.sample_rate}, the rate at which the network "
             f"{card.name} hears, and is {asked.sample_rate}; files of any rate are resampled"
         )
-    if asked.loop:
-        card = card.of_loops()
-    if asked.objective is not None:
-        objective = parse_objective(asked.objective, card=card)
+
+
+def _named_objective(asked, card):
+    """Returns what the options objective and interpolate name; None without them."""
     if asked.interpolate is not None:
-        objective = parse_interpolation(asked.interpolate, card=card)
-    if isinstance(objective, Interpolation):
-        check_rounds(objective, asked)
-    layers = _layers(asked, card) if objective is None else _layers_of(objective, card)
+        return parse_interpolation(asked.interpolate, card=card)
+    return None if asked.objective is None else parse_objective(asked.objective, card=card)
+
+
+def _where(asked, card):
     where = read_where(asked)
     if where:
         check_heard(where, card.front_end, network=card.name)
-    pyramid_size = asked.pyramid_size or _default_levels(asked, layers, card)
-    return ClipPlan(
-        model=asked.model,
-        card=card,
-        changes=changes,
-        domain=asked.domain,
-        layers=layers,
-        iterates=asked.layers_to_use == (ITERATE,),
-        target=_target(asked, layers, card),
-        class_weight=1.0 if asked.class_objective == "towards" else -1.0,
-        optimizer=asked.optimizer,
-        steps=_steps(asked),
-        pyramid_size=pyramid_size,
-        pyramid_ratio=asked.pyramid_ratio,
-        pyramid_roll=asked.pyramid_roll,
-        replace_detail=asked.replace_detail,
-        detail_factor=asked.detail_factor,
-        num_iterations=asked.num_iterations,
-        views=asked.views,
-        jitter=_jitter(asked),
-        gain_range=asked.gain_range,
-        distance_db=distance_of(asked.strength),
-        amount=asked.amount if DOMAINS[asked.domain].keeps_original else 1.0,
-        until_db=asked.until,
-        clip_length=asked.clip_length,
-        sine_freq=asked.sine_freq,
-        seed=asked.seed,
-        loudness=asked.loudness,
-        mix=asked.mix * _amount_of_mix(asked),
-        preset=asked.preset,
-        strength=asked.strength,
-        dtype=_dtype(asked),
-        ouroboros=_ouroboros(asked, changes, pyramid_size) if asked.create_ouroboros else None,
-        given_objective=objective,
-        where=where,
-        excerpt_seconds=PREVIEW_SECONDS if asked.preview else None,
-        format=asked.format,
-        bit_depth=asked.bit_depth,
-    )
+    return where
 
 
 def _amount_of_mix(asked):
@@ -236,18 +230,12 @@ def _steps(options):
 
 
 def _ouroboros(options, changes, pyramid_size):
-    chain, length = chain_of(options), options.ouroboros_length
+    length = options.ouroboros_length
     if options.preview and "ouroboros_length" not in changes:
         length = min(length, PREVIEW_ROUNDS)
+    settings = _named_alike(RoundSettings, options) | {"pyramid_size": pyramid_size}
     return OuroborosPlan(
         length=length,
-        round_settings=RoundSettings(
-            chain=chain,
-            stabilise=options.stabilise,
-            crossfade=options.crossfade,
-            pyramid_size=pyramid_size,
-            pyramid_ratio=options.pyramid_ratio,
-            pyramid_roll=options.pyramid_roll,
-        ),
+        round_settings=RoundSettings(**settings, chain=chain_of(options)),
         stop_overcooked=options.stop_overcooked,
     )

@@ -17,14 +17,13 @@ from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
 from dreamsound_jax.run.options import MAY_BE_ADDED, RESUMABLE_WITH_OTHER, Options
 from dreamsound_jax.run.options.defaults import MOST_LEVELS
-from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.presets import describe_replaced
 from dreamsound_jax.run.preview import choose_presets
 from dreamsound_jax.run.process import ProcessRun
 from dreamsound_jax.run.report import Reporter, report_nothing
 from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.run.sources import draw_targets
-from dreamsound_jax.run.unused import list_unused
+from dreamsound_jax.run.unused import warn_of_unused
 from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import ALONE, Share
@@ -74,10 +73,7 @@ def run(
     if output_file is not None:
         check_only_clip(output_file, _count_clips(options, len(found) + len(missing)))
     earlier = _find_earlier(options)
-    for name, message in missing:
-        log.error("%s", message)
-        if not share.index:
-            report({"input": name, "error": message}, None)
+    _tell_missing(missing, report=report_nothing if share.index else report)
     if not found and not earlier:
         return len(missing)
     warm_up = WarmUp()
@@ -88,7 +84,9 @@ def run(
         earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = replace(_resolve(options, models), command=command)
-    _warn_of_unused(options, plan)
+    if replaced := describe_replaced(options):
+        log.warning("%s", replaced)
+    warn_of_unused(options, plan.clips)
     models = place_on_devices(models)
     if output_file is not None:
         return dream_to_file(models, plan, found, path=output_file, report=report, warm_up=warm_up)
@@ -106,14 +104,25 @@ def run(
         output_dir=options.output_dir,
         share=share,
         resumes=bool(earlier),
-        adds_files=any(earlier["flags"].get(n) != getattr(options, n) for n in MAY_BE_ADDED)
-        if earlier
-        else False,
+        adds_files=_adds_files(options, earlier),
         warm_up=warm_up,
         report=report,
         notes=notes,
     )
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
+
+
+def _tell_missing(missing, report):
+    for name, message in missing:
+        log.error("%s", message)
+        report({"input": name, "error": message}, None)
+
+
+def _adds_files(options, earlier):
+    """Returns whether files are asked for that the earlier run, if there is one, did not make."""
+    if not earlier:
+        return False
+    return any(earlier["flags"].get(name) != getattr(options, name) for name in MAY_BE_ADDED)
 
 
 def _count_clips(options, inputs):
@@ -133,12 +142,7 @@ def _find_earlier(options):
 
 def _wait_for_first(options, join_timeout):
     """Waits until the first of several processes has begun the run; returns what it wrote."""
-    return wait_for_run(
-        options.output_dir,
-        asdict(options),
-        seconds=join_timeout,
-        **_MAY,
-    )
+    return wait_for_run(options.output_dir, asdict(options), seconds=join_timeout, **_MAY)
 
 
 def _begin_together(options, plan, inputs, command):
@@ -156,18 +160,3 @@ def _choose_seed(options, earlier):
     if options.seed is not None:
         return options.seed
     return earlier["seed"] if earlier else secrets.randbelow(2**31)
-
-
-def _warn_of_unused(options: Options, plan: Plan):
-    replaced = describe_replaced(options)
-    for message in [*([replaced] if replaced else []), *list_unused(options)]:
-        log.warning("%s", message)
-    without_class = [clip for clip in plan.clips if not clip.dreams_of_class]
-    output = plan.clips[0].card.architecture.class_layer
-    if any(clip.target is not None for clip in without_class) or (
-        options.target_class_index != -1 and without_class
-    ):
-        name = "target_class" if options.target_class_index == -1 else "target_class_index"
-        log.warning("--%s has no effect unless --layers_to_use includes %s", name, output)
-    elif len(without_class) == len(plan.clips) and options.class_objective == "away":
-        log.warning("--class_objective has no effect without a class to dream away from")

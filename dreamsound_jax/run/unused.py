@@ -1,13 +1,17 @@
 """Finds options that were given and have no effect, beside the others."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dreamsound_jax.audio.find import GENERATED
 from dreamsound_jax.run.checks import combinations
 from dreamsound_jax.run.options import FIELDS, Options
+from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.presets import apply_changes, find_preset
 from dreamsound_jax.spectral.transforms import TRANSFORMS
+
+log = logging.getLogger(__name__)
 
 
 class _Need(NamedTuple):
@@ -70,6 +74,13 @@ _NEEDS = (
 )
 
 
+def warn_of_unused(options: Options, clips: Sequence[ClipPlan]) -> None:
+    """Logs a warning for each option that was given and has no effect on the clips of a plan."""
+    for message in list_unused(options):
+        log.warning("%s", message)
+    _warn_of_unused_class(options, clips)
+
+
 def list_unused(options: Options) -> list[str]:
     """Says which options differ from their defaults without an effect, a line each.
 
@@ -91,6 +102,17 @@ def list_unused(options: Options) -> list[str]:
     )
     without_others = "diversity has no effect with --batch_size=1: it is among clips of a batch"
     return [*found.values(), *([without_others] if alone else [])]
+
+
+def _warn_of_unused_class(options, clips):
+    without_class = [clip for clip in clips if not clip.dreams_of_class]
+    names_index = options.target_class_index != -1
+    if any(clip.target is not None for clip in without_class) or (names_index and without_class):
+        name = "target_class_index" if names_index else "target_class"
+        output = clips[0].card.architecture.class_layer
+        log.warning("--%s has no effect unless --layers_to_use includes %s", name, output)
+    elif len(without_class) == len(clips) and options.class_objective == "away":
+        log.warning("--class_objective has no effect without a class to dream away from")
 
 
 def _is_given(options, name):

@@ -24,6 +24,7 @@ from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.models import load_models
 from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.unused import warn_of_unused
 from dreamsound_jax.system.devices import require_devices
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import Share
@@ -211,5 +212,5 @@ def test_a_platform_that_is_not_there_is_named(monkeypatch):
 def test_dreaming_away_from_no_class_is_said_to_have_no_effect(caplog):
     caplog.set_level(logging.WARNING)
     away = {"class_objective": "away", "layers_to_use": ("relu2_2",)}
-    runs._warn_of_unused(Options(**away), plan(**away))
+    warn_of_unused(Options(**away), plan(**away).clips)
     assert "--class_objective has no effect without a class to dream away from" in caplog.text
