@@ -18,7 +18,7 @@ from dreamsound_jax.run.options.defaults import MOST_CLIPS
 from dreamsound_jax.run.plan import ITERATE
 from dreamsound_jax.run.presets import AIMS, apply_changes
 from dreamsound_jax.run.where import read_where
-from dreamsound_jax.spectral.transforms import CIRCULAR, TRANSFORMS, Chain, check_amounts
+from dreamsound_jax.spectral.transforms import TRANSFORMS, Chain, check_amounts
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
 
 # XLA overflows its stack with thousands.
@@ -188,10 +188,11 @@ def _check_ouroboros(options):
             f"--ouroboros_transform must be none, or transforms without it, and is "
             f"{','.join(names) or 'empty'}"
         )
-    others = [name for name in names if name not in ("none", *CIRCULAR)]
+    kept = [name for name, transform in TRANSFORMS.items() if transform.keeps_loops]
+    others = [name for name in names if name not in ("none", *kept)]
     if options.loop and others:
         raise UserError(
-            f"--ouroboros_transform must be none or {' or '.join(CIRCULAR)} with --loop, and is "
+            f"--ouroboros_transform must be none or {' or '.join(kept)} with --loop, and is "
             f"{','.join(names)}: {others[0]} does not keep a loop"
         )
     check_amounts(chain_of(options))

@@ -131,12 +131,20 @@ def _unit_phasors(values):
 
 
 class Transform(NamedTuple):
-    """A transform: its function, the option with its amount, and the amounts that make sense."""
+    """A transform between two rounds.
+
+    Attributes:
+      function: of a sound and an amount.
+      option: the one with the amount.
+      lowest, highest: the amounts that make sense.
+      keeps_loops: whether it makes a loop of a loop.
+    """
 
     function: Callable[..., jax.Array]
     option: str
     lowest: float
     highest: float
+    keeps_loops: bool = False
 
 
 TRANSFORMS = {
@@ -144,19 +152,16 @@ TRANSFORMS = {
     # From a tenth to ten times the reference's sample rate.
     "resample": Transform(resample, "ouroboros_sr_offset", -19845, 198450),
     "pitch_shift": Transform(pitch_shift, "ouroboros_semitones", -36, 36),
-    "time_roll": Transform(time_roll, "ouroboros_roll", -3600, 3600),
+    "time_roll": Transform(time_roll, "ouroboros_roll", -3600, 3600, keeps_loops=True),
     "mel_shift": Transform(mel_shift, "ouroboros_bands", -127, 127),
 }
-
-
-CIRCULAR = ("time_roll",)
-"""The transforms that make a loop of a loop."""
 
 
 def check_amounts(chain: Chain) -> None:
     """Raises UserError for an amount that makes no sense."""
     for name, amount in chain:
-        _, option, lowest, highest = TRANSFORMS[name]
+        transform = TRANSFORMS[name]
+        option, lowest, highest = transform.option, transform.lowest, transform.highest
         if not lowest <= amount <= highest:
             raise UserError(f"--{option} must be from {lowest:g} to {highest:g}, and is {amount:g}")
 
