@@ -56,7 +56,7 @@ def _define(field):
 
 def list_sections() -> dict[str, list[str]]:
     """Returns {title: the flags under it} of the help."""
-    sections = (*SECTIONS, ProcessFlags)
+    sections: tuple[Any, ...] = (*SECTIONS, ProcessFlags)
     listed = {each.TITLE: [field.name for field in dataclasses.fields(each)] for each in sections}
     for name, before in STANDS_AFTER.items():
         (names,) = (names for names in listed.values() if before in names)
@@ -72,7 +72,7 @@ def read_options() -> Options:
     """
     given = {name: flags.FLAGS[name].value for name in FIELDS if is_given(flags.FLAGS[name])}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    return make_options(given | {"sweep": _parse_sweeps(given.get("sweep", ()))})
+    return make_options(given | {"sweep": _parse_sweeps(given.get("sweep") or ())})
 
 
 def is_given(flag: flags.Flag) -> bool:

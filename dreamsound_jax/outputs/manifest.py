@@ -54,10 +54,11 @@ class Manifest:
         That is the last one whose files are whole; or else the last one that says why the clip
         failed; or else the last one.
         """
-        sizes, found = _sizes(self._folder), {}
+        sizes = _sizes(self._folder)
+        found: dict[int, tuple[int, dict]] = {}
         for record in self._read_all():
             rank = 1 if "error" in record else 2 * _is_whole(record, sizes)
-            if rank >= found.get(record["number"], (0, None))[0]:
+            if record["number"] not in found or rank >= found[record["number"]][0]:
                 found[record["number"]] = rank, record
         return {number: record for number, (_, record) in sorted(found.items())}
 

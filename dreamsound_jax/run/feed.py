@@ -3,7 +3,7 @@
 import collections
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 READERS = 4
@@ -24,7 +24,8 @@ def read_ahead(jobs: Iterable, read: Callable, *, ahead: int) -> Iterator[tuple[
         except Exception as error:  # Whatever a file does to its reader, other files are read.
             return job, error
 
-    jobs, begun = iter(jobs), collections.deque()
+    jobs = iter(jobs)
+    begun: collections.deque[Future] = collections.deque()
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         try:
             while True:

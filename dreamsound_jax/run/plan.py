@@ -211,7 +211,7 @@ class ClipPlan:
 
     def programs(self) -> list[Program]:
         """Returns the distinct programs of all rounds, in their order; that of a single dream."""
-        if not self.iterates or self.given_objective is not None:
+        if not self.iterates or self.ouroboros is None or self.given_objective is not None:
             return [self.program()]
         rounds = range(min(self.ouroboros.length, len(self.layers)))
         first_rounds = {self._computed_layers(number): number for number in reversed(rounds)}

@@ -9,7 +9,8 @@ from etils import epath
 from dreamsound_jax.dreaming.ascent import HEALTHY, NON_FINITE_GRADIENT, ZERO_GRADIENT
 from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
 from dreamsound_jax.run.jobs import list_jobs
-from dreamsound_jax.run.ouroboroses import count_rounds, dream_ouroboroses
+from dreamsound_jax.run.ouroboroses import dream_ouroboroses
+from dreamsound_jax.run.rounds import count_rounds
 from dreamsound_jax.run.sources import read_source
 from dreamsound_jax.system.errors import StorageError, UserError
 from tests.helpers import tiny

@@ -34,6 +34,7 @@ GROUPS = {
         "dreamsound_jax/spectral/",
         "dreamsound_jax/run/dreams.py",
         "dreamsound_jax/run/ouroboroses.py",
+        "dreamsound_jax/run/rounds.py",
     ),
     "What a run writes": ("dreamsound_jax/outputs/", "dreamsound_jax/run/writers.py"),
     "Runs of many clips, and processes": (
