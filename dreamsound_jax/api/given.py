@@ -133,12 +133,8 @@ def _choose_objective(
     objective: Objective | str | None, options: dict[str, Any], card: Card
 ) -> tuple[Objective | Interpolation | None, dict[str, Any]]:
     """Returns the objective, if it is not left to the options, and the options without it."""
-    if isinstance(objective, str):
-        objective = parse_objective(objective, card=card)
-    if not isinstance(objective, Objective | None):
-        raise UserError(
-            f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
-        )
+    if objective is not None:
+        objective = take_objective(objective, card)
     stops = options.get("interpolate")
     if stops is not None and objective is not None:
         raise UserError("objective and interpolate must not both be given")
@@ -150,6 +146,17 @@ def _choose_objective(
         return objective, options
     rest = {name: value for name, value in options.items() if name != "interpolate"}
     return _interpolate(stops, card), rest
+
+
+def take_objective(objective: Objective | str, card: Card) -> Objective:
+    """Returns an objective that may be given as text; UserError if it is none."""
+    if isinstance(objective, str):
+        return parse_objective(objective, card=card)
+    if not isinstance(objective, Objective):
+        raise UserError(
+            f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
+        )
+    return objective
 
 
 def _interpolate(stops, card):

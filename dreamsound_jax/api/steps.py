@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from dreamsound_jax.api.given import take_objective
 from dreamsound_jax.api.sounds import Sound, shape_like, take_recording
 from dreamsound_jax.audio.files import normalise_recording, remove_offset, to_mono
 from dreamsound_jax.dreaming.batch import analyse_clips, classify
@@ -24,7 +25,6 @@ from dreamsound_jax.dreaming.dream import prepare_network, prepare_objective, re
 from dreamsound_jax.dreaming.program import ClipSettings, Program
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.networks.network import Network
-from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.objectives.terms import Objective
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.resolve import resolve
@@ -154,12 +154,7 @@ def measure_objective(
       >>> gradient.shape
       (128, 100)
     """
-    if isinstance(objective, str):
-        objective = parse_objective(objective, card=model.card)
-    if not isinstance(objective, Objective):
-        raise UserError(
-            f'the objective must be an Objective such as layer("relu3_4"), and is {objective!r}'
-        )
+    objective = take_objective(objective, model.card)
     seen = _show(mel_db, model)
     original = jax.lax.stop_gradient(seen) if input_db is None else _show(input_db, model)
     plan = resolve(Options(seed=0), model.card, objective=objective).clips[0]

@@ -22,7 +22,7 @@ STANDS_AFTER = {
 """{a flag of `CommandFlags`: the flag that it follows in the help}."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False)
 class CommandFlags:
     """Flags that stand in the help among the options of a run."""
 
@@ -53,7 +53,7 @@ class CommandFlags:
     version: bool = option(False, "Print the version of dreamsound and of JAX.", role="run")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False)
 class ProcessFlags:
     """How several processes share the clips of a run."""
 

@@ -1,7 +1,6 @@
 """The command `dreamsound`."""
 
 import dataclasses
-import importlib.metadata
 import itertools
 import os
 import shlex
@@ -96,6 +95,8 @@ def describe_version() -> str:
 
 
 def _find_version(package):
+    import importlib.metadata  # Only --version needs it.
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:  # It runs from a clone that is not installed.

@@ -1,8 +1,9 @@
 """Everything that can be asked of a run, in one dataclass; the flags of the command are made of it.
 
 Each section of the help is a file here, with a dataclass whose fields stand in the order of the
-help. To add an option, add a field to its section, and read it in `run/resolve.py`. Nothing heavy
-is imported, so that `--help` answers at once.
+help. To add an option, add a field to its section, and one of the same name to a plan in
+`run/plan.py`. Nothing heavy is imported, so that `--help` answers at once; for the same reason the
+dataclasses of the sections, which are only inherited from, are made without methods.
 """
 
 import dataclasses

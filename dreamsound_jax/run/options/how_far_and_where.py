@@ -6,7 +6,7 @@ from typing import ClassVar
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class HowFarAndWhere:
     """The distance of a dream, and its ranges of time and frequency."""
 

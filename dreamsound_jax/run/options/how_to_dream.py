@@ -13,7 +13,7 @@ from dreamsound_jax.run.options.defaults import (
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class HowToDream:
     """The domain, the pyramid, the steps and the optimizer."""
 

@@ -7,7 +7,7 @@ from dreamsound_jax.audio.formats import BIT_DEPTHS, FORMATS
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class InputsAndOutputs:
     """What is dreamed on, and what is written."""
 

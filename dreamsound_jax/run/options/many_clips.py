@@ -8,7 +8,7 @@ from dreamsound_jax.run.options.defaults import MOST_AT_ONCE, MOST_CLIPS
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class ManyClips:
     """How many clips a run has, and in which ways they differ."""
 

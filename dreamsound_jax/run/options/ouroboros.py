@@ -7,7 +7,7 @@ from dreamsound_jax.run.options.defaults import MOST_STEPS
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class TheOuroboros:
     """The dream that is fed back into itself."""
 

@@ -7,7 +7,7 @@ from dreamsound_jax.run.options.defaults import describe_defaults
 from dreamsound_jax.run.options.option import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class WhatToDreamOf:
     """Presets, networks, layers, classes and objectives."""
 
