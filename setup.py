@@ -26,7 +26,7 @@ PARITY = [*TEST, *APP, *CLOUD, "gcp-storage-emulator>=2026.7", "moto[server]>=5"
 
 setup(
     name="dreamsound-jax",
-    version="0.1.0",
+    version="0.2.0",
     description="DeepDream for sound, in JAX",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

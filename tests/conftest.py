@@ -31,11 +31,17 @@ def tiny_checkpoint(tmp_path_factory):
 def optimisation(request):
     """Compiles programs with few optimisations, since tests spend most of their time compiling.
 
-    What is compared with other programs, or is timed, is compiled as it is for users, as are the
-    commands that tests start as processes.
+    What is compared with other programs, or is timed, is compiled as it is for users. Commands that
+    tests start as processes compile as tests do, too, but for those of `compiled_in_full`.
     """
     in_full = "parity" in request.path.parts or request.config.option.markexpr == "timing"
     jax.config.update("jax_disable_most_optimizations", not in_full)
+
+
+@pytest.fixture
+def compiled_in_full(monkeypatch):
+    """Lets the commands that a test starts compile as they do for users."""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
 
 
 @pytest.fixture(autouse=True, scope="module")

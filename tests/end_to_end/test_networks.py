@@ -121,9 +121,7 @@ def test_every_network_dreams_in_every_way(model, domain, way, small_networks, t
     network = f"--model={model}" if is_shipped else f"--checkpoint={small_networks(model)}"
     out = tmp_path / "out"
     flags = (*QUICK, *WAYS[way], *MORE.get((model, way), ()), network, f"--domain={domain}", raised)
-    # Most of the time goes into compiling, and no number here depends on how it is done.
-    quickly = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    dream(*flags, f"--output_dir={out}", cwd=tmp_path, **quickly)
+    dream(*flags, f"--output_dir={out}", cwd=tmp_path)
     facts = [json.loads(file.read_text()) for file in sorted(out.glob("0*.json"))]
     assert len(facts) == (3 if way == "batch" else 1)
     for each in facts:

@@ -27,6 +27,7 @@ KILLS = int(os.environ.get("DREAMSOUND_KILLS", "1"))
 NAME = "00000-noise"
 
 
+@pytest.mark.usefixtures("compiled_in_full")
 def test_the_bare_command_dreams_on_drums_and_its_params_repeat_it(tmp_path):
     printed = dream(cwd=tmp_path)
     folder = tmp_path / "outputs" / "1"
@@ -106,6 +107,7 @@ def test_an_objective_that_is_not_possible_is_one_line_and_writes_nothing(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_in_full")
 def test_a_class_by_name_moves_a_real_sound_towards_it(tmp_path):
     choir = DATA / "ambi_choir.flac"
     flags = ("--target_class=organ", "--num_iterations=20", "--seed=1", "--output_dir=out")
@@ -188,6 +190,7 @@ def test_a_run_that_is_killed_ends_whole(tiny_checkpoint, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_in_full")
 def test_a_killed_ouroboros_resumes_and_ends_as_if_it_had_not_been(tiny_checkpoint, tmp_path):
     """Without --seed, which the run wrote down."""
     ouroboros = ("--create_ouroboros", "--ouroboros_length=80", "--batch_size=2", *QUICK[:-1])
@@ -295,6 +298,7 @@ def start_on_devices(devices, *flags, cwd) -> subprocess.Popen:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_in_full")
 def test_devices_and_processes_share_out_clips_that_stay_the_same(tiny_checkpoint, tmp_path):
     """With as many clips a device, bit for bit."""
     flags = (f"--checkpoint={tiny_checkpoint}", "--num_clips=8", *QUICK)

@@ -20,10 +20,14 @@ QUICK = (
 )
 
 
+# As tests do (conftest.py): most of the time of a short command goes into compiling.
+_COMPILES_QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+
 def start(*flags, cwd, **environment) -> subprocess.Popen:
     """Starts the command; its compiled programs are found by the processes after it."""
     command = [sys.executable, "-m", "dreamsound_jax", *map(str, flags)]
-    environment = {**os.environ, **environment}
+    environment = {**_COMPILES_QUICKLY, **os.environ, **environment}
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=-1, stdout=-1)
 
 
