@@ -111,7 +111,7 @@ def _build_choices(sound: gr.File) -> Chosen:
     strength = gr.Slider(
         0,
         100,
-        value=70,
+        value=known.Choices.strength,
         step=1,
         label="Strength",
         info="0 leaves the sound as it is; 100 takes it as far as it goes.",

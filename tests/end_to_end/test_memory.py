@@ -25,7 +25,6 @@ def count_handles(process):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system has no /proc")
-@pytest.mark.usefixtures("compiled_in_full")
 def test_memory_is_flat_after_the_first_ten_of_sixty_lengths(tiny_checkpoint, tmp_path):
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 40000)
     (tmp_path / "in").mkdir()
@@ -52,7 +51,6 @@ def test_memory_is_flat_after_the_first_ten_of_sixty_lengths(tiny_checkpoint, tm
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system has no /proc")
 @pytest.mark.parametrize(("count", "plots"), [(300, "--noplots"), (60, "--plots")])
-@pytest.mark.usefixtures("compiled_in_full")
 def test_memory_and_open_files_are_flat_with_many_clips(tiny_checkpoint, tmp_path, count, plots):
     flags = (f"--checkpoint={tiny_checkpoint}", *QUICK[:-1], plots, f"--num_clips={count}")
     process = start(*flags, "--seed=1", "--clip_length=6000", "--output_dir=out", cwd=tmp_path)
