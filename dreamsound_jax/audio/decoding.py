@@ -1,6 +1,7 @@
 """Decodes the content of a sound file, by the library that reads its format best."""
 
 import io
+import itertools
 import re
 
 import numpy as np
@@ -16,9 +17,15 @@ from dreamsound_jax.audio.recording import (
     check_size,
     join_recordings,
 )
+from dreamsound_jax.audio.tags import end_of_tags
+from dreamsound_jax.audio.unknown_sizes import fill_in_sizes
 
 # How files of MP3 and AAC begin. libsndfile prints warnings of some on standard error.
 _LOSSY = (b"ID3", b"\xff")
+# How files begin that have no place for tags before the sound, though some programs put them there.
+_UNTAGGED = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
+_FLAC_BEGINS = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # Then come 34 bytes, as in all FLAC.
+_MOST_LINKS = 1000  # What is joined more often was made to take long, and is not taken apart.
 _CHUNK_SAMPLES = 2**20  # A file is decoded in chunks of so many samples, of all channels together.
 # soxr and the meter of loudness fail at rates of a few hertz, which are those of damaged headers.
 _LOWEST_RATE = 1000
@@ -37,7 +44,7 @@ def decode(data: bytes) -> Decoded:
 
     libsndfile reads what is stored without loss, such as WAV, AIFF and FLAC, as far as it can:
     it gives each sample as it is. FFmpeg reads everything else: of an MP3, libsndfile believes a
-    length that may be guessed. Files of Ogg that were joined are taken apart first, as both
+    length that may be guessed. Files of Ogg or FLAC that were joined are taken apart first, as both
     libraries read only the first as it is.
 
     Raises:
@@ -58,8 +65,23 @@ def decode_sound(data: bytes) -> Recording:
 
 
 def _decode_any(data):
+    end = end_of_tags(data)
+    if end and data.startswith(_UNTAGGED, end):
+        data = data[end:]
     if data.startswith(b"OggS"):
         return _decode_ogg(data)
+    return _decode_joined(_split_flac(data), _decode_one)
+
+
+def _split_flac(data):
+    """Splits files of FLAC that were joined; returns [data] of anything else."""
+    if not data.startswith(b"fLaC"):
+        return [data]
+    starts = [found.start() for found in itertools.islice(_FLAC_BEGINS.finditer(data), _MOST_LINKS)]
+    return [data[a:b] for a, b in zip([0, *starts[1:]], [*starts[1:], len(data)])]
+
+
+def _decode_one(data):
     try:
         return _decode_lossless(data) or decode_media(data)
     except soundfile.LibsndfileError as error:
@@ -70,20 +92,29 @@ def _decode_any(data):
 
 
 def _decode_ogg(data):
-    """Decodes one file of Ogg, or several that were joined; damaged ones are left out."""
-    decoded, failure = [], None
-    for link in ogg.split_chained(data):
+    decoded = _decode_joined(
+        ogg.split_chained(data), lambda link: _decode_vorbis(link) or decode_media(link)
+    )
+    return decoded._replace(is_whole=decoded.is_whole and ogg.has_last_page(data))
+
+
+def _decode_joined(links, decode_link):
+    """Decodes one file, or several that were joined; damaged ones are left out."""
+    if len(links) == 1:
+        return decode_link(links[0])
+    decoded, failure, file_bytes = [], None, sum(map(len, links))
+    for link in links:
         try:
-            decoded.append(_decode_vorbis(link) or decode_media(link))
+            decoded.append(decode_link(link))
         except UndecodableError as error:
             failure = error
         count = sum(each.recording.channels.size for each in decoded)
-        check_size(count, 1, file_bytes=len(data))
+        check_size(count, 1, file_bytes=file_bytes)
     if failure and not decoded:
         raise failure
     recording = join_recordings([each.recording for each in decoded])
     announced = sum(each.announced_seconds or each.seconds for each in decoded)
-    is_whole = not failure and ogg.has_last_page(data) and all(each.is_whole for each in decoded)
+    is_whole = not failure and all(each.is_whole for each in decoded)
     return Decoded(recording, decoded[0].origin, announced, is_whole)
 
 
@@ -108,6 +139,7 @@ def _decode_lossless(data):
     """Decodes a file with libsndfile; returns None if FFmpeg is to read it."""
     if data.startswith(_LOSSY):
         return None
+    data = fill_in_sizes(data)
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         if file.format in ("OGG", "MP3") or file.subtype.startswith("MPEG"):
             return None
@@ -129,13 +161,15 @@ def _read_all_samples(file, file_bytes):
     """Reads a file from its beginning to its end, float32 (samples, channels).
 
     Soundfile seeks after each read if it takes the file for seekable. libsndfile then fails at the
-    end of a FLAC stream of unknown length.
+    end of a FLAC stream of unknown length, and at what lies behind any, such as a tag.
     """
     file.seekable = lambda: False
-    frames, chunks, count = max(1, _CHUNK_SAMPLES // file.channels), [], 0
-    while not chunks or len(chunks[-1]) == frames:
+    chunks, count, is_over = [], 0, False
+    while not is_over:
+        frames = min(max(1, _CHUNK_SAMPLES // file.channels), file.frames - count)
         chunks.append(file.read(frames, dtype="float32", always_2d=True))
         count += len(chunks[-1])
+        is_over = len(chunks[-1]) < frames or count >= file.frames
         check_size(count, file.channels, file_bytes=file_bytes)
     return np.concatenate(chunks)
 

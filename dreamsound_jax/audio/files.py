@@ -3,6 +3,7 @@
 Paths may be local, gs:// or s3://.
 """
 
+import errno
 import logging
 import os
 
@@ -218,6 +219,8 @@ def _read_bytes(path):
     except UserError:
         raise
     except Exception as error:  # Each cloud client has its own family of errors.
+        if getattr(error, "errno", None) == errno.ELOOP:
+            raise UserError(describe_missing(os.fspath(path), place)) from None
         raise UserError(f"cannot read {path!r}: {reason_of(error)}") from error
 
 

@@ -1,9 +1,11 @@
 """Finds the sounds that the names on a command line stand for."""
 
 import difflib
+import errno
 import glob
 import itertools
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +30,7 @@ _LESS_COMMON = (
 INPUT, DIFFERENCE, VIDEO = ".input", ".difference", ".mp4"
 """What a run writes beside a dream: NAME.input.wav and NAME.difference.wav beside NAME.wav, or with
 the suffix of another format, and NAME.mp4. They are not dreamed on with it."""
+_MOST_COMMAS = 20  # in the name of a file
 _SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *_LESS_COMMON)}
 
 
@@ -38,14 +41,14 @@ def find_inputs(names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]
       names: each is one of `BUILT_IN`, a sound file, a folder (its sound files, but not those in
         its subfolders), or a pattern with `*`, `?` or `[...]` and, for local files, `**`. The files
         of a folder or a pattern are sorted and exclude hidden ones. A file that is named twice is
-        found twice.
+        found twice. Names that a comma in the name of a file has split are joined again.
 
     Returns:
       (found, failures): the inputs, each one of `BUILT_IN` or a path; and a (name, message) for
       each name that stands for nothing.
     """
     found, failures = [], []
-    for name in names:
+    for name in _join_at_commas(names):
         try:
             found += _find_input(name)
         except UserError as error:
@@ -60,7 +63,12 @@ def is_sound(name: str) -> bool:
 
 
 def describe_missing(name: str, path: epath.Path) -> str:
-    """Says that there is no file called `name`, at `path`, and which similar name there is."""
+    """Says that there is no file called `name`, at `path`, and which similar name there is.
+
+    Of a link, it says where it leads instead.
+    """
+    if link := None if is_cloud(name) else _describe_dead_link(path):
+        return link
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     if "/" not in name:
         siblings += BUILT_IN
@@ -74,6 +82,44 @@ def describe_missing(name: str, path: epath.Path) -> str:
         f"there is no file {name!r}; an input must be a sound file, a folder, a pattern, or one "
         f"of {', '.join(BUILT_IN)}"
     )
+
+
+def _describe_dead_link(path):
+    """Says what is wrong with the link at a path, or in it; None if there is no dead one."""
+    for place in map(os.fspath, (*reversed(path.parents), path)):
+        if os.path.islink(place) and not os.path.exists(place):
+            try:
+                os.stat(place)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    return f"{place!r} is a link in a loop of links, and leads to no file"
+            return f"{place!r} is a link to {os.path.realpath(place)!r}, which does not exist"
+    return None
+
+
+def _join_at_commas(names):
+    """Joins neighbours that name no file until a comma stands between them."""
+    joined, rest = [], list(names)
+    while rest:
+        name, count = _take_name(rest)
+        joined.append(name)
+        del rest[:count]
+    return joined
+
+
+def _take_name(names):
+    """Returns the first name, whole, and how many of the names it is made of."""
+    first, counts = names[0], range(2, min(len(names), _MOST_COMMAS + 1) + 1)
+    if first not in BUILT_IN and not is_cloud(first) and not _exists(first):
+        # A list of names has lost the spaces behind its commas.
+        for count, comma in itertools.product(counts, (",", ", ")):
+            if _exists(name := comma.join(names[:count])):
+                return name, count
+    return first, 1
+
+
+def _exists(name):
+    return os.path.exists(os.path.expanduser(name))
 
 
 def _find_input(name):
@@ -110,8 +156,18 @@ def _list_matches(pattern):
     files = _match_in_store(pattern) if is_cloud(pattern) else _match_on_disk(pattern)
     files = _select_sounds(files)
     if not files:
-        raise UserError(f"no sound file ({', '.join(READABLE)}) matches {pattern!r}")
+        hint = "" if is_cloud(pattern) else _describe_brackets(pattern)
+        raise UserError(f"no sound file ({', '.join(READABLE)}) matches {pattern!r}{hint}")
     return files
+
+
+def _describe_brackets(pattern):
+    """Says how to write the brackets of a pattern that are characters of names; "" without any."""
+    brackets = re.findall(r"\[[^]/]*\]", pattern)
+    if not brackets or not _select_sounds(_match_on_disk(pattern.replace("[", "[[]"))):
+        return ""
+    first = brackets[0]
+    return f": {first} is a pattern, too: write {first.replace('[', '[[]')} for these characters"
 
 
 def _select_sounds(files: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamsound_jax.audio.find import READABLE
+from dreamsound_jax.audio import matroska
 from dreamsound_jax.audio.recording import (
     Decoded,
     Origin,
@@ -17,6 +17,8 @@ from dreamsound_jax.audio.recording import (
     check_size,
     join_recordings,
 )
+from dreamsound_jax.audio.tags import end_of_tags
+from dreamsound_jax.audio.unreadable import describe_unreadable
 
 # FFmpeg also knows formats that name other files, addresses or devices to read. None of these is
 # here, and what is read beyond the given bytes is refused as well.
@@ -54,7 +56,7 @@ def decode_media(data: bytes) -> Decoded:
                 raise UndecodableError("has no sound")
             return _decode_stream(container, stream, data)
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise UndecodableError(_describe_failure(data)) from error
+        raise UndecodableError(describe_unreadable(data)) from error
 
 
 def find_layout(data: bytes) -> str | None:
@@ -86,14 +88,8 @@ def _refuse(url: str, flags: int, options: dict) -> None:
     raise PermissionError("a sound file must not read other files")
 
 
-def _describe_failure(data):
-    if data[4:8] == b"ftyp":  # MPEG-4, whose index often lies at the end
-        return "is cut short or damaged, and nothing of it can be read"
-    return f"must be a sound or video file in a known format: {', '.join(READABLE)}"
-
-
 def _decode_stream(container, stream, data):
-    reader, pieces, samples = _FrameReader(container, stream), [], 0
+    reader, pieces, samples = _FrameReader(container, stream, data), [], 0
     for frame in reader.read():
         channels = frame.layout.nb_channels
         samples += frame.samples * channels
@@ -108,7 +104,10 @@ def _decode_stream(container, stream, data):
     decoded = Decoded(recording, _find_origin(stream, reader.first), announced)
     # The announced length of a Matroska file is that of its longest stream.
     reached = reader.reached if kind == "matroska" else decoded.seconds
-    is_short = announced is not None and reached < announced - _TOLERANCE_SECONDS
+    if announced is None:
+        is_short = kind == "matroska" and matroska.ends_early(data)
+    else:
+        is_short = reached < announced - _TOLERANCE_SECONDS
     return decoded._replace(is_whole=not is_short and not reader.failed)
 
 
@@ -122,8 +121,9 @@ class _FrameReader:
       failed: whether a packet could not be decoded.
     """
 
-    def __init__(self, container: Any, stream: Any):
-        self._container, self._stream = container, stream
+    def __init__(self, container: Any, stream: Any, data: bytes):
+        self._container, self._stream, self._data = container, stream, data
+        self._end_of_tags, self._may_be_damaged = 0, False
         self.first, self.place, self.reached, self.failed = None, 0, 0.0, False
 
     def read(self) -> Iterator[Any]:
@@ -149,14 +149,24 @@ class _FrameReader:
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            # Between the frames of an MP3 lie tags.
-            is_tag = self._container.format.name == "mp3" and bytes(packet)[:1] != b"\xff"
-            self.failed = self.failed or not is_tag
+            self._note_failure(packet)
             return
         for frame in frames:
             if self.first is None:
                 self.first, self.place = frame, packet.pos or 0
+            self.failed = self.failed or (self._may_be_damaged and packet.size > 0)
             yield frame
+
+    def _note_failure(self, packet):
+        """Tells damage from what may lie before, between and behind the frames of an MP3."""
+        place = packet.pos or 0
+        self._end_of_tags = max(self._end_of_tags, end_of_tags(self._data, place))
+        if self._container.format.name != "mp3":
+            self.failed = True
+        elif place >= self._end_of_tags:
+            self.failed = self.failed or bytes(packet)[:1] == b"\xff"
+            # Other bytes are damage if a frame stands on either side of them.
+            self._may_be_damaged = self._may_be_damaged or self.first is not None
 
 
 def _announced_seconds(kind, container, stream, reader, data):

@@ -7,6 +7,8 @@ import numpy as np
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import path_of, read_file
 
+_START = b"\x93NUMPY"
+
 
 def read_npy(path: str, what: str) -> np.ndarray:
     """Reads a .npy file.
@@ -22,7 +24,10 @@ def read_npy(path: str, what: str) -> np.ndarray:
       UserError: the file cannot be read, is cut short, or does not hold numbers.
     """
     try:
-        array = np.lib.format.read_array(io.BytesIO(read_file(path_of(path))))
+        data = read_file(path_of(path))
+        if not data.startswith(_START):
+            raise ValueError("numpy.save did not write it")
+        array = np.lib.format.read_array(io.BytesIO(data))
     except Exception as error:  # Each cloud client has its own errors.
         raise UserError(
             f"{what} must be a .npy file with an array of numbers, and {path!r} is not: "

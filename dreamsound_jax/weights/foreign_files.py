@@ -2,33 +2,23 @@
 
 from collections.abc import Collection
 
+from dreamsound_jax.system.file_kinds import DOWNLOAD, GET_FROM_LFS, Group, recognise
+
 UNPACK = "unpack it first, into another file"
 EXPORT = (
     "save the weights with PyTorch or safetensors, under torchvision's names, and convert that file"
 )
-# (what a file begins with, how many bytes stand before that, what it is, what to do).
-SIGNATURES = (
-    (b"\x1f\x8b", 0, "compressed with gzip", UNPACK),
-    (b"BZh", 0, "compressed with bzip2", UNPACK),
-    (b"\xfd7zXZ\0", 0, "compressed with xz", UNPACK),
-    (b"\x28\xb5\x2f\xfd", 0, "compressed with zstandard (.zst)", UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", UNPACK),
-    (b"Rar!", 0, "a RAR archive", UNPACK),
-    (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file, as Keras and TensorFlow write it (.h5)", EXPORT),
-    (b"TFL3", 4, "a TFLite model", EXPORT),
-    (b"GGUF", 0, "a GGUF file", EXPORT),
-    (b"\x93NUMPY", 0, "an array of NumPy (.npy)", EXPORT),
-    (b"MATLAB", 0, "a file of MATLAB", EXPORT),
-    (b"RIFF", 0, "a sound file", "--pth must be a file of weights"),
-    (b"fLaC", 0, "a sound file", "--pth must be a file of weights"),
-    (b"OggS", 0, "a sound file", "--pth must be a file of weights"),
-    (b"ID3", 0, "a sound file", "--pth must be a file of weights"),
-    (b"%PDF", 0, "a PDF document", "--pth must be a file of weights"),
-    (b"\x89PNG", 0, "a picture", "--pth must be a file of weights"),
-    (b"\xff\xd8\xff", 0, "a picture", "--pth must be a file of weights"),
-)
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-DOWNLOAD = "download the file itself: the address is that of a page, or needs a login"
+NO_WEIGHTS = "--pth must be a file of weights"
+ADVICE: dict[Group, str] = {
+    "packed": UNPACK,
+    "numbers": EXPORT,
+    "sound": NO_WEIGHTS,
+    "notes": NO_WEIGHTS,
+    "other": NO_WEIGHTS,
+    "pointer": GET_FROM_LFS,
+    "page": DOWNLOAD,
+    "text": DOWNLOAD,
+}
 WEIGHT_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors", ".pkl")
 
 
@@ -41,21 +31,14 @@ def describe_start(start: bytes) -> str:
     """
     if not start:
         return "is empty: download or save it again"
-    if start.startswith(LFS_POINTER):
-        return (
-            "is only a Git LFS pointer to the file; run `git lfs pull` or use the download link to "
-            "get the file itself"
-        )
-    for signature, offset, kind, advice in SIGNATURES:
-        if start[offset:].startswith(signature):
-            return f"is {kind}; {advice}"
-    if start[257:262] == b"ustar":
-        return f"is a tar archive; {UNPACK}"
     if start[:1] == b"\x80" and start[1:2] in b"\2\3\4\5" and len(start) > 1:
         return f"is a plain pickle, which was not run; {EXPORT}"
     if start[:1] == b"\x08" and b"\x12" in start[2:5]:
         return f"looks like an ONNX model; {EXPORT}"
-    return _describe_text(start)
+    if start.lstrip().startswith(b"{") and b'"weight_map"' in start:
+        return "is the index of a network in several files; join them into one file"
+    kind = recognise(start)
+    return f"is {kind.name}; {ADVICE[kind.group]}" if kind else ""
 
 
 def describe_archive(names: Collection[str]) -> str:
@@ -70,18 +53,3 @@ def describe_archive(names: Collection[str]) -> str:
     if names and all(name.endswith(".npy") for name in names):
         return f"is an archive of arrays of NumPy (.npz); {EXPORT}"
     return "is a ZIP archive, but not a PyTorch file: it has no data.pkl"
-
-
-def _describe_text(start):
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return f"is an HTML page; {DOWNLOAD}"
-    if text.startswith((b"<?xml", b"<")):
-        return f"is an XML or HTML text; {DOWNLOAD}"
-    if text.startswith(b"{") and b'"weight_map"' in text:
-        return "is the index of a network in several files; join them into one file"
-    if text.startswith((b"{", b"[")):
-        return f"is a JSON text; {DOWNLOAD}"
-    if b"\0" not in start and start.decode("utf-8", "replace").count("\ufffd") <= 1:
-        return f"is a text; {DOWNLOAD}"
-    return ""

@@ -173,7 +173,7 @@ def test_a_dream_is_stopped_and_a_wrong_file_gets_one_line(app, tmp_path):
     app.wait(lambda: app.one("#go").is_enabled())
     app.wait(lambda: not app.all("#sound input[type=file]"))
     app.go()
-    app.wait_for_status("'wrong.wav' must be a sound or video file in a known format")
+    app.wait_for_status("'wrong.wav' is a text, and must be a sound or video file in a known")
 
 
 @pytest.mark.slow

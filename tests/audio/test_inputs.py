@@ -7,6 +7,7 @@ import soundfile
 
 from dreamsound_jax.audio import decoding, files, find
 from dreamsound_jax.system.errors import UserError
+from tests.helpers.media import tag_ape, tag_id3
 from tests.helpers.sounds import RATE, pitch, tone
 
 
@@ -101,6 +102,73 @@ def test_read_takes_streams_of_unknown_length(stored):
         assert files.read_sound(stored(name, bytes(data)), sample_rate=RATE).size == RATE
 
 
+UNKNOWN_SIZES = {  # where a size stands in a file, and what stands there if it is unknown
+    "AU": (b".snd", 8, bytes(4)),
+    "RF64": (b"ds64", 8, bytes(24)),
+    "CAF": (b"data", 4, b"\xff" * 8),
+    "AIFF": (b"SSND", 4, bytes(4)),
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN_SIZES)
+def test_a_size_that_is_unknown_is_that_of_the_rest(stored, caplog, kind):
+    stereo = np.stack([tone(), -0.5 * tone()], 1)
+    data = bytearray(encoded(stereo, format=kind))
+    whole = files.read_recording(stored("whole", bytes(data))).channels
+    name, behind, unknown = UNKNOWN_SIZES[kind]
+    at = data.index(name) + behind
+    data[at : at + len(unknown)] = unknown
+    found = files.read_recording(stored("unknown", bytes(data)))
+    np.testing.assert_array_equal(found.channels, whole)
+    assert found.sample_rate == RATE and whole.shape == (RATE, 2) and not caplog.messages
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "FLAC", "CAF"])
+def test_tags_around_a_file_of_no_loss_are_no_sound(stored, caplog, kind):
+    data = encoded(tone(), format=kind, subtype="PCM_24")
+    whole = files.read_original(stored("whole", data))
+    behind = b"TAG" + b"a" * 125 if kind == "FLAC" else b""
+    for tags in (tag_id3(40), tag_id3(70_000) + tag_ape()):
+        found, origin = files.read_original(stored("tagged", tags + data + behind))
+        np.testing.assert_array_equal(found.channels, whole[0].channels)
+        assert origin == whole[1] and origin.bit_depth == "24"
+    assert not caplog.messages
+
+
+def test_joined_flac_files_are_read_to_their_end(stored, caplog):
+    first, second = (
+        encoded(tone(), format="FLAC"),
+        encoded(-0.5 * tone(44100), 44100, format="FLAC"),
+    )
+    found = files.read_recording(stored("two", first + tag_id3(500) + second)).channels
+    assert len(found) == 2 * RATE and not caplog.messages
+    np.testing.assert_allclose(found[RATE + 200 : -200], -0.5 * found[200 : RATE - 200], atol=1e-3)
+    cut = files.read_recording(stored("cut", first + second[: len(second) // 2])).channels
+    assert RATE < len(cut) < 1.8 * RATE
+    (message,) = caplog.messages
+    assert f"{len(cut) / RATE:.2f} s of 2.00 s can be read" in message
+
+
+FOREIGN = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n": "Git LFS pointer",
+    b"<!DOCTYPE html><html></html>": "is an HTML page, and holds no sound; download the file",
+    b'{"error": "not found"}': "is a JSON text, and holds no sound; download the file itself",
+    b"PK\3\4" + b"x" * 99: "is a ZIP archive; unpack it first",
+    b"%PDF-1.4": "is a PDF document, and holds no sound",
+    b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk": "is a MIDI file, which holds notes and no sound",
+    b"\x89PNG\r\n\x1a\n" + b"x" * 99: "is a picture, and holds no sound",
+    bytes(50_000): "holds nothing but zeros",
+    b".SoX"
+    + bytes([28, 0, 0, 0])
+    + b"\xfe" * 99: "if FFmpeg can read it, convert it first: ffmpeg -i",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN, ids=FOREIGN.values())
+def test_of_what_is_no_sound_is_said_what_it_is(stored, content):
+    assert FOREIGN[content] in complaint(stored("a.wav", content))
+
+
 @pytest.mark.parametrize("kept", [0.6, 0.9])
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "AIFF", "AU", "CAF", "W64", "RF64", "MP3"])
 def test_of_a_truncated_file_what_is_there_is_read_and_a_line_says_so(stored, caplog, kind, kept):
@@ -140,7 +208,7 @@ def test_a_header_that_asks_for_much_memory_takes_little(stored):
     too_wide = bytearray(encoded(tone()))
     too_wide[22:24] = b"\xff\xff"
     said = complaint(stored("65535", bytes(too_wide)))  # PyAV 18 or 19
-    assert "has no sound" in said or "known format" in said
+    assert "has no sound" in said or "nothing of it can be read" in said
 
 
 def test_read_refuses_what_is_no_sound(stored, tmp_path):
@@ -168,6 +236,47 @@ def test_read_refuses_a_missing_file_and_names_the_nearest(stored):
     path = stored("drums.wav", b"x")
     assert repr(path) in complaint(path.replace("drums", "drum"))
     assert "no folder" in complaint(os.path.join(os.path.dirname(path), "nowhere", "a.wav"))
+
+
+def test_a_dead_link_and_a_loop_of_links_are_told_apart_from_what_is_missing(tmp_path):
+    links = {"dead.wav": "gone.wav", "loop.wav": "loop.wav", "folder": "nowhere"}
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    gone, nowhere = (os.path.realpath(tmp_path / name) for name in ("gone.wav", "nowhere"))
+    messages = {
+        "dead.wav": f"'{tmp_path}/dead.wav' is a link to {gone!r}, which does not exist",
+        "loop.wav": f"'{tmp_path}/loop.wav' is a link in a loop of links, and leads to no file",
+        "folder/a.wav": f"'{tmp_path}/folder' is a link to {nowhere!r}, which does not exist",
+    }
+    for name, message in messages.items():
+        path = str(tmp_path / name)
+        assert find.find_inputs([path]) == ([], [(path, message)])
+        with pytest.raises(UserError) as caught:  # as in a folder, whose files are listed by name
+            files.read_recording(path)
+        assert str(caught.value) == message
+
+
+def test_a_file_with_a_comma_in_its_name_is_found_in_a_list(stored, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a,b.wav", "kick, 120 bpm.wav", "b.wav", "c.wav", "c.wav,b.wav"):
+        stored(name, b"x")
+    split = ["c.wav", "a", "b.wav", "kick", "120 bpm.wav", "b.wav", "noise"]
+    found = ["c.wav", "a,b.wav", "kick, 120 bpm.wav", "b.wav", "noise"]
+    assert find.find_inputs(split) == (found, [])
+    assert find.find_inputs(["c.wav", "b.wav"]) == (["c.wav", "b.wav"], [])
+    assert find.find_inputs(["d", "b.wav"])[0] == ["b.wav"]
+
+
+def test_a_pattern_with_brackets_of_a_name_says_how_to_write_them(stored, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored("loops [1]/a.wav", b"x")
+    ((_, message),) = find.find_inputs(["loops [1]/*.wav"])[1]
+    assert message.endswith(
+        "'loops [1]/*.wav': [1] is a pattern, too: write [[]1] for these characters"
+    )
+    assert find.find_inputs(["loops [[]1]/*.wav"]) == (["loops [1]/a.wav"], [])
+    ((_, message),) = find.find_inputs(["loops [2]/*.wav"])[1]
+    assert message.endswith("matches 'loops [2]/*.wav'")
 
 
 def test_find_inputs_expands_names(stored, tmp_path, monkeypatch):

@@ -117,6 +117,28 @@ def test_tags_before_and_behind_are_no_sound():
         np.testing.assert_array_equal(found.recording.channels, wanted.channels)
 
 
+@pytest.mark.parametrize("options", [{}, NO_HEADER], ids=["header", "no header"])
+@pytest.mark.parametrize("damage", [bytes(3000), np.random.default_rng(2).bytes(300)])
+def test_a_hole_in_an_mp3_is_no_tag(damage, options, tmp_path, caplog):
+    data = bytearray(mp3(SOUND, **options))
+    data[len(data) // 2 : len(data) // 2 + len(damage)] = damage
+    (tmp_path / "a.mp3").write_bytes(data)
+    found = read_recording(str(tmp_path / "a.mp3")).channels
+    lost = len(decode(mp3(SOUND, **options)).recording.channels) - len(found)
+    assert 0 <= lost <= 1152 * (len(damage) // 400 + 4)
+    (message,) = caplog.messages
+    assert "a.mp3' is cut short or damaged: " in message
+
+
+def test_what_cannot_be_decoded_behind_an_mp3_is_no_damage():
+    """Zeros and the text of a tag behind the last frame, whose packets FFmpeg cannot decode."""
+    plain = decode(mp3(**NO_HEADER)).recording
+    for behind in (bytes(3000), b"TAG" + b"a" * 125 + bytes(3000), b"LYRICSBEGIN" + b"la" * 500):
+        found = decode(mp3(**NO_HEADER) + behind)
+        assert found.is_whole
+        np.testing.assert_array_equal(found.recording.channels, plain.channels)
+
+
 def test_the_kind_of_a_file_is_known_by_its_content(tmp_path):
     for name in ("a.wav", "b.mp3", "c"):
         (tmp_path / name).write_bytes(encode_media(SOUND, RATE, "ipod", "alac"))
@@ -173,6 +195,19 @@ def test_of_a_damaged_file_the_rest_is_read(tmp_path, caplog):
         assert f"{name}' is cut short or damaged" in caplog.text
 
 
+def test_of_a_stream_that_says_no_length_the_cut_is_seen(tmp_path, caplog):
+    stream = encode_media(SOUND, 48000, "webm", "libopus", options={"live": "1"})
+    path = tmp_path / "a.webm"
+    path.write_bytes(stream)
+    whole = read_recording(str(path)).channels
+    assert len(whole) == len(SOUND) and not caplog.messages
+    path.write_bytes(stream[: len(stream) // 2])
+    cut = read_recording(str(path)).channels
+    np.testing.assert_array_equal(cut, whole[: len(cut)])
+    (message,) = caplog.messages
+    assert f"is cut short or damaged: the {len(cut) / 48000:.2f} s that can be read" in message
+
+
 def refusal(path, data):
     path.write_bytes(data)
     with pytest.raises(UserError) as refused:
@@ -185,7 +220,9 @@ def test_what_has_nothing_to_read_is_refused_in_one_line(tmp_path):
     movie = encode_media(SOUND, RATE, "ipod", "aac")
     path = tmp_path / "a"
     assert "nothing of it can be read" in refusal(path, movie[: len(movie) // 2])
-    assert "known format" in refusal(path, tag_id3(100_000)[:50_000])
+    assert "nothing of it can be read" in refusal(path, tag_id3(100_000)[:50_000])
+    opus = encode_media(SOUND[:RATE], 48000, "ogg", "libopus")
+    assert "is cut short or damaged" in refusal(path, opus[:4000])  # within its first page
     silent = io.BytesIO()
     import av
 
@@ -214,7 +251,8 @@ PLAYLISTS = {
 def test_no_other_file_is_opened(kind, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "secret.wav", SOUND, RATE)
     text = PLAYLISTS[kind].format(path=tmp_path / "secret.wav")
-    assert "known format" in refusal(tmp_path / "list.mp3", text.encode())
+    said = "an XML or HTML text" if kind == "dash" else "is a text, and must be a sound"
+    assert said in refusal(tmp_path / "list.mp3", text.encode())
     # And if FFmpeg took such a format after all, it could not open what is named.
     protocols = {"protocol_whitelist": "none", "safe": "0"}
     monkeypatch.setattr(media, "_SAFE", protocols)

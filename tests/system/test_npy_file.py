@@ -30,3 +30,9 @@ def test_what_is_no_array_of_numbers_is_refused(tmp_path, content):
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(UserError, match=r"^--it.*a\.npy"):
         read_npy(f"{tmp_path}/a.npy", "--it")
+
+
+def test_a_file_of_another_kind_is_refused_in_plain_words(tmp_path):
+    (tmp_path / "s.wav").write_bytes(b"RIFF" + bytes(40))
+    with pytest.raises(UserError, match=r"must be a \.npy file .* numpy\.save did not write it$"):
+        read_npy(f"{tmp_path}/s.wav", "--mask")
