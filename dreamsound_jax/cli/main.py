@@ -75,6 +75,7 @@ def main() -> int:
         num_processes=flags.FLAGS.num_processes,
         process_id=flags.FLAGS.process_id,
     )
+    report = Report(as_json=flags.FLAGS.json)
     with programs.keep_in(traces_folder()):
         failed = run(
             options,
@@ -82,9 +83,9 @@ def main() -> int:
             share=share,
             join_timeout=flags.FLAGS.join_timeout,
             output_file=output_file,
-            report=Report(as_json=flags.FLAGS.json),
+            report=report,
         )
-    return 2 if failed else 0
+    return 2 if failed or report.failed else 0
 
 
 def describe_version() -> str:
@@ -112,6 +113,7 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
     from dreamsound_jax.outputs.one_file import check_file, format_of, names_file
 
     if flags.FLAGS.output is None:
+        _check_folder("output_dir", options.output_dir)
         return options, None
     output = os.path.expanduser(flags.FLAGS.output)
     if options.output_dir is not None:
@@ -119,11 +121,12 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
             f"--output={output} and --output_dir={options.output_dir} both say where the results "
             "go: give only one of them"
         )
-    if output in ("", "-"):
+    if output.strip() in ("", "-"):
         raise UserError(
             f"--output must name a folder or a file, such as dream.wav, and is {output!r}"
         )
     if not names_file(output):
+        _check_folder("output", output)
         return dataclasses.replace(options, output_dir=output), None
     if os.path.exists(output) and any(map(os.path.exists, options.input)):
         same = (os.path.samefile(output, each) for each in options.input if os.path.exists(each))
@@ -138,6 +141,14 @@ def _find_output(options: Options) -> tuple[Options, str | None]:
             "them"
         )
     return dataclasses.replace(options, format=format), output
+
+
+def _check_folder(name, output):
+    """Raises UserError if the folder for the results is a file."""
+    if output is not None and os.path.isfile(output):
+        suffixes = ".wav, .flac, .ogg or .mp3"
+        hint = f", or a name that ends in {suffixes}" if name == "output" else ""
+        raise UserError(f"--{name}={output} is a file, and must be a folder{hint}")
 
 
 def _list_models():

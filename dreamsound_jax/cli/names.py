@@ -1,6 +1,9 @@
 """The names of flags as people type them: with dashes, by synonyms, or misspelt."""
 
 import difflib
+import glob
+import os
+import re
 
 from absl import flags
 
@@ -77,21 +80,31 @@ INSTEAD = {
 }
 """{name: what to use instead}, of flags that are expected and do not exist."""
 
+_ABSL = "absl"
 _READ_ELSEWHERE = ("flagfile", "undefok")
+# Dashes that word processors and phones put in the place of one or two hyphens.
+_DASHES = re.compile("-*[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]*")
 
 
 def find_name(typed: str) -> str | None:
     """Returns the flag that a name without its first dashes stands for; None if there is none."""
     name = typed.replace("-", "_")
-    if name not in flags.FLAGS:
+    if not _is_ours(name):
         name = SYNONYMS.get(name, name)
-    if name in flags.FLAGS:
+    if _is_ours(name):
         return flags.FLAGS[name].name
     if name.startswith("no"):
         switched = find_name(name[2:].lstrip("_"))
         if switched and switched in flags.FLAGS and flags.FLAGS[switched].boolean:
             return f"no{switched}"
     return None
+
+
+def _is_ours(name):
+    """Returns whether there is such a flag, and it is none of absl's own, such as --pdb."""
+    if name not in flags.FLAGS:
+        return False
+    return not flags.FLAGS.find_module_defining_flag(name, "").startswith(_ABSL)
 
 
 def is_flag(argument: str) -> bool:
@@ -118,12 +131,38 @@ def use_own_names(arguments: list[str]) -> list[str]:
     return [_use_own_name(each) for each in arguments[:end]] + arguments[end:]
 
 
+def check_dash(word: str) -> None:
+    """Raises UserError for an input that begins with a long dash, unless there is such a file.
+
+    The message says what was meant if a flag was.
+    """
+    dashes = _DASHES.match(word)
+    if dashes is None or os.path.exists(word) or glob.has_magic(word):
+        return
+    typed, equals, value = word[dashes.end() :].partition("=")
+    near = difflib.get_close_matches(typed.replace("-", "_"), _list_meant(), n=1)
+    meant = _find_typed_flag(typed) or (find_name(near[0]) if near else None)
+    hint = f"did you mean --{meant}{equals}{value}?" if meant else "there is no file of this name"
+    raise UserError(
+        f"{word!r} begins with a dash that is no hyphen; {hint} (--help lists the flags)"
+    )
+
+
+def _find_typed_flag(typed):
+    return typed if typed in (*_READ_ELSEWHERE, "help", "h") else find_name(typed)
+
+
 def _use_own_name(argument):
+    if (dashes := _DASHES.match(argument)) is not None:
+        # It may also be the value of the flag before it, unless it names a flag.
+        if _find_typed_flag(argument[dashes.end() :].partition("=")[0]):
+            check_dash(argument)
+        return argument
     if not is_flag(argument):
         return argument
     typed, equals, value = argument.lstrip("-").partition("=")
     name = typed if typed in _READ_ELSEWHERE else find_name(typed)
-    if name is None or typed == "v":  # absl has a -v, which nobody asks for.
+    if name is None:
         raise UserError(_describe_unknown(argument, typed, equals + value))
     return f"--{name}{equals}{value}"
 
@@ -140,7 +179,7 @@ def _describe_unknown(argument, typed, assigned):
 def _list_meant():
     """Returns all names that may have been meant; those of absl's own flags are none of them."""
     found = flags.FLAGS.flags_by_module_dict().items()
-    own = [flag for module, each in found if not module.startswith("absl") for flag in each]
+    own = [flag for module, each in found if not module.startswith(_ABSL) for flag in each]
     names = [flag.name for flag in own if len(flag.name) > 1]
     switches = [f"no{flag.name}" for flag in own if flag.boolean]
     return [*names, *switches, *(name for name, of in SYNONYMS.items() if of in names)]

@@ -7,17 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import app, flags
 
+from dreamsound_jax.cli.flag_files import configs, read_flag_files
 from dreamsound_jax.cli.help import help_text
-from dreamsound_jax.cli.names import find_name, use_own_names
+from dreamsound_jax.cli.names import check_dash, find_name, use_own_names
 from dreamsound_jax.cli.values import find_typed
-from dreamsound_jax.cli.words import join_words
+from dreamsound_jax.cli.words import join_inputs, join_words, takes_inputs
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.system.standard_streams import print_error, print_out
 from dreamsound_jax.system.stopping import Stopped, begin_work, listen
 
@@ -121,9 +120,9 @@ def parse(
         print_out(help_text(module, usage, sections))
         sys.exit(0)
     try:
-        words = find_flag_files(join_words(use_own_names(argv[1:])))
+        words = join_inputs(join_words(use_own_names(argv[1:])))
         # A flag file may be written with synonyms, too.
-        words = use_own_names(flags.FLAGS.read_flags_from_files(words))
+        words = use_own_names(read_flag_files(words))
         rest = flags.FLAGS([argv[0], *_respell(words)])
     except UserError:
         raise
@@ -149,15 +148,13 @@ def _respell_one(word):
 
 def _take_as_inputs(words: list[str]) -> None:
     """Adds words that belong to no flag to the flag --input, if there is such a list."""
-    takes_inputs = "input" in flags.FLAGS and isinstance(
-        flags.FLAGS["input"].parser, flags.ListParser
-    )
     for word in words:
+        check_dash(word)
         if word in configs() and not os.path.exists(word):
             raise UserError(f"{word!r} belongs to no flag; did you mean --preset={word}?")
         name, is_assignment, _ = word.partition("=")
         meant = find_name(name)
-        if not takes_inputs or is_assignment and (meant or not name):
+        if not takes_inputs() or is_assignment and (meant or not name):
             hint = f"; did you mean --{meant}{word.removeprefix(name)}?" if meant else ""
             raise UserError(
                 f"{word!r} belongs to no flag{hint} (--help lists the flags; there must be no "
@@ -189,26 +186,3 @@ def _end_quietly_if_nobody_reads():
     """Ends without a traceback for `dreamsound --help | head`; Windows has no such signal."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-
-
-def configs() -> list[str]:
-    """Returns the names of the flag files that come with the package."""
-    return sorted(path.stem for path in shipped("configs").glob("*.flags"))
-
-
-def find_flag_files(arguments: list[str]) -> list[str]:
-    """Points `--flagfile=NAME` at a shipped flag file, unless a file NAME exists."""
-    return [
-        f"--flagfile={_flag_file(value)}" if name in ("--flagfile", "-flagfile") else argument
-        for argument in arguments
-        for name, _, value in [argument.partition("=")]
-    ]
-
-
-def _flag_file(name):
-    if os.path.isfile(name):
-        return name
-    ours = shipped("configs") / f"{Path(name).stem}.flags"
-    if not ours.is_file():
-        raise UserError(f"no flag file {name!r}; the presets are: {', '.join(configs())}")
-    return str(ours)

@@ -9,6 +9,8 @@ from absl import flags
 from dreamsound_jax.cli.names import is_flag
 from dreamsound_jax.cli.values import is_value
 
+_INPUT = "--input="
+
 
 def join_words(arguments: list[str]) -> list[str]:
     """Joins the words that follow a flag to it with `=`: all of them for a list, else one."""
@@ -20,6 +22,31 @@ def join_words(arguments: list[str]) -> list[str]:
         position += len(used)
         joined.append(f"{argument}={_as_list(used)}" if used else argument)
     return joined
+
+
+def join_inputs(arguments: list[str]) -> list[str]:
+    """Joins what several `--input=` name into the last of them.
+
+    Inputs of a flag file give way to those that are typed, so each file is joined apart.
+
+    Example:
+      >>> join_inputs(["--input=a.wav", "--seed=3", "--input=b.wav,c.wav"])
+      ['--seed=3', '--input=a.wav,b.wav,c.wav']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    places = [place for place in range(end) if arguments[place].startswith(_INPUT)]
+    if len(places) < 2 or not takes_inputs():
+        return arguments
+    values = [arguments[place].removeprefix(_INPUT) for place in places]
+    joined = _INPUT + ",".join(filter(None, values))
+    rest = [word for place, word in enumerate(arguments) if place not in places[:-1]]
+    last = places[-1] - len(places) + 1
+    return [*rest[:last], joined, *rest[last + 1 :]]
+
+
+def takes_inputs() -> bool:
+    """Returns whether the command has a list of inputs."""
+    return "input" in flags.FLAGS and isinstance(flags.FLAGS["input"].parser, flags.ListParser)
 
 
 def _words_after(arguments, position):

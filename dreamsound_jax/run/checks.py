@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dreamsound_jax.audio.formats import check_encoding
@@ -27,14 +27,41 @@ _MOST_TRANSFORMS = 50
 
 def check_options(options: Options) -> None:
     """Raises UserError for an option that is wrong whatever the network and the clips are."""
-    _check_sweep(options.sweep)
+    check_each_value(options)
     for changes in combinations(options.sweep):
         _check_one(apply_changes(options, changes))
 
 
-def combinations(sweep: Mapping[str, tuple]) -> list[dict[str, Any]]:
-    """Returns all combinations of swept values, the last option changing fastest; [{}] of none."""
-    return [dict(zip(sweep, values)) for values in itertools.product(*sweep.values())]
+def check_each_value(options: Options) -> None:
+    """Raises UserError as `check_options` does, but without all combinations of swept values."""
+    _check_sweep(options.sweep)
+    for changes in cover_values(options.sweep):
+        _check_one(apply_changes(options, changes))
+
+
+def combinations(sweep: Mapping[str, tuple]) -> Iterator[dict[str, Any]]:
+    """Yields all combinations of swept values, the last option changing fastest; {} of none."""
+    for values in itertools.product(*sweep.values()):
+        yield dict(zip(sweep, values))
+
+
+def count_combinations(sweep: Mapping[str, tuple]) -> int:
+    """Returns how many combinations of swept values there are; 1 of none."""
+    return math.prod(map(len, sweep.values()))
+
+
+def cover_values(sweep: Mapping[str, tuple]) -> Iterator[dict[str, Any]]:
+    """Yields combinations in which each swept value occurs, with the first value of all others.
+
+    Example:
+      >>> [tuple(each.values()) for each in cover_values({"lr": (1, 2), "seed": (3, 4, 5)})]
+      [(1, 3), (2, 3), (1, 4), (1, 5)]
+    """
+    first = {name: values[0] for name, values in sweep.items()}
+    yield first
+    for name, values in sweep.items():
+        for value in values[1:]:
+            yield first | {name: value}
 
 
 def _check_one(options):
@@ -46,6 +73,8 @@ def _check_one(options):
             f"--target_class={options.target_class} and --target_class_index="
             f"{options.target_class_index} both name a class: give only one of them"
         )
+    if options.output_dir is not None and not options.output_dir.strip():
+        raise UserError(f"--output_dir must name a folder, and is {options.output_dir!r}")
     _check_objective(options)
     if options.until is not None and options.strength is not None:
         raise UserError(
@@ -141,7 +170,7 @@ def _check_sweep(sweep):
         nearest_or_fail("such flag for --sweep:", name, SWEEPABLE)
         if not isinstance(values, tuple) or not values:
             raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
-    count = math.prod(map(len, sweep.values()))
+    count = count_combinations(sweep)
     if count > MOST_CLIPS:
         raise UserError(
             f"--sweep must make at most {MOST_CLIPS} combinations, and makes {count} of them"

@@ -25,7 +25,7 @@ _FIELDS = (*OF_CLIP, *_OPTION_OF, *SWEEPABLE)
 # Most file systems allow 255 bytes in a name; so much is left for a suffix and a number.
 _LONGEST = 200
 # What file systems, or shells, do not take well in a name.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_UNSAFE = re.compile(r'[/\\:*?"<>|]')
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _WIDTH = re.compile(r"0?[1-9]")
 # A run has a file of this name itself, and files with these ends beside a dream.

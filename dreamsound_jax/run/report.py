@@ -37,6 +37,8 @@ class Report:
     def __init__(self, *, as_json: bool = False):
         """Prints lines of JSON or, by default, paths."""
         self._as_json, self._lock, self._ended = as_json, threading.Lock(), False
+        self.failed = False
+        """Whether lines were lost that somebody may wait for, as on a full disk."""
 
     def __call__(self, record: Mapping[str, Any], path: str | None) -> None:
         """Says that a clip is done or failed.
@@ -65,6 +67,7 @@ class Report:
     def _end(self, error):
         self._ended = True
         if not isinstance(error, BrokenPipeError):
+            self.failed = True
             log.warning("standard output cannot be written to: %s", reason_of(error))
         give_up_output()
 

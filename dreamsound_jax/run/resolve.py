@@ -4,6 +4,8 @@ A field of a plan that has the name of an option takes its value; all others are
 that runs after `resolve` sees the options.
 """
 
+import functools
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,9 +23,12 @@ from dreamsound_jax.objectives.interpolation import Interpolation, compile_inter
 from dreamsound_jax.objectives.terms import Objective, compile_objective
 from dreamsound_jax.run.checks import (
     chain_of,
+    check_each_value,
     check_options,
     check_rounds,
     combinations,
+    count_combinations,
+    cover_values,
     given_hyperparameters,
 )
 from dreamsound_jax.run.names import find_values
@@ -35,6 +40,10 @@ from dreamsound_jax.run.strength import apply_strength, distance_of, fill_lr
 from dreamsound_jax.run.where import check_heard, read_where
 from dreamsound_jax.system.errors import UserError, find_choice
 
+log = logging.getLogger(__name__)
+
+# So many combinations of swept values are checked in an instant.
+_MANY = 2000
 # Of each input, a preview dreams on so many seconds; an ouroboros in it has so many rounds, unless
 # their number is given.
 PREVIEW_SECONDS = 5.0
@@ -62,29 +71,39 @@ def resolve(
       UserError: an option is wrong whatever the clips are; the message names it, and what it must
         be.
     """
+    plan_clip = functools.partial(
+        _plan_clip, options, card=card, swept_cards=swept_cards, objective=objective
+    )
+    check_each_value(options)
+    if (count := count_combinations(options.sweep)) > _MANY:
+        log.info("checking all %d combinations of --sweep, which may take a while", count)
+        for changes in cover_values(options.sweep):  # So a wrong value is found soon.
+            plan_clip(changes)
     check_options(options)
-    clips = []
-    for changes in combinations(options.sweep):
-        given = fill_lr(apply_changes(options, changes))
-        asked = apply_strength(given)
-        if swept_cards is None:
-            clip = _clip_plan(asked, changes, card, objective)
-        else:
-            clip = _swept_clip_plan(asked, changes, swept_cards[asked.model])
-        of_clip = {"layers_to_use": clip.asked_layers, "model": clip.card.name}
-        of_clip |= {"pyramid_size": clip.pyramid_size}
-        name_values = find_values(options.name, {**vars(given), **of_clip})
-        clips.append(replace(clip, name_values=name_values))
+    clips = tuple(map(plan_clip, combinations(options.sweep)))
     return Plan(
         **_named_alike(Plan, options),
         inputs=tuple(options.input),
-        clips=tuple(clips),
+        clips=clips,
         pads_lengths=options.lengths == "buckets",
         draws_pictures=options.plots,
         writes_inputs=options.write_input,
         writes_arrays=options.arrays,
         dtype=_dtype(options),
     )
+
+
+def _plan_clip(options, changes, *, card, swept_cards, objective):
+    """Returns the plan of the clip with these changes of swept values."""
+    given = fill_lr(apply_changes(options, changes))
+    asked = apply_strength(given)
+    if swept_cards is None:
+        clip = _clip_plan(asked, changes, card, objective)
+    else:
+        clip = _swept_clip_plan(asked, changes, swept_cards[asked.model])
+    of_clip = {"layers_to_use": clip.asked_layers, "model": clip.card.name}
+    of_clip |= {"pyramid_size": clip.pyramid_size}
+    return replace(clip, name_values=find_values(options.name, {**vars(given), **of_clip}))
 
 
 def _named_alike(kind, options):
@@ -124,7 +143,7 @@ def _clip_plan(asked, changes, card, objective=None):
         changes=changes,
         layers=layers,
         iterates=asked.layers_to_use == (ITERATE,),
-        target=_target(asked, layers, card),
+        target=_target(asked, card),
         class_weight=1.0 if asked.class_objective == "towards" else -1.0,
         steps=_steps(asked),
         jitter=_jitter(asked),
@@ -195,7 +214,11 @@ def _layers(options, card):
     architecture = card.architecture
     if options.layers_to_use == (ITERATE,):
         return architecture.layers
-    names_class = options.target_class is not None or "target_class" in options.sweep
+    names_class = (
+        options.target_class is not None
+        or options.target_class_index != -1
+        or not {"target_class", "target_class_index"}.isdisjoint(options.sweep)
+    )
     default = card.choose_layer(DOMAIN_DEFAULTS[options.domain].layer)
     for name in options.layers_to_use or ():
         if is_sound(name):
@@ -207,10 +230,10 @@ def _layers(options, card):
     return tuple(find_choice("layer", name, architecture.layers) for name in names)
 
 
-def _target(options, layers, card):
+def _target(options, card):
     if options.target_class is not None:
         return card.class_index(options.target_class)
-    if options.target_class_index == -1 or card.architecture.class_layer not in layers:
+    if options.target_class_index == -1:
         return None
     return card.class_index(options.target_class_index)
 

@@ -11,7 +11,7 @@ from dreamsound_jax.outputs.folder import (
     wait_for_run,
     write_params,
 )
-from dreamsound_jax.run.checks import check_options, combinations
+from dreamsound_jax.run.checks import check_each_value, count_combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
 from dreamsound_jax.run.one_file import check_only_clip, dream_to_file
@@ -66,7 +66,7 @@ def run(
       UserError: nothing can be dreamed as asked for; found before the long work starts.
     """
     options, notes = choose_presets(options) if options.preview else (options, {})
-    check_options(options)
+    check_each_value(options)  # `resolve` checks their combinations.
     if share.count > 1 and options.output_dir is None:
         raise UserError("--output_dir must be given with several processes, which share it")
     found, missing = find_inputs(options.input)
@@ -127,7 +127,7 @@ def _adds_files(options, earlier):
 
 def _count_clips(options, inputs):
     """Returns how many clips a run with so many inputs has."""
-    return options.num_clips or inputs * len(combinations(options.sweep))
+    return options.num_clips or inputs * count_combinations(options.sweep)
 
 
 def _resolve(options, models):

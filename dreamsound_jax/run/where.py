@@ -95,8 +95,8 @@ def _parse_range(name, word):
         found = (float(begin or 0), float(end or math.inf))
     except ValueError:
         found = (math.nan, math.nan)
-    is_open = not begin.strip() and not end.strip()
-    if not colon or is_open or not (0 <= found[0] < found[1]) or "inf" in word.lower():
+    typed = [each for each, word in zip(found, (begin, end)) if word.strip()]
+    if not colon or not typed or not (0 <= found[0] < found[1]) or math.inf in typed:
         unit, examples = KINDS[name]
         raise UserError(
             f"--{name} must be a range FROM:TO in {unit}, with 0 <= FROM < TO, such as {examples}, "

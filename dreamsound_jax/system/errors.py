@@ -17,9 +17,17 @@ class UserError(ValueError):
     """
 
     def __str__(self) -> str:
-        return "".join(
-            each if each.isprintable() else ascii(each)[1:-1] for each in super().__str__()
-        )
+        return as_printable(super().__str__())
+
+
+def as_printable(text: str) -> str:
+    """Returns a text as one line of printable characters, with escapes for all others.
+
+    Example:
+      >>> print(as_printable("a\\033[31mb\\nc"))
+      a\\x1b[31mb\\nc
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class StorageError(UserError):

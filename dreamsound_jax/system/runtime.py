@@ -20,6 +20,7 @@ from tqdm import tqdm
 from dreamsound_jax.system.cache import cache_compiled_programs
 from dreamsound_jax.system.compilation_cache import answer_warnings
 from dreamsound_jax.system.devices import require_devices
+from dreamsound_jax.system.errors import as_printable
 
 # The names under which fsspec knows cloud stores.
 STORES = ("s3", "gs", "gcs")
@@ -104,10 +105,13 @@ class _Forgiving:
 
 
 class _LinesAboveBar(logging.Handler):
-    """Writes one plain line per message to stderr, above a progress bar."""
+    """Writes one plain line per message to stderr, above a progress bar.
+
+    A name of a file may hold what moves the cursor of a terminal, so such characters are escaped.
+    """
 
     def emit(self, record):
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write(as_printable(self.format(record)), file=sys.stderr)
 
 
 def log_plainly(*, quiet: bool = False) -> None:

@@ -25,6 +25,8 @@ _CLIENTS = {"gs": "gcsfs", "s3": "s3fs"}
 _OF_A_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 # and of a file, or of the folder it is in, that must not be changed.
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
+# Characters that end a line or steer a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def is_cloud(path: os.PathLike | str) -> bool:
@@ -76,14 +78,17 @@ def when_changed(path: str) -> int:
 def printable_name(name: str | bytes) -> str:
     r"""Returns the name of a file as text that can be printed and be the name of a file.
 
-    Bytes that are no UTF-8 become the replacement character. In the locale POSIX, where Python
+    Bytes that are no UTF-8 become the replacement character, and control characters, such as the
+    end of a line, an underscore. In the locale POSIX, where Python
     writes names in ASCII, all that is not ASCII becomes an underscore.
 
     Example:
       >>> printable_name(b"caf\xe9.wav") == "caf\ufffd.wav"
       True
+      >>> printable_name("a\nb.wav")
+      'a_b.wav'
     """
-    text = os.fsencode(name).decode(errors="replace")
+    text = _CONTROL.sub("_", os.fsencode(name).decode(errors="replace"))
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ dataclasses of the sections, which are only inherited from, are made without met
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,7 @@ MAY_BE_ADDED = ("video", "plots")
 """The options that may be given when a run is resumed without them, even one that is done."""
 
 
+@functools.cache
 def value_type(name: str) -> Any:
     """Returns the type of an option's value without None: int, float, bool, str or tuple."""
     return type_of(FIELDS[name])

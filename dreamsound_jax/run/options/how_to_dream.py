@@ -7,6 +7,7 @@ from dreamsound_jax.run.options.defaults import (
     MOST_AT_ONCE,
     MOST_LEVELS,
     MOST_PASSES,
+    MOST_RATIO,
     MOST_STEPS,
     describe_defaults,
 )
@@ -45,7 +46,11 @@ class HowToDream:
         at_most=MOST_PASSES,
     )
     pyramid_ratio: float = option(
-        2.0, "How many times finer each pass is than the one before.", role="program", at_least=1.0
+        2.0,
+        "How many times finer each pass is than the one before.",
+        role="program",
+        at_least=1.0,
+        at_most=MOST_RATIO,
     )
     pyramid_roll: int = option(
         20,

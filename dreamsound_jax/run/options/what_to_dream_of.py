@@ -50,7 +50,8 @@ class WhatToDreamOf:
     )
     target_class_index: int = option(
         -1,
-        "Index of the class to dream towards; -1 draws a class for each clip.",
+        "Index of the class to dream towards, which uses the layer output, as --target_class does. "
+        "With --layers_to_use=output, -1 draws a class for each clip.",
         role="data",
         at_least=-1,
     )
