@@ -1,7 +1,7 @@
 """Loads the networks of a run: one, or several if the model is swept."""
 
 from dreamsound_jax.networks.loading import Model, load_model
-from dreamsound_jax.run.checks import combinations
+from dreamsound_jax.run.checks import cover_values
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import apply_changes
 from dreamsound_jax.system import devices
@@ -20,7 +20,7 @@ def load_models(options: Options) -> dict[str, Model]:
         raise UserError(
             "--checkpoint and --sweep=model=... both name networks: give only one of them"
         )
-    clips = (apply_changes(options, changes) for changes in combinations(options.sweep))
+    clips = (apply_changes(options, changes) for changes in cover_values(options.sweep))
     names = dict.fromkeys(clip.model for clip in clips)
     if options.checkpoint is not None:
         return dict.fromkeys(names, _load(options, options.model))

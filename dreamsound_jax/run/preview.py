@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.catalogue import model_names
-from dreamsound_jax.run.checks import check_options, combinations
+from dreamsound_jax.run.checks import check_options, cover_values
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import apply_changes, describe_replaced
 from dreamsound_jax.run.resolve import PREVIEW_ROUNDS, PREVIEW_SECONDS, resolve
@@ -60,7 +60,7 @@ def _find_fault(options: Options) -> str | None:
     """Returns why a preset cannot be dreamed with the other options; None if it can."""
     try:
         check_options(options)
-        points = [apply_changes(options, changes) for changes in combinations(options.sweep)]
+        points = [apply_changes(options, changes) for changes in cover_values(options.sweep)]
         folders = {point.model: _find_folder(options.checkpoint, point.model) for point in points}
         for name, folder in folders.items():
             if not (folder / "weights").exists():

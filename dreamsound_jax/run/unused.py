@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dreamsound_jax.audio.find import GENERATED
-from dreamsound_jax.run.checks import combinations
+from dreamsound_jax.run.checks import cover_values
 from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.presets import apply_changes, find_preset
@@ -88,7 +88,7 @@ def list_unused(options: Options) -> list[str]:
       >>> list_unused(Options(ouroboros_length=20))
       ['--ouroboros_length has no effect without --create_ouroboros']
     """
-    points = [apply_changes(options, changes) for changes in combinations(options.sweep)]
+    points = [apply_changes(options, changes) for changes in cover_values(options.sweep)]
     found: dict[str, str] = {}
     for need in _NEEDS:
         if any(map(need.is_met, points)):

@@ -41,13 +41,14 @@ def test_the_command_that_is_written_down_repeats_the_run(arguments, tmp_path, m
 
 def test_the_exit_code_says_whether_clips_failed(monkeypatch):
     monkeypatch.setattr(runtime, "prepare", lambda precision, quiet: None)
-    for failed, code in ((0, 0), (3, 2)):
+    for failed, lost, code in ((0, False, 0), (3, False, 2), (0, True, 2)):
         seen = []
 
         def run(
             options, *, command, share, join_timeout, output_file, report, failed=failed, seen=seen
         ):
             assert output_file is None
+            report.failed = lost
             seen.append((options.num_clips, command, share, join_timeout))
             return failed
 
@@ -111,6 +112,12 @@ def test_an_output_is_a_folder_or_a_file(typed, folder, file):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
+        ("-o=", "--output must name a folder or a file, such as dream.wav, and is ''"),
+        (
+            "-o pyproject.toml",
+            "--output=pyproject.toml is a file, and must be a folder, or a name ",
+        ),
+        ("--output_dir=pyproject.toml", "--output_dir=pyproject.toml is a file, and must be a fol"),
         ("-o -", "--output must name a folder or a file, such as dream.wav, and is '-'"),
         ("-o dream.m4a", "--output=dream.m4a must end in .wav or .flac or .ogg or .mp3, or name"),
         ("-o dream.mp4", "--output=dream.mp4 must name a sound: --output=dream.wav --video"),

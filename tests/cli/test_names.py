@@ -52,6 +52,18 @@ def test_every_synonym_stands_for_a_flag_and_hides_none():
         ("--alsologtostder", "there is no flag --alsologtostder (--help"),
         ("--mp3", "there is no flag --mp3; --format=mp3 writes MP3"),
         ("--epochs=3", "there is no flag --epochs; --num_iterations is the number of steps"),
+        ("--pdb", "there is no flag --pdb (--help"),
+        ("--nopdb_post_mortem", "there is no flag --nopdb_post_mortem (--help"),
+        ("--only_check_args", "there is no flag --only_check_args (--help"),
+        ("–-lr=0.1", "'–-lr=0.1' begins with a dash that is no hyphen; did you mean --lr=0.1?"),
+        (
+            "—steps 3",
+            "'—steps' begins with a dash that is no hyphen; did you mean --num_iterations?",
+        ),
+        ("--layer relu3_4 –lr", "'–lr' begins with a dash that is no hyphen; did you mean --lr?"),
+        ("—learnin_rate=1", "'—learnin_rate=1' begins with a dash that is no hyphen; did you mean"),
+        ("noise –zzz", "'–zzz' begins with a dash that is no hyphen; there is no file of this"),
+        ("--lr –0.1", "--lr must be a number, and is '–0.1'"),
         ("--zzz", "there is no flag --zzz (--help lists the flags)"),
         ("-v", "there is no flag -v; --version names the version"),
         ("--device=cpu", "there is no flag --device; a GPU that JAX finds is used, and JAX_PLAT"),
@@ -72,6 +84,13 @@ def test_what_is_wrong_is_named_with_what_was_meant(typed, message):
     with pytest.raises(UserError) as error:
         parse(*typed.split())
     assert str(error.value).startswith(message)
+
+
+def test_a_file_may_begin_with_a_long_dash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "—lr").touch()
+    assert parse("—lr", "–*.wav").input == ("—lr", "–*.wav")
+    assert parse("--name", "–{seed}").name == "–{seed}"
 
 
 def test_what_follows_two_dashes_is_an_input_whatever_its_name():

@@ -42,15 +42,15 @@ def test_a_file_name_with_a_comma_stays_one_input(tmp_path, monkeypatch):
     assert parse("--input", "a,b.wav", "c.wav").input == ("a,b.wav", "c.wav")
 
 
-def test_flag_files_are_found_by_name_or_path_and_a_users_own_comes_first(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (ours,) = parsing.find_flag_files(["--flagfile=clip_1"])
-    assert ours.endswith("configs/clip_1.flags")
-    assert parsing.find_flag_files(["--flagfile=configs/clip_1.flags"]) == [ours]
-    (tmp_path / "clip_1").write_text("--lr=1")
-    assert parsing.find_flag_files(["--flagfile=clip_1"]) == ["--flagfile=clip_1"]
-    with pytest.raises(UserError, match="no flag file 'clip_7'; the presets are: clip_1, clip_2,"):
-        parsing.find_flag_files(["--flagfile=clip_7"])
+def test_inputs_that_are_named_twice_are_joined(tmp_path):
+    assert parse("--input=a.wav", "--seed=3", "-i=b.wav,c.wav", "d.wav").input == (
+        *("a.wav", "b.wav", "c.wav", "d.wav"),
+    )
+    (tmp_path / "mine.flags").write_text("--input=x.wav\n--input=y.wav\n")
+    file = f"--flagfile={tmp_path}/mine.flags"
+    assert parse(file).input == ("x.wav", "y.wav")
+    assert parse(file, "--input=a.wav", "--input=b.wav").input == ("a.wav", "b.wav")
+    assert parse("--input=a.wav", file, "--input=b.wav").input == ("a.wav", "b.wav")
 
 
 def test_the_last_of_several_values_wins_also_over_a_flag_file():

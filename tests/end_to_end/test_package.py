@@ -63,7 +63,7 @@ def test_an_installed_wheel_dreams_with_its_own_checkpoint_and_flag_files(wheel,
     found = subprocess.run([sys.executable, "-c", SHIPPED], check=True, **keywords).stdout.split()
     assert all(path.startswith(str(site)) for path in found), found
 
-    flags = ("--flagfile=configs/clip_1.flags", "--model=gm", "--num_iterations=1")
+    flags = ("--flagfile=clip_1", "--model=gm", "--num_iterations=1")
     run = subprocess.run([sys.executable, "-m", "dreamsound_jax", *flags], check=False, **keywords)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "outputs" / "1" / "00000-noise.wav").stat().st_size > 100_000

@@ -4,9 +4,13 @@ import time
 
 import pytest
 
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.options import Options
+from dreamsound_jax.run.resolve import resolve
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
+from tests.helpers import tiny
 from tests.helpers.commands import parse
 
 MANY = tuple(range(2000))
@@ -51,3 +55,22 @@ def test_lists_that_are_too_long_are_refused_at_once(options, message):
     with pytest.raises(UserError, match=message):
         check_options(Options(**options))
     assert time.monotonic() - started < 10
+
+
+def test_a_wrong_value_among_many_combinations_is_found_at_once(caplog):
+    layers = (*[("relu3_4",)] * 299, ("relu99",))
+    options = tiny.options(sweep={"layers_to_use": layers, "seed": tuple(range(300))})
+    started = time.monotonic()
+    with (
+        caplog.at_level("INFO", logger="dreamsound_jax"),
+        pytest.raises(UserError, match="no layer 'relu99'"),
+    ):
+        resolve(options, read_card(shipped("checkpoints") / "gm"))
+    assert time.monotonic() - started < 10
+    assert caplog.messages == ["checking all 90000 combinations of --sweep, which may take a while"]
+
+
+def test_a_combination_may_be_wrong_whose_values_are_not():
+    sweep = {"domain": ("sound", "mel"), "momentum": (0.5, 0.6), "optimizer": ("momentum", "adam")}
+    with pytest.raises(UserError, match="the optimizer adam has no such setting"):
+        check_options(Options(sweep=sweep))

@@ -29,6 +29,12 @@ GM = read_card(shipped("checkpoints") / "gm")
             {"target_class_index": 16, "layers_to_use": ("output",)},
             "no class 16 in model gm; its classes: 0 piano, 1 chromatic_percussion, 2 organ",
         ),
+        ({"target_class_index": 99}, "no class 99 in model gm; its classes: 0 piano, 1 chrom"),
+        ({"target_class_index": 99, "layers_to_use": ("relu2_1",)}, "no class 99 in model gm;"),
+        ({"sweep": {"target_class_index": (3, 99)}}, "no class 99 in model gm; its classes: 0"),
+        ({"time": ("0:1e400",)}, "--time must be a range FROM:TO in seconds, with 0 <= FROM < TO"),
+        ({"frequency": ("1:2e999",)}, "--frequency must be a range FROM:TO in Hz, with 0 <= FROM"),
+        ({"output_dir": ""}, "--output_dir must name a folder, and is ''"),
         (
             {"target_class": "organ", "target_class_index": 3},
             "--target_class=organ and --target_class_index=3 both name a class: give only one",
@@ -146,8 +152,8 @@ def test_options_that_are_swept_need_not_be_valid_without_their_sweep():
 
 
 def test_combinations_change_the_last_option_fastest():
-    assert combinations({}) == [{}]
-    found = combinations({"lr": (0.1, 0.2), "domain": ("mel", "sound")})
+    assert list(combinations({})) == [{}]
+    found = list(combinations({"lr": (0.1, 0.2), "domain": ("mel", "sound")}))
     assert [tuple(each.values()) for each in found] == [
         *itertools.product((0.1, 0.2), ("mel", "sound"))
     ]
@@ -301,7 +307,11 @@ def test_classes_are_found_by_name_or_index_and_else_drawn():
     assert target(target_class="class_2") == 2
     assert target(layers_to_use=("output",), target_class_index=3) == 3
     assert target(layers_to_use=("output",)) is None
-    assert target(target_class_index=3) is None
+    clip = tiny.plan(target_class_index=3).clips[0]
+    assert (clip.target, clip.layers) == (3, ("output",))
+    assert tiny.plan(target_class_index=3, layers_to_use=("relu2_1",)).clips[0].layers == (
+        "relu2_1",
+    )
 
 
 def test_the_objective_is_the_mean_over_the_layers_and_its_class_may_be_lowered():

@@ -203,6 +203,7 @@ def test_a_clip_that_was_recorded_for_another_input_is_not_done(run, tmp_path):
 def test_names_that_no_file_system_takes_are_shortened_and_printable(tmp_path):
     job = Job(7, os.fsdecode(b"in/caf\xe9.wav"), 0, None)
     assert job.name == "00007-caf\ufffd"
+    assert Job(7, "in/a\nb\033[31m\x9bc\u2028.wav", 0, None).name == "00007-a_b_[31m_c_"
     assert len(Job(7, f"{'ü' * 124}.wav", 0, None).name.encode()) == 206
     assert len(os.fsencode(Job(7, os.fsdecode(b"\xe9" * 250), 0, None).name)) <= 206
 

@@ -72,6 +72,17 @@ def test_a_full_disk_is_said_once_and_stops_nothing(monkeypatch, caplog):
     assert [record.message for record in caplog.records] == [
         "standard output cannot be written to: No space left on device"
     ]
+    assert report.failed
+
+
+def test_that_nobody_reads_any_more_is_no_failure(monkeypatch, caplog):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        report = Report()
+        report(DONE, "a.wav")
+    assert (report.failed, caplog.messages) == (False, [])
 
 
 def test_without_standard_output_nothing_is_said(monkeypatch):

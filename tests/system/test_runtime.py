@@ -16,7 +16,7 @@ for precision in ("bfloat16", "float32", "float64"):
     print(precision, config.jax_default_matmul_precision, config.jax_enable_x64)
 print(config.jax_compilation_cache_dir, config.jax_compilation_cache_max_size)
 print([fsspec.config.conf[store]["use_listings_cache"] for store in ("s3", "gs")])
-log.info("a line")
+log.info("a line of %s", "esc\\033[31m\\n\\a.wav")
 logging.getLogger("gcsfs").error("what is raised, too")
 """
 
@@ -27,7 +27,7 @@ def test_only_a_command_changes_the_process(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     command = [sys.executable, "-c", PREPARE]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.stderr == "a line\n"
+    assert done.stderr == "a line of esc\\x1b[31m\\n\\x07.wav\n"
     assert done.stdout.splitlines() == [
         "bfloat16 None False",
         "float32 float32 False",

@@ -7,7 +7,7 @@ MOST_CLIPS = 1_000_000
 MOST_AT_ONCE = 65_536
 MOST_STEPS = 1_000_000
 MOST_PASSES = 1_000
-MOST_RATIO = 1_000.0
+MOST_RATIO = 1_000
 
 MOST_LEVELS = 3
 """The number of passes by default, if the network has mel bands for them."""
