@@ -41,16 +41,14 @@ def test_the_command_that_is_written_down_repeats_the_run(arguments, tmp_path, m
 
 def test_the_exit_code_says_whether_clips_failed(monkeypatch):
     monkeypatch.setattr(runtime, "prepare", lambda precision, quiet: None)
+    seen = []
     for failed, lost, code in ((0, False, 0), (3, False, 2), (0, True, 2)):
-        seen = []
 
-        def run(
-            options, *, command, share, join_timeout, output_file, report, failed=failed, seen=seen
-        ):
+        def run(options, *, command, share, join_timeout, output_file, report, case=(failed, lost)):
             assert output_file is None
-            report.failed = lost
+            count, report.failed = case
             seen.append((options.num_clips, command, share, join_timeout))
-            return failed
+            return count
 
         monkeypatch.setattr(dreamsound_jax.run.run, "run", run)
         with flagsaver.flagsaver():
@@ -58,7 +56,7 @@ def test_the_exit_code_says_whether_clips_failed(monkeypatch):
             argv.append("--join_timeout=7")
             parsing.parse(argv, module=own_flags.__name__, usage="")
             assert main.main() == code
-        assert seen == [(3, "dreamsound --num_clips=3", (3, 4), 7)]
+    assert seen == [(3, "dreamsound --num_clips=3", (3, 4), 7)] * 3
 
 
 def test_list_models_shows_each_with_its_classes_place_and_layers(capsys):
