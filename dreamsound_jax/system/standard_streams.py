@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from dreamsound_jax.system.errors import UserError, reason_of
+from dreamsound_jax.system.errors import UserError, as_printable, reason_of
 
 
 def print_out(text: str) -> None:
@@ -32,8 +32,8 @@ def give_up_output() -> None:
 
 
 def print_error(line: str) -> None:
-    """Prints a line on standard error, if it can be written to."""
+    """Prints a line on standard error, in printable characters, if it can be written to."""
     if sys.stderr is None:  # `print` would take standard output instead.
         return
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(as_printable(line), file=sys.stderr, flush=True)
