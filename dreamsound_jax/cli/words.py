@@ -28,10 +28,6 @@ def join_inputs(arguments: list[str]) -> list[str]:
     """Joins what several `--input=` name into the last of them.
 
     Inputs of a flag file give way to those that are typed, so each file is joined apart.
-
-    Example:
-      >>> join_inputs(["--input=a.wav", "--seed=3", "--input=b.wav,c.wav"])
-      ['--seed=3', '--input=a.wav,b.wav,c.wav']
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     places = [place for place in range(end) if arguments[place].startswith(_INPUT)]
