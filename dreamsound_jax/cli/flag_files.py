@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dreamsound_jax.cli.names import use_own_names
 from dreamsound_jax.cli.words import join_inputs
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.shipped import shipped
@@ -22,7 +23,7 @@ def configs() -> list[str]:
 def read_flag_files(arguments: Sequence[str], *, within: tuple[str, ...] = ()) -> list[str]:
     """Returns the words of a command line, with the lines of flag files in their places.
 
-    A flag file may name others.
+    A flag file may name others, and be written with synonyms.
 
     Args:
       arguments: words, with the value of each flag behind its `=`.
@@ -49,7 +50,7 @@ def _read_words(name, within):
         raise UserError(f"the flag file {name!r} contains itself")
     lines = [line.strip() for line in _read_text(path).splitlines()]
     words = [line for line in lines if line and not line.startswith(_COMMENTS)]
-    return join_inputs(read_flag_files(words, within=(*within, path)))
+    return join_inputs(use_own_names(read_flag_files(words, within=(*within, path))))
 
 
 def find_flag_file(name: str, *, within: Sequence[str] = ()) -> str:

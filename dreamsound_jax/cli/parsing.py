@@ -120,9 +120,7 @@ def parse(
         print_out(help_text(module, usage, sections))
         sys.exit(0)
     try:
-        words = join_inputs(join_words(use_own_names(argv[1:])))
-        # A flag file may be written with synonyms, too.
-        words = use_own_names(read_flag_files(words))
+        words = read_flag_files(join_inputs(join_words(use_own_names(argv[1:]))))
         rest = flags.FLAGS([argv[0], *_respell(words)])
     except UserError:
         raise

@@ -46,7 +46,7 @@ def test_inputs_that_are_named_twice_are_joined(tmp_path):
     assert parse("--input=a.wav", "--seed=3", "-i=b.wav,c.wav", "d.wav").input == (
         *("a.wav", "b.wav", "c.wav", "d.wav"),
     )
-    (tmp_path / "mine.flags").write_text("--input=x.wav\n--input=y.wav\n")
+    (tmp_path / "mine.flags").write_text("-i=x.wav\n--inputs=y.wav\n")
     file = f"--flagfile={tmp_path}/mine.flags"
     assert parse(file).input == ("x.wav", "y.wav")
     assert parse(file, "--input=a.wav", "--input=b.wav").input == ("a.wav", "b.wav")
