@@ -18,7 +18,7 @@ from dreamsound_jax.cli.values import find_typed
 from dreamsound_jax.cli.words import join_inputs, join_words, takes_inputs
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.standard_streams import print_error, print_out
-from dreamsound_jax.system.stopping import Stopped, begin_work, listen
+from dreamsound_jax.system.stopping import Stopped, begin_work, end, listen
 
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 
@@ -83,7 +83,7 @@ def run(
         except UserError as error:
             return complain(error, code=2)
         except Stopped as stop:
-            return complain(f"stopped; {str(stop) or stopped}", code=stop.code)
+            end(complain(f"stopped; {str(stop) or stopped}", code=stop.code))
 
     def parser(argv):
         try:

@@ -1,5 +1,7 @@
 """Puts the clips of one batch on the devices: their sounds in a domain, and their settings."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,8 +11,35 @@ from dreamsound_jax.domains.domain import Domain
 from dreamsound_jax.dreaming.batch import draw_rolls, make_clips
 from dreamsound_jax.dreaming.program import ClipSettings
 from dreamsound_jax.objectives.terms import ObjectiveData
+from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.system.devices import shard_over_clips
+
+MOST_FILLED = 64
+"""Batches of up to so many clips are filled up, so that a clip comes out the same bit for bit."""
+
+
+def bound_batch(asked: int, clips: int) -> int:
+    """Returns how many clips a batch has, if so many are asked for and a run has so many alike.
+
+    A larger one than `MOST_FILLED` is no larger than the run: nothing but copies would fill it.
+
+    Example:
+      >>> [bound_batch(asked, 100) for asked in (16, 80, 4096)], bound_batch(4096, 1)
+      ([16, 80, 100], 64)
+    """
+    return min(asked, max(MOST_FILLED, clips))
+
+
+def count_alike(plans: Sequence[ClipPlan], clips: int) -> int:
+    """Returns how many clips of a run can be in one batch at most, if all have the same length.
+
+    Args:
+      plans: of the combinations of what is swept, which the clips take in turn.
+      clips: how many clips the run has.
+    """
+    of_a_kind = max(Counter(plan.static for plan in plans).values())
+    return min(clips, -(-clips // len(plans)) * of_a_kind)
 
 
 def fill_batch(sources: list[Source], size: int) -> list[Source]:

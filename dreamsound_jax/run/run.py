@@ -11,6 +11,7 @@ from dreamsound_jax.outputs.folder import (
     wait_for_run,
     write_params,
 )
+from dreamsound_jax.run.batches import bound_batch, count_alike
 from dreamsound_jax.run.checks import check_each_value, count_combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
@@ -77,13 +78,14 @@ def run(
     if not found and not earlier:
         return len(missing)
     warm_up = WarmUp()
-    warm_up.draws(options.batch_size, options.pyramid_size or MOST_LEVELS)
+    size = bound_batch(options.batch_size, _count_clips(options, len(found)))
+    warm_up.draws(size, options.pyramid_size or MOST_LEVELS)
     models = load_models(options)
     if share.index and not earlier and options.seed is None:
         _resolve(options, models)  # What is wrong is said before anything is waited for.
         earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
-    plan = replace(_resolve(options, models), command=command)
+    plan = _bound(replace(_resolve(options, models), command=command), options, found)
     if replaced := describe_replaced(options):
         log.warning("%s", replaced)
     warn_of_unused(options, plan.clips)
@@ -96,6 +98,7 @@ def run(
     earlier_inputs = (earlier or {}).get("inputs")
     if earlier_inputs is not None:
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
+        plan = _bound(plan, options, found)
     process_run = ProcessRun(
         models,
         plan,
@@ -128,6 +131,12 @@ def _adds_files(options, earlier):
 def _count_clips(options, inputs):
     """Returns how many clips a run with so many inputs has."""
     return options.num_clips or inputs * count_combinations(options.sweep)
+
+
+def _bound(plan, options, inputs):
+    """Returns the plan with no larger batches than the clips of these inputs can fill."""
+    alike = count_alike(plan.clips, _count_clips(options, len(inputs)))
+    return replace(plan, batch_size=bound_batch(options.batch_size, alike))
 
 
 def _resolve(options, models):

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import sys
+from typing import NoReturn
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP.
 
@@ -64,3 +66,18 @@ def begin_work() -> None:
     handler = signal.getsignal(signal.SIGTERM)
     if isinstance(handler, _Stop):
         handler.has_begun = True
+
+
+def end(code: int) -> NoReturn:
+    """Ends the process and those that it started, without waiting for its threads.
+
+    Python would wait for them, and one that compiles a large program may take minutes.
+    """
+    import multiprocessing  # It would hold up each start.
+
+    for process in multiprocessing.active_children():
+        process.terminate()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)

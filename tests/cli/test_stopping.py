@@ -47,6 +47,28 @@ def test_a_signal_ends_a_command(name, code, how, says):
     assert (done.returncode, done.stdout, done.stderr) == expected
 
 
+THREADED = """
+import signal, time
+from concurrent.futures import ThreadPoolExecutor
+from dreamsound_jax.cli import flags, parsing
+
+def action():
+    print("kept", end="")
+    ThreadPoolExecutor(1).submit(time.sleep, 90)
+    signal.raise_signal(signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+parsing.run(action, name="dreamsound", usage="", stopped="all is kept", module=flags.__name__)
+"""
+
+
+def test_the_first_signal_ends_a_command_whose_threads_compile():
+    words = [sys.executable, "-c", THREADED]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    said = "dreamsound: stopped; all is kept\n"
+    assert (done.returncode, done.stdout, done.stderr) == (143, "kept", said)
+
+
 def test_nothing_changes_for_python():
     before = signal.getsignal(signal.SIGTERM)
     stopping.begin_work()

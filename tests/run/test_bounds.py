@@ -22,7 +22,7 @@ MANY = tuple(range(2000))
         ("num_iterations", 10**6),
         ("pyramid_size", 1000),
         ("pyramid_roll", 10**6),
-        ("batch_size", 65536),
+        ("batch_size", 4096),
         ("num_clips", 10**6),
         ("ouroboros_length", 10**6),
         ("views", 65536),

@@ -68,6 +68,22 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones(run, tmp_path
     assert "continuing with --batch_size=2" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"num_clips": 1}, [(1, 64)]),
+        ({"num_clips": 70}, [(70, 70)]),
+        (
+            {"num_clips": 140, "sweep": {"layers_to_use": (("relu1_1",), ("relu1_2",))}},
+            [(70, 70), (70, 70)],
+        ),
+    ],
+)
+def test_a_batch_is_no_larger_than_the_run_has_clips(run, changes, expected):
+    failed, sizes = run(do_nothing, batch_size=4096, clip_length=6000, **changes)
+    assert (failed, sizes) == (0, expected)
+
+
 def test_a_clip_that_fits_on_no_device_fails_alone(run, tmp_path):
     def dream(jobs):
         if any(job.number == 3 for job in jobs):

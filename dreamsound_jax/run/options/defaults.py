@@ -5,6 +5,7 @@ from typing import NamedTuple
 # Larger numbers are slips of the finger: they would take all memory, or more than a lifetime.
 MOST_CLIPS = 1_000_000
 MOST_AT_ONCE = 65_536
+MOST_IN_A_BATCH = 4_096  # The program that draws random numbers has an argument for each clip.
 MOST_STEPS = 1_000_000
 MOST_PASSES = 1_000
 MOST_RATIO = 1_000

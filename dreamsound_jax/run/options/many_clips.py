@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dreamsound_jax.run.options.defaults import MOST_AT_ONCE, MOST_CLIPS
+from dreamsound_jax.run.options.defaults import MOST_CLIPS, MOST_IN_A_BATCH
 from dreamsound_jax.run.options.option import option
 
 
@@ -43,7 +43,7 @@ class ManyClips:
         "Number of clips of one length that are dreamed at once, in one compiled program.",
         role="run",
         at_least=1,
-        at_most=MOST_AT_ONCE,
+        at_most=MOST_IN_A_BATCH,
     )
     lengths: str = option(
         "exact",

@@ -28,10 +28,15 @@ from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfini
 from dreamsound_jax.system import programs
 from dreamsound_jax.system.npy_file import read_npy
 from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.training.datasets.class_folders import find_class_folders
 from dreamsound_jax.training.datasets.public_datasets import find_fma_small, find_urbansound8k
+from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer
+from dreamsound_jax.training.datasets.soundfont_info import read_soundfont_info
 from dreamsound_jax.training.mel_cache import _find_pieces
 from dreamsound_jax.weights.safetensors_file import read_safetensors
 from dreamsound_jax.weights.torch_file import open_state_dict
+from studies.hunt.media import CONTAINERS, encode_media
+from studies.hunt.tiny_soundfont import make_soundfont
 
 RATE = 22050
 SOUNDS = {
@@ -64,6 +69,7 @@ class Target(NamedTuple):
 def find_targets() -> dict[str, Target]:
     """Returns {kind: target} of all kinds; PyTorch's files only where PyTorch is installed."""
     sounds = {kind: Target(_make_sound(kind, *how), _read_sound) for kind, how in SOUNDS.items()}
+    media = {kind: Target(_make_media(kind, *how), _read_sound) for kind, how in CONTAINERS.items()}
     weights = {
         f"checkpoint {name}": Target(_copy_checkpoint(file), _load_checkpoint)
         for name, file in WEIGHTS.items()
@@ -79,18 +85,34 @@ def find_targets() -> dict[str, Target]:
         "npy": Target(_write_npy, lambda path: read_npy(str(path), "--mask")),
         "trace": Target(_keep_trace, _use_trace),
         "spectrogram cache": Target(_write_npy, lambda path: _find_pieces(path, 128)),
+        "class folder": Target(_make_class_folder, _read_class_folder),
         "urbansound8k": Target(_write_urbansound8k, _read_urbansound8k),
         "fma-small": Target(_write_fma_small, _read_fma_small),
         "safetensors": Target(_write_safetensors, read_safetensors),
     }
-    return {**sounds, **weights, **others, **_find_torch_targets()}
+    return {
+        **{**sounds, **media, **weights, **others},
+        **_find_torch_targets(),
+        **_find_soundfont_targets(),
+    }
+
+
+def _make_noise():
+    return 0.3 * np.random.default_rng(0).standard_normal((RATE // 8, 2)).clip(-3, 3)
 
 
 def _make_sound(kind, container, subtype):
     def make(folder):
-        samples = 0.3 * np.random.default_rng(0).standard_normal((RATE // 8, 2)).clip(-3, 3)
-        soundfile.write(folder / f"sound.{kind}", samples, RATE, format=container, subtype=subtype)
-        return folder / f"sound.{kind}"
+        path, how = folder / f"sound.{kind}", {"format": container, "subtype": subtype}
+        soundfile.write(path, _make_noise(), RATE, **how)
+        return path
+
+    return make
+
+
+def _make_media(kind, container, codec):
+    def make(folder):
+        return _write(folder / f"sound.{kind}", encode_media(_make_noise(), container, codec))
 
     return make
 
@@ -210,6 +232,21 @@ def _use_trace(path):
         raise RuntimeError(f"a damaged program gives {found}")
 
 
+def _make_class_folder(folder):
+    """Makes two classes of two sounds, of which one is mutated."""
+    for number in range(4):
+        place = folder / "classes" / f"class_{number % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place / f"{number}.wav", _make_noise(), RATE)
+    return folder / "classes" / "class_0" / "0.wav"
+
+
+def _read_class_folder(path):
+    dataset = find_class_folders(path.parents[1], held_out=0.5, seed=0)
+    read = dataset.open_reader(RATE)
+    return [read(sound.name) for split in dataset.splits.values() for sound in split]
+
+
 def _write_urbansound8k(folder):
     (folder / "metadata").mkdir()
     rows = [[f"{n}.wav", n, 0.5, 4.5, 1, n % 10 + 1, 3, "dog_bark"] for n in range(20)]
@@ -265,6 +302,24 @@ def _find_torch_targets():
 def _read_pth(path):
     with open_state_dict(path) as tensors:
         return [tensor.read() for tensor in tensors.values()]
+
+
+def _find_soundfont_targets():
+    try:
+        import tinysoundfont  # noqa: F401
+    except ImportError:
+        return {}
+    return {"soundfont": Target(_write_soundfont, _play_soundfont)}
+
+
+def _write_soundfont(folder):
+    return _write(folder / "tiny.sf2", make_soundfont())
+
+
+def _play_soundfont(path):
+    read_soundfont_info(path)
+    player = SoundfontPlayer(str(path))
+    return player.play([(0, 2000, 69, 100)], program=0, tuning=0.0, samples=4000)
 
 
 def _write(path, content):
