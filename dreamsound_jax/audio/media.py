@@ -35,6 +35,8 @@ _TOLERANCE_SECONDS = 0.1
 _TICK_SECONDS = 1 / 600  # Files of MPEG-4 may round the length of a stream to so much.
 _MOST_PADDING = 4096  # of AAC, whose frames have up to 2048 samples
 _LONGEST_MP3_FRAME = 2881  # in bytes
+# FFmpeg's names of the kinds of samples, and NumPy's.
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 
 def decode_media(data: bytes) -> Decoded:
@@ -221,7 +223,12 @@ def _name_layout(layout):
 
 def _to_float(frame):
     """Returns the samples of a frame: float32 (samples, channels)."""
-    array, kind = frame.to_ndarray(), frame.format.name.rstrip("p")
+    channels, kind = frame.layout.nb_channels, frame.format.name.rstrip("p")
+    # `to_ndarray` of PyAV takes what lies behind the planes of eight channels for planes, and
+    # makes the process crash.
+    planes = frame.planes[: channels if frame.format.is_planar else 1]
+    count = frame.samples * channels // len(planes)
+    array = np.stack([np.frombuffer(plane, _DTYPES[kind], count) for plane in planes])
     samples = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
     if kind == "u8":
         return (samples.astype(np.float32) - 128) / 128

@@ -19,7 +19,7 @@ def encode_media(sound, rate, container, codec, *, options=None, video=False, pa
       path: where the container needs a file to go back in, which is left there.
     """
     file = path or io.BytesIO()
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[sound.shape[1]]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[sound.shape[1]]
     with av.open(
         str(file) if path else file, "w", format=container, container_options=options
     ) as out:
@@ -37,7 +37,7 @@ def encode_media(sound, rate, container, codec, *, options=None, video=False, pa
 
 def _frames(sound, rate, kind, layout, context):
     given = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(sound.T, np.float32), format="fltp", layout=layout
+        sound.astype(np.float32).reshape(1, -1), format="flt", layout=layout
     )
     given.sample_rate, given.pts = rate, 0
     given.time_base = fractions.Fraction(1, rate)
