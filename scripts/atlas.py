@@ -29,11 +29,12 @@ from studies.atlas.dreams import DRAWS, dream_channels
 from studies.atlas.excerpts import find_excerpts
 from studies.atlas.page import Channel, write_page
 from studies.atlas.probes import measure_probes, name_channels
+from studies.paths import define_path, define_paths
 
-_MODEL = flags.DEFINE_string("model", "gm", "the network: its name or folder")
+_MODEL = define_path("model", "gm", "the network: its name or folder")
 _LAYER = flags.DEFINE_string("layer", None, "the layer", required=True)
 _CHANNELS = flags.DEFINE_string("channels", None, "such as 0:16; by default all of the layer")
-_SOUNDS = flags.DEFINE_list("sounds", [], "files or folders in which moments are looked for")
+_SOUNDS = define_paths("sounds", [], "files or folders in which moments are looked for")
 _SECONDS = flags.DEFINE_float("seconds", 1.5, "the length of dreams and moments", 0.3)
 _DOMAIN = flags.DEFINE_enum("domain", "mel", ["mel", "sound"], "the domain of the dreams")
 _LR = flags.DEFINE_float("lr", 0.05, "the learning rate", 0.0)
@@ -42,10 +43,10 @@ _DIVERSITY = flags.DEFINE_float(
     "diversity", 0.1, "the weight of the diversity among the clips of a batch", 0.0
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "how many clips are dreamed at once", DRAWS)
-_WORK_DIR = flags.DEFINE_string(
+_WORK_DIR = define_path(
     "work_dir", None, "the folder of the dreams as they were made; by default that of the page"
 )
-_OUTPUT = flags.DEFINE_string("output", "outputs/atlas", "the folder of the page")
+_OUTPUT = define_path("output", "outputs/atlas", "the folder of the page")
 
 
 def main():

@@ -30,6 +30,7 @@ from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.run.options.defaults import DOMAIN_DEFAULTS, MOST_LEVELS
 from dreamsound_jax.system import runtime
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
+from studies.paths import define_path
 
 PARTS = {
     "stages": "each stage of a dream, against the peak of the machine",
@@ -65,11 +66,11 @@ _TORCH_COMPILE = flags.DEFINE_boolean(
 _MAX_BATCH = flags.DEFINE_integer(
     "max_batch", None, "The largest batch of the part accelerator.", lower_bound=1
 )
-_AGAINST = flags.DEFINE_string(
+_AGAINST = define_path(
     "against", None, "Another checkout, with whose start times the part start compares."
 )
 _RECORD = flags.DEFINE_boolean("record", False, "Write the results to BENCHMARKS.md, too.")
-_FOLDER = flags.DEFINE_string(
+_FOLDER = define_path(
     "folder", str(start.ROOT), "The folder of BENCHMARKS.md and of outputs/benchmarks."
 )
 flags.DEFINE_enum(

@@ -27,10 +27,11 @@ from dreamsound_jax.system.errors import UserError, nearest_or_fail
 from studies import real, report
 from studies.domains import page, pictures
 from studies.domains.dreams import compare_domains
+from studies.paths import define_path
 
 MARK = "<!-- what follows is written by scripts/compare_domains.py -->"
 
-_PAGE = flags.DEFINE_string("page", "docs/domains.md", "the page; its pictures lie beside it")
+_PAGE = define_path("page", "docs/domains.md", "the page; its pictures lie beside it")
 _SHOWN = flags.DEFINE_list(
     "shown", ["noise", "ambi_choir", "loop_amen"], "the inputs in the picture"
 )

@@ -44,6 +44,7 @@ from studies.optimizers.page import Clip
 from studies.optimizers.statistics import MIN_INPUTS, SIGNIFICANT
 from studies.optimizers.steps import select_ends
 from studies.optimizers.study import Plan, Study
+from studies.paths import define_path, define_paths
 from studies.report import describe_run
 
 _OPTIMIZERS = flags.DEFINE_list(
@@ -64,13 +65,13 @@ _CHOOSE = flags.DEFINE_enum(
 )
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 8, "the number of seeds for the test", 1)
 _TUNING_SEEDS = flags.DEFINE_integer("tuning_seeds", 2, "the number of other seeds for tuning", 1)
-_REAL = flags.DEFINE_list(
+_REAL = define_paths(
     "real",
     ["gm"],
     "real sounds for the Fréchet distance: files, folders, or gm for phrases that the network gm "
     "was not trained on",
 )
-_PAGE = flags.DEFINE_string("page", None, "a Markdown page to write, with pictures and data beside")
+_PAGE = define_path("page", None, "a Markdown page to write, with pictures and data beside")
 
 flags.FLAGS.set_default("batch_size", 8)
 

@@ -29,17 +29,16 @@ from dreamsound_jax.system.standard_streams import print_out
 from dreamsound_jax.weights.conversion_request import ConversionRequest
 from dreamsound_jax.weights.convert import convert_weights
 from dreamsound_jax.weights.download import download_weights
+from studies.paths import define_path
 
 _MODEL = flags.DEFINE_string(
     "model", None, "name of the model; dreamsound --model=NAME selects it later", required=True
 )
-_PTH = flags.DEFINE_string(
-    "pth", None, "the file to convert: of PyTorch, safetensors, or musicnn's wheel"
-)
+_PTH = define_path("pth", None, "the file to convert: of PyTorch, safetensors, or musicnn's wheel")
 _DOWNLOAD = flags.DEFINE_boolean(
     "download", False, "download the file of a published model instead of giving --pth"
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = define_path(
     "output", None, "the folder to write the checkpoint to; by default checkpoints/MODEL"
 )
 _VERIFY_HASH = flags.DEFINE_boolean(

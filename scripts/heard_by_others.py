@@ -28,10 +28,11 @@ from studies.heard.examples import write_examples
 from studies.heard.inputs import SETS, make_inputs
 from studies.heard.results import write_report, write_results
 from studies.heard.settings import parse_settings
+from studies.paths import define_path, define_paths
 
 _MODEL = flags.DEFINE_multi_string("model", ["gm"], "a network that dreams: its name or folder")
 _LABEL = flags.DEFINE_multi_string("label", [], "what tables call it; once for each --model")
-_JUDGES = flags.DEFINE_list(
+_JUDGES = define_paths(
     "judges", None, "networks that hear: names or folders, none of them a --model", required=True
 )
 _INPUTS = flags.DEFINE_enum(
@@ -49,7 +50,7 @@ _CLASSES = flags.DEFINE_list("classes", [], "the classes that are dreamed toward
 _SOUNDFONTS = flags.DEFINE_list("soundfonts", list(real.SOUNDFONTS), "those of the real phrases")
 _PHRASES = flags.DEFINE_integer("phrases", 20, "how many real phrases each family plays", 1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "how many dreams are dreamed at once", 1)
-_OUTPUT = flags.DEFINE_string("output", "outputs/heard", "the folder of dreams and results")
+_OUTPUT = define_path("output", "outputs/heard", "the folder of dreams and results")
 _QUICK = flags.DEFINE_boolean("quick", False, "few short dreams, to try the program")
 _RECORD = flags.DEFINE_string("record", None, "the part of the page that is written")
 _RECORD_CARDS = flags.DEFINE_boolean(
@@ -58,7 +59,7 @@ _RECORD_CARDS = flags.DEFINE_boolean(
 _EXAMPLES = flags.DEFINE_list(
     "examples", [], "inputs and classes whose sounds are put beside the page, such as drums,pipe"
 )
-_PAGE = flags.DEFINE_string("page", "docs/heard.md", "the page")
+_PAGE = define_path("page", "docs/heard.md", "the page")
 
 
 def main():

@@ -20,11 +20,12 @@ from dreamsound_jax.system.errors import nearest_or_fail
 from studies import report
 from studies.hunt.bounded import Case, make_case, run_cases
 from studies.hunt.targets import find_targets
+from studies.paths import define_path
 
 _CASES = flags.DEFINE_integer("cases", 3000, "The number of mutated files.", 1)
 _KINDS = flags.DEFINE_list("kinds", [], "The kinds of files; by default all.")
 _SEED = flags.DEFINE_integer("first_seed", 0, "The seed of the first mutation.", 0)
-_KEEP = flags.DEFINE_string("keep", None, "A folder for the files of the faults that are found.")
+_KEEP = define_path("keep", None, "A folder for the files of the faults that are found.")
 
 
 def main():

@@ -25,11 +25,12 @@ from dreamsound_jax.system.errors import nearest_or_fail
 from studies import report
 from studies.hunt.dreamed import dream_draw
 from studies.hunt.numbers import PRECISIONS, draw, write_network
+from studies.paths import define_path
 
 _DRAWS = flags.DEFINE_integer("draws", 100, "The number of draws in each precision.", 1)
 _SEED = flags.DEFINE_integer("first_seed", 0, "The seed of the first draw.", 0)
 _PRECISIONS = flags.DEFINE_list("precisions", list(PRECISIONS), "The precisions.")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "A network; by default a small random one.")
+_CHECKPOINT = define_path("checkpoint", None, "A network; by default a small random one.")
 _SHOW_REFUSALS = flags.DEFINE_bool("show_refusals", False, "Whether refusals are printed.")
 _PROCESSES = flags.DEFINE_integer("processes", 1, "The number of processes.", 1)
 

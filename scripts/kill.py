@@ -20,6 +20,7 @@ from studies import report
 from studies.kills.inputs import make_inputs
 from studies.kills.phases import PHASES
 from studies.kills.trials import Trials
+from studies.paths import define_path
 
 _KILLS = flags.DEFINE_integer("kills", 20, "how often the command of each phase is killed", 1)
 _IN_A_ROW = flags.DEFINE_integer(
@@ -27,7 +28,7 @@ _IN_A_ROW = flags.DEFINE_integer(
 )
 _PHASES = flags.DEFINE_list("phases", [*PHASES], "the phases")
 _FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "the seed of the first moment", 0)
-_WORK_DIR = flags.DEFINE_string("work_dir", "outputs/kills", "the folder of all files")
+_WORK_DIR = define_path("work_dir", "outputs/kills", "the folder of all files")
 
 
 def main():

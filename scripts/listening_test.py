@@ -24,17 +24,16 @@ from studies.listening import inputs, phrases
 from studies.listening.arrange import arrange
 from studies.listening.key import write_key
 from studies.listening.page import make_page
+from studies.paths import define_path, define_paths
 from studies.report import describe_run
 
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "outputs/listening", "the folder of page, key and dreams"
-)
+_OUTPUT_DIR = define_path("output_dir", "outputs/listening", "the folder of page, key and dreams")
 _CLASSES = flags.DEFINE_list(
     "classes",
     ["pipe", "guitar", "chromatic_percussion", "organ"],
     "the classes that are dreamed towards, which are the choices of the page",
 )
-_INPUT = flags.DEFINE_list(
+_INPUT = define_paths(
     "input", [], "the sounds that are dreamed on; by default five, of which two are synthesised"
 )
 _PRESET = flags.DEFINE_string("preset", "heard_as_flute", "the preset of all dreams")
@@ -42,7 +41,7 @@ _SET = flags.DEFINE_multi_string(
     "set", [], "an option of dreamsound and its value, such as lr=0.02; once for each option"
 )
 _SECONDS = flags.DEFINE_float("seconds", 2.3, "the length of each clip", 0.5, 30)
-_PHRASES = flags.DEFINE_string(
+_PHRASES = define_path(
     "phrases",
     None,
     "a folder of real sounds, with a folder of each class in it; by default they are rendered from "
@@ -51,7 +50,7 @@ _PHRASES = flags.DEFINE_string(
 _PHRASES_PER_CLASS = flags.DEFINE_integer(
     "phrases_per_class", 2, "how many real phrases there are of each class; 0 leaves them out", 0
 )
-_SOUNDFONT = flags.DEFINE_string("soundfont", phrases.SOUNDFONT, "what plays the real phrases")
+_SOUNDFONT = define_path("soundfont", phrases.SOUNDFONT, "what plays the real phrases")
 _REPEATS = flags.DEFINE_integer(
     "repeats",
     4,

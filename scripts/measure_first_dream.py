@@ -17,6 +17,7 @@ from dreamsound_jax.system import runtime
 from studies import report
 from studies.first_dream import defaults, levels, presets, strengths
 from studies.first_dream.dreams import read_inputs
+from studies.paths import define_path, define_paths
 
 PARTS = {
     "defaults": defaults,
@@ -26,9 +27,9 @@ PARTS = {
 }
 
 _PART = flags.DEFINE_enum("part", "defaults", list(PARTS), "what is measured")
-_INPUT = flags.DEFINE_list("input", ["tests/data"], "sound files and folders")
+_INPUT = define_paths("input", ["tests/data"], "sound files and folders")
 _SECONDS = flags.DEFINE_float("seconds", 4.0, "how much of each input is dreamed")
-_PAGE = flags.DEFINE_string("page", "docs/first_dream.md", "the page that is written")
+_PAGE = define_path("page", "docs/first_dream.md", "the page that is written")
 
 
 def main():

@@ -19,11 +19,12 @@ from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.dreaming.keys import draw_keys
 from studies import report
 from studies.ouroboros.movement import format_movement, make_listener, measure_movement
+from studies.paths import define_paths
 
 RATE = 22050
 NAMES = ("ambi_choir", "guit_em9", "loop_amen", "loop_mehackit1", "misc_crow")
 
-_RECORDINGS = flags.DEFINE_list(
+_RECORDINGS = define_paths(
     "recordings", [f"tests/data/{name}.flac" for name in NAMES], "the recordings"
 )
 _LENGTH = flags.DEFINE_integer("ouroboros_length", 100, "the number of rounds", 2)

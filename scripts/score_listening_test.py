@@ -8,23 +8,22 @@ the undreamed inputs and chance, and writes the same as Markdown.
 
 from pathlib import Path
 
-from absl import flags
-
 from dreamsound_jax.cli import parsing as command_line
 from dreamsound_jax.system.storage import write_whole
 from studies.listening.answers import read_answers
 from studies.listening.key import read_key
 from studies.listening.results import format_results
 from studies.listening.score import compare, score
+from studies.paths import define_path, define_paths
 
-_ANSWERS = flags.DEFINE_list(
+_ANSWERS = define_paths(
     "answers",
     None,
     "files of answers, one for each listener, or their folder",
     required=True,
 )
-_KEY = flags.DEFINE_string("key", "outputs/listening/key.json", "the key of the test")
-_RESULTS = flags.DEFINE_string("results", None, "the file of results; by default beside the key")
+_KEY = define_path("key", "outputs/listening/key.json", "the key of the test")
+_RESULTS = define_path("results", None, "the file of results; by default beside the key")
 
 
 def main():

@@ -24,13 +24,14 @@ from dreamsound_jax.outputs.gallery import draw_layers
 from dreamsound_jax.run.clip_facts import scale_of
 from dreamsound_jax.weights.checkpoint import write_cards
 from studies.command import run_dreamsound
+from studies.paths import define_path
 from studies.report import describe_run
 
 DOMAINS = ("mel", "sound")
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the folder of the network", required=True)
+_CHECKPOINT = define_path("checkpoint", None, "the folder of the network", required=True)
 _CLASSES = flags.DEFINE_list("classes", None, "classes to dream towards; by default all")
-_INPUT = flags.DEFINE_string("input", "noise", "the input of the picture")
+_INPUT = define_path("input", "noise", "the input of the picture")
 _LR = flags.DEFINE_float("lr", 0.04, "the size of a step towards a class", 0.0)
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations", 40, "the number of steps towards a class, at each level", 1

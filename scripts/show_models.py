@@ -23,6 +23,7 @@ from studies.first_dream.dreams import Input
 from studies.models.dreams import SHOWN_RATE, cut_inputs, dream_by_layers, dream_towards_classes
 from studies.models.page import format_dreams
 from studies.models.picture import draw_dreams
+from studies.paths import define_path, define_paths
 
 INPUTS = (
     "drums",
@@ -31,14 +32,14 @@ INPUTS = (
     "/usr/share/sonic-pi/samples/ambi_piano.flac",
 )
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "the folder of the network", required=True)
-_INPUT = flags.DEFINE_list("input", list(INPUTS), "the sound files")
+_CHECKPOINT = define_path("checkpoint", None, "the folder of the network", required=True)
+_INPUT = define_paths("input", list(INPUTS), "the sound files")
 _SECONDS = flags.DEFINE_float("seconds", 2.8, "how much of each input is dreamed")
 _LAYERS = flags.DEFINE_list("layers", None, "the layers of the table", required=True)
 _SHOWN = flags.DEFINE_list("shown", None, "the layers of the picture", required=True)
 _CLASSES = flags.DEFINE_list("classes", None, "the classes of both", required=True)
-_WORK_DIR = flags.DEFINE_string("work_dir", "outputs/show_models", "the folder of the runs")
-_PAGE = flags.DEFINE_string("page", "docs/models.md", "the page that is written")
+_WORK_DIR = define_path("work_dir", "outputs/show_models", "the folder of the runs")
+_PAGE = define_path("page", "docs/models.md", "the page that is written")
 
 
 def main():

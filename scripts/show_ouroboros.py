@@ -22,19 +22,20 @@ from studies import report
 from studies.ouroboros import page
 from studies.ouroboros.changes import measure_changes
 from studies.ouroboros.runs import Run, dream
+from studies.paths import define_path, define_paths
 
 MARK = "<!-- what follows is written by scripts/show_ouroboros.py -->"
 RECORDINGS = [f"tests/data/{name}.flac" for name in ("ambi_choir", "loop_amen", "loop_mehackit1")]
 
-_INPUT = flags.DEFINE_list("input", ["noise", "sine", *RECORDINGS], "the inputs of the ouroboroses")
-_SOUNDS = flags.DEFINE_string("sounds", "tests/data/*.flac", "the sounds that test the index")
+_INPUT = define_paths("input", ["noise", "sine", *RECORDINGS], "the inputs of the ouroboroses")
+_SOUNDS = define_path("sounds", "tests/data/*.flac", "the sounds that test the index")
 _LAYERS = flags.DEFINE_list(
     "layers", ["relu2_2", "relu3_4", "relu5_4", "iterate"], "the layers, one for each run"
 )
 _SHOWN = flags.DEFINE_string("shown", "relu3_4", "the layer in the picture")
 _LENGTH = flags.DEFINE_integer("ouroboros_length", 100, "the number of rounds", 2)
-_WORK_DIR = flags.DEFINE_string("work_dir", "outputs/show_ouroboros", "the folder of the runs")
-_PAGE = flags.DEFINE_string("page", "docs/ouroboros.md", "the page; its picture lies beside it")
+_WORK_DIR = define_path("work_dir", "outputs/show_ouroboros", "the folder of the runs")
+_PAGE = define_path("page", "docs/ouroboros.md", "the page; its picture lies beside it")
 
 
 def main():

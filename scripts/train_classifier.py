@@ -10,7 +10,6 @@ data set of the included network. To resume a run that was interrupted, give the
 Training needs `pip install -e '.[train]'`.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -36,6 +35,7 @@ from dreamsound_jax.training.datasets import class_folders, general_midi, public
 from dreamsound_jax.training.datasets.soundfont import DEFAULT_SOUNDFONT
 from dreamsound_jax.training.pipeline import RunStorage, train_checkpoint
 from dreamsound_jax.training.recipe import Recipe, parse_windows
+from studies.paths import define_path
 
 ROOT = Path(__file__).parent.parent
 DEFAULT_WINDOWS = "128x20,256x5"
@@ -47,7 +47,7 @@ _DATASET = flags.DEFINE_enum(
     "the data set to train on",
     required=True,
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "the folder of the sounds; not used for gm")
+_DATA_DIR = define_path("data_dir", None, "the folder of the sounds; not used for gm")
 _FOLD = flags.DEFINE_integer("fold", 10, "urbansound8k: the official fold to hold out, 1 to 10")
 _HELD_OUT = flags.DEFINE_float(
     "held_out", 0.1, "folder: the share of each class to hold out", 0.0, 0.9
@@ -73,19 +73,19 @@ _CLIPS = flags.DEFINE_integer("clips", 20000, "gm: number of clips to train on",
 _HELD_OUT_CLIPS = flags.DEFINE_integer(
     "held_out_clips", 1600, "gm: number of clips in each held-out set", 16
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = define_path(
     "output",
     None,
     "the folder to write the checkpoint to; by default checkpoints/gm or checkpoints/my-DATASET",
 )
-_CACHE = flags.DEFINE_string(
+_CACHE = define_path(
     "cache", None, "the folder to keep analysed sounds in; by default in the user's cache folder"
 )
 _RESUME = flags.DEFINE_boolean("resume", True, "resume a run that was interrupted")
 _SAVE_EVERY = flags.DEFINE_integer(
     "save_every", 200, "number of training steps between two saves of the run", 1
 )
-_TENSORBOARD = flags.DEFINE_string("tensorboard", None, "a folder to write TensorBoard logs to")
+_TENSORBOARD = define_path("tensorboard", None, "a folder to write TensorBoard logs to")
 _FRONT_END = flags.DEFINE_string("front_end", None, FRONT_END_HELP)
 _ARCHITECTURE = flags.DEFINE_enum(
     "architecture", VGG19, list(TRAINABLE), "the architecture of the network"
@@ -162,7 +162,7 @@ def _make_dataset():
             held_out_soundfonts=_HELD_OUT_SOUNDFONTS.value,
             recorded=_RECORDED.value,
         )
-    data_dir = _expand(_DATA_DIR.value)
+    data_dir = _DATA_DIR.value
     if data_dir is None:
         raise UserError(f"--dataset={_DATASET.value} needs --data_dir, the folder of its sounds")
     if _DATASET.value == "urbansound8k":
@@ -224,17 +224,12 @@ def _choose_precision():
 def _make_storage():
     name = "gm" if _DATASET.value == "gm" else f"my-{_DATASET.value}"
     return RunStorage(
-        output=Path(_expand(_OUTPUT.value) or ROOT / "checkpoints" / name).absolute(),
-        cache=Path(_expand(_CACHE.value) or user_cache_folder() / "training"),
+        output=Path(_OUTPUT.value or ROOT / "checkpoints" / name).absolute(),
+        cache=Path(_CACHE.value or user_cache_folder() / "training"),
         resume=_RESUME.value,
         save_every=_SAVE_EVERY.value,
-        tensorboard=_expand(_TENSORBOARD.value),
+        tensorboard=_TENSORBOARD.value,
     )
-
-
-def _expand(path):
-    """Returns a path in which ~ is the home folder, which the shell leaves in --flag=~."""
-    return path and os.path.expanduser(path)
 
 
 def _command(front_end):
