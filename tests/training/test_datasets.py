@@ -137,6 +137,8 @@ def count_sounds(dataset):
     [
         {"encoding": "utf-8-sig"},
         {"encoding": "utf-16"},
+        {"encoding": "utf-16-le"},
+        {"encoding": "utf-16-be"},
         {"end": "\r\n"},
         {"rows": [*URBAN_ROWS, "", "  ", ",,,,,,,"]},
         {"rows": ["", *URBAN_ROWS]},
@@ -154,10 +156,22 @@ def test_a_table_is_read_as_people_have_it(tmp_path, change):
     assert dataset.splits["fold_3"][1] == (f"{folder}fold3/12.wav", 0)
 
 
-def test_a_table_with_semicolons_is_read(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "|"),
+        lambda text: "sep=,\r\n" + text,
+        lambda text: '"SEP=;"\n' + text.replace(",", ";"),
+        lambda text: text.replace("fold", "Fold").replace("slice_file_name", "SLICE_FILE_NAME"),
+        lambda text: text.replace("salience", "Fold"),
+    ],
+    ids=["semicolons", "bars", "Excel", "Excel's semicolons", "capitals", "two of a name"],
+)
+def test_a_table_from_a_spreadsheet_is_read(tmp_path, change):
     write_urban_table(tmp_path, URBAN_ROWS)
     table = tmp_path / "metadata/UrbanSound8K.csv"
-    table.write_text(table.read_text().replace(",", ";"))
+    table.write_bytes(change(table.read_text()).encode())
     assert count_sounds(find_urbansound8k(tmp_path, fold=3)) == {"train": 27, "fold_3": 3}
 
 

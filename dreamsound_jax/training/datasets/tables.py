@@ -3,14 +3,17 @@
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dreamsound_jax.system.errors import UserError, nearest_or_fail, reason_of
 
-DELIMITERS = ",;\t"  # Spreadsheets of some countries write semicolons.
+DELIMITERS = ",;\t|"  # Spreadsheets of some countries write semicolons.
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+# Excel reads a first line such as sep=; for the delimiter, and does not show it.
+_STATED_DELIMITER = re.compile(r"\s*\"?sep=([,;\t|])\"?[,;\t| ]*(?:\r\n|\r|\n)", re.IGNORECASE)
 LONGEST_SHOWN = 60  # Characters of a cell that a message shows.
 
 
@@ -68,7 +71,8 @@ def read_rows(
 ) -> Iterator[Row]:
     """Reads the rows of a CSV file that are not blank.
 
-    A byte-order mark, other delimiters than commas, and spaces around cells make no difference.
+    UTF-16 with or without a byte-order mark, other delimiters than commas, Excel's line sep=;,
+    capitals in the names of columns, and spaces around cells make no difference.
 
     Args:
       path: the file.
@@ -79,11 +83,11 @@ def read_rows(
     Raises:
       UserError: the file cannot be read, or lacks columns; while iterating, a row cannot be read.
     """
-    text = _read_text(path, dataset)
+    text, delimiter = _find_delimiter(_read_text(path, dataset))
     # The lines are counted by the reader, since cells may contain ends of lines.
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_find_delimiter(text))
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     cells = ([cell.strip() for cell in line] for line in lines)
-    names = _read_names(path, cells, read_header)
+    names = _spell(_read_names(path, cells, read_header), columns)
     missing = [column for column in columns if column not in names]
     if missing:
         raise UserError(
@@ -95,7 +99,7 @@ def read_rows(
 def _read_text(path, dataset):
     try:
         data = path.read_bytes()
-        encoding = BYTE_ORDER_MARKS.get(data[:2], "utf-8-sig")
+        encoding = BYTE_ORDER_MARKS.get(data[:2]) or _guess_encoding(data)
         # Tables of old spreadsheets are in other encodings, whose ASCII letters are the same.
         return data.decode(encoding, errors="replace").replace("\0", "\ufffd")
     except FileNotFoundError:
@@ -104,9 +108,30 @@ def _read_text(path, dataset):
         raise UserError(f"cannot read {path}: {reason_of(error)}") from None
 
 
+def _guess_encoding(data):
+    """Returns the encoding of a text without a mark; in UTF-16, each second byte of ASCII is 0."""
+    start = data[:64]
+    for encoding, zeros, others in (
+        ("utf-16-le", start[1::2], start[::2]),
+        ("utf-16-be", start[::2], start[1::2]),
+    ):
+        if zeros and not any(zeros) and all(others):
+            return encoding
+    return "utf-8-sig"
+
+
 def _find_delimiter(text):
+    """Returns the table, without a line that states its delimiter, and the delimiter."""
+    if stated := _STATED_DELIMITER.match(text):
+        return text[stated.end() :], stated[1]
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return max(DELIMITERS, key=first.count)
+    return text, max(DELIMITERS, key=first.count)
+
+
+def _spell(names, columns):
+    """Returns the names of columns, spelled as `columns` are where only capitals differ."""
+    asked = {column.lower(): column for column in columns if column not in names}
+    return [asked.get(name.lower(), name) for name in names]
 
 
 def _read_names(path, cells, read_header):
