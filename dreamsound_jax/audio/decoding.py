@@ -39,6 +39,17 @@ _MALFORMED = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 _FORGIVEN_SHARE = 0.01  # So much may be missing of what is announced: sizes may count padding.
 
 
+class _Content(io.BytesIO):
+    """The content of a file, in which damaged headers may ask for a place before its beginning."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Goes to a place; stays where it is if there is no such place."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:  # Soundfile would print it with a traceback, and go on.
+            return self.tell()
+
+
 def decode(data: bytes) -> Decoded:
     """Decodes a sound or video file.
 
@@ -124,7 +135,7 @@ def _decode_vorbis(data):
     Of a short sound, whose samples are all in one page, FFmpeg gives some too few or too many.
     """
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(_Content(data)) as file:
             if file.subtype != "VORBIS" or file.channels > 2:  # It leaves their order as it is.
                 return None
             samples, announced = _read_all_samples(file, len(data)), file.frames
@@ -140,7 +151,7 @@ def _decode_lossless(data):
     if data.startswith(_LOSSY):
         return None
     data = fill_in_sizes(data)
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
+    with soundfile.SoundFile(_Content(data)) as file:
         if file.format in ("OGG", "MP3") or file.subtype.startswith("MPEG"):
             return None
         samples = _read_all_samples(file, len(data))

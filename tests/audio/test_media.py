@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -293,6 +294,15 @@ def test_reading_says_nothing_on_standard_error(capfd):
     logging.getLogger("libav").setLevel(logging.DEBUG)
     decode(mp3()[:20_000] + b"x" * 5000)
     assert capfd.readouterr().err == ""
+
+
+def test_an_aiff_file_that_is_cut_in_its_header_prints_no_traceback(monkeypatch):
+    printed, file = [], io.BytesIO()
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    soundfile.write(file, SOUND, RATE, format="AIFF")
+    with pytest.raises(recording.UndecodableError):
+        decode(file.getvalue()[:40])
+    assert printed == []
 
 
 @pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("ogg", "libopus")])

@@ -3,10 +3,22 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from studies.hunt.bounded import Case, run_cases
+from studies.hunt.media import CONTAINERS
 from studies.hunt.targets import find_targets
+
+
+@pytest.mark.parametrize("kind", [*CONTAINERS, "soundfont", "class folder"])
+def test_a_file_that_is_not_mutated_is_read(kind, tmp_path):
+    if kind == "soundfont":
+        pytest.importorskip("tinysoundfont", reason="it plays soundfonts")
+    target = find_targets()[kind]
+    found = target.read(target.make(tmp_path))
+    samples = getattr(found, "channels", found)
+    assert np.abs(np.concatenate([*samples], axis=None)).max() > 0.1
 
 
 @pytest.mark.slow
