@@ -20,6 +20,9 @@ SECONDS = 20
 BYTES = 2 * 2**30
 """How much memory a file may take, beside that of the process when it starts."""
 
+CASES = 250
+"""How many cases a process runs: what libraries keep of each counts towards its memory, too."""
+
 
 class Case(NamedTuple):
     """A mutated file: the kind of the file, and the seed of its mutations; below 0, it is planted.
@@ -62,10 +65,13 @@ def make_case(case: Case, folder: Path) -> Path:
 
 
 def run_cases(cases: Iterable[Case]) -> Iterator[Outcome]:
-    """Runs cases one after the other; a process that dies is started again for the next case."""
+    """Runs cases one after the other; a process that dies is followed by another."""
     context = multiprocessing.get_context("spawn")
     worker = None
-    for case in cases:
+    for number, case in enumerate(cases):
+        if worker and number % CASES == 0:
+            worker.stop()
+            worker = None
         worker = worker or _Worker(context)
         outcome = worker.run(case)
         if outcome is None:
