@@ -292,7 +292,7 @@ def test_classes_have_names_that_can_be_printed(tmp_path):
         os.mkdir(folder)
         for sound in (b"1.wav", b"2.wav"):
             open(os.path.join(folder, sound), "wb").close()
-    assert find(tmp_path).classes == ("caf\N{REPLACEMENT CHARACTER}", "dog\\n")
+    assert find(tmp_path).classes == ("caf\N{REPLACEMENT CHARACTER}", "dog_")
     os.mkdir(os.path.join(os.fsencode(tmp_path), b"caf\xe8"))
     open(os.path.join(os.fsencode(tmp_path), b"caf\xe8", b"1.wav"), "wb").close()
     with pytest.raises(UserError, match="two folders in .* have the name caf"):
