@@ -26,7 +26,10 @@ _COMPILES_QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 def start(*flags, cwd, **environment) -> subprocess.Popen:
     """Starts the command; its compiled programs are found by the processes after it."""
-    command = [sys.executable, "-m", "dreamsound_jax", *map(str, flags)]
+    words = [str(flag) for flag in flags]
+    if sum(word.startswith("--input=") for word in words) > 1:  # Several would be joined.
+        words = [word for word in words if word != "--input=noise"]
+    command = [sys.executable, "-m", "dreamsound_jax", *words]
     environment = {**_COMPILES_QUICKLY, **os.environ, **environment}
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=-1, stdout=-1)
 
