@@ -36,6 +36,7 @@ _TICK_SECONDS = 1 / 600  # Files of MPEG-4 may round the length of a stream to s
 _MOST_PADDING = 4096  # of AAC, whose frames have up to 2048 samples
 _LONGEST_MP3_FRAME = 2881  # in bytes
 # FFmpeg's names of the kinds of samples, and NumPy's.
+_MOST_PLANES = 8  # of which PyAV can be trusted with one less
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 
@@ -221,14 +222,26 @@ def _name_layout(layout):
     return described[1] if described else layout.name
 
 
+def _interleave(frame):
+    """Returns a frame with all its channels in one plane.
+
+    PyAV takes what lies behind the planes of eight channels for planes, too: version 18 makes the
+    process crash, and 19 refuses them.
+    """
+    import av
+
+    resampler = av.AudioResampler(format=frame.format.packed, layout=frame.layout)
+    (interleaved,) = resampler.resample(frame)
+    return interleaved
+
+
 def _to_float(frame):
     """Returns the samples of a frame: float32 (samples, channels)."""
     channels, kind = frame.layout.nb_channels, frame.format.name.rstrip("p")
-    # `to_ndarray` of PyAV takes what lies behind the planes of eight channels for planes, and
-    # makes the process crash.
-    planes = frame.planes[: channels if frame.format.is_planar else 1]
-    count = frame.samples * channels // len(planes)
-    array = np.stack([np.frombuffer(plane, _DTYPES[kind], count) for plane in planes])
+    if frame.format.is_planar and channels >= _MOST_PLANES:
+        frame = _interleave(frame)
+    count = frame.samples * channels // len(frame.planes)
+    array = np.stack([np.frombuffer(plane, _DTYPES[kind], count) for plane in frame.planes])
     samples = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
     if kind == "u8":
         return (samples.astype(np.float32) - 128) / 128
