@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamsound_jax.api.sounds import is_several, take_clips, take_sample_rate, to_recording
+from dreamsound_jax.audio.files import remove_offset
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.networks.loading import Model, load_model
 from dreamsound_jax.objectives.grammar import parse_objective
@@ -176,7 +177,7 @@ def _interpolate(stops, card):
 def _sources(clips: list[np.ndarray], sample_rate: int, plan: ClipPlan) -> list[Source]:
     sources = []
     for number, clip in enumerate(clips):
-        recording = to_recording(clip, sample_rate)
         name = f"clip {number}" if len(clips) > 1 else "the sound"
+        recording = remove_offset(name, to_recording(clip, sample_rate))
         sources.append(make_source(Job(number, name, number, plan), recording))
     return sources

@@ -1,7 +1,7 @@
 """The names of the models and the presets."""
 
-from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.run.presets import list_presets as _list_presets
+from dreamsound_jax.system.shipped import model_names
 
 
 def list_models() -> list[str]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from dreamsound_jax.audio.find import BUILT_IN
 from dreamsound_jax.networks.card import Card, read_card
-from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.run.options import FIELDS, value_type
 from dreamsound_jax.run.presets import find_preset, list_presets
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 
 
 @dataclass(frozen=True)

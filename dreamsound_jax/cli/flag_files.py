@@ -8,16 +8,11 @@ from pathlib import Path
 from dreamsound_jax.cli.names import use_own_names
 from dreamsound_jax.cli.words import join_inputs
 from dreamsound_jax.system.errors import UserError, reason_of
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import preset_names, shipped
 
 _SUFFIX = ".flags"
 _COMMENTS = ("#", "//")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def configs() -> list[str]:
-    """Returns the names of the flag files that come with the package."""
-    return sorted(path.stem for path in shipped("configs").glob(f"*{_SUFFIX}"))
 
 
 def read_flag_files(arguments: Sequence[str], *, within: tuple[str, ...] = ()) -> list[str]:
@@ -66,7 +61,7 @@ def find_flag_file(name: str, *, within: Sequence[str] = ()) -> str:
     if os.path.exists(path) and not os.path.isdir(path):
         return path
     preset = Path(path).name.removesuffix(_SUFFIX)
-    is_preset = preset in configs()
+    is_preset = preset in preset_names()
     if is_preset and os.path.basename(name) == name:
         return str(shipped("configs") / f"{preset}{_SUFFIX}")
     if os.path.isdir(path):
@@ -75,7 +70,7 @@ def find_flag_file(name: str, *, within: Sequence[str] = ()) -> str:
         hint = f"; did you mean --preset={preset}?"
     else:
         is_bare = os.path.basename(name) == name
-        hint = f"; the presets are: {', '.join(configs())}" if is_bare else ""
+        hint = f"; the presets are: {', '.join(preset_names())}" if is_bare else ""
     raise UserError(f"no flag file {name!r}{where}{hint}")
 
 

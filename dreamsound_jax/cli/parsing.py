@@ -11,12 +11,13 @@ from typing import Any
 
 from absl import app, flags
 
-from dreamsound_jax.cli.flag_files import configs, read_flag_files
+from dreamsound_jax.cli.flag_files import read_flag_files
 from dreamsound_jax.cli.help import help_text
 from dreamsound_jax.cli.names import check_dash, find_name, use_own_names
 from dreamsound_jax.cli.values import find_typed
 from dreamsound_jax.cli.words import join_inputs, join_words, takes_inputs
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import preset_names
 from dreamsound_jax.system.standard_streams import print_error, print_out
 from dreamsound_jax.system.stopping import Stopped, begin_work, end, listen
 
@@ -148,7 +149,7 @@ def _take_as_inputs(words: list[str]) -> None:
     """Adds words that belong to no flag to the flag --input, if there is such a list."""
     for word in words:
         check_dash(word)
-        if word in configs() and not os.path.exists(word):
+        if word in preset_names() and not os.path.exists(word):
             raise UserError(f"{word!r} belongs to no flag; did you mean --preset={word}?")
         name, is_assignment, _ = word.partition("=")
         meant = find_name(name)

@@ -9,16 +9,11 @@ import jax
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import read_card, read_entries
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 
 # Of a network with more classes than this, only the first ones are printed.
 MANY_CLASSES = 60
 FIRST_CLASSES = 20
-
-
-def model_names() -> list[str]:
-    """Returns the names that `--model` takes: every folder of `checkpoints` with a card."""
-    return sorted(card.parent.name for card in shipped("checkpoints").glob("*/card.json"))
 
 
 def describe_models() -> str:

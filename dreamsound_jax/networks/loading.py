@@ -12,13 +12,12 @@ from jax.typing import DTypeLike
 
 from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
-from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
 from dreamsound_jax.networks.weights_digest import DIGEST_FILE, check_digest
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError, find_choice
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 from dreamsound_jax.system.storage import is_cloud, local_copy, path_of
 
 

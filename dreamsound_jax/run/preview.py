@@ -5,13 +5,12 @@ import os
 from dataclasses import replace
 
 from dreamsound_jax.networks.card import read_card
-from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.run.checks import check_options, cover_values
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.presets import apply_changes, describe_replaced
 from dreamsound_jax.run.resolve import PREVIEW_ROUNDS, PREVIEW_SECONDS, resolve
 from dreamsound_jax.system.errors import UserError, find_choice
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 from dreamsound_jax.system.storage import path_of
 
 log = logging.getLogger(__name__)

@@ -74,10 +74,10 @@ def resolve(
     plan_clip = functools.partial(
         _plan_clip, options, card=card, swept_cards=swept_cards, objective=objective
     )
-    check_each_value(options)
     if (count := count_combinations(options.sweep)) > _MANY:
         log.info("checking all %d combinations of --sweep, which may take a while", count)
-        for changes in cover_values(options.sweep):  # So a wrong value is found soon.
+        check_each_value(options)  # So a wrong value is found soon.
+        for changes in cover_values(options.sweep):
             plan_clip(changes)
     check_options(options)
     clips = tuple(map(plan_clip, combinations(options.sweep)))

@@ -180,7 +180,7 @@ def make_source(
 
     Args:
       job: what is to be dreamed.
-      recording: the input.
+      recording: the input, without an offset.
       kept_share: the share of its dream that is kept, if it was padded.
       origin: how the input was stored.
 
@@ -189,7 +189,6 @@ def make_source(
     """
     plan, front_end = job.plan, job.plan.card.front_end
     keys = draw_keys(plan.seed, job.draw)
-    recording = files.remove_offset(job.path, recording)
     sound, heard = files.hear_recording(
         job.path,
         recording,

@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamsound_jax.run.options import FIELDS
 from dreamsound_jax.system.errors import UserError, find_choice, simplify
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, preset_names
 
 SYNONYMS = {
     "bit_depth": {
@@ -105,9 +105,9 @@ def _list_choices(name):
     if name in FIELDS and FIELDS[name].metadata["choices"]:
         return FIELDS[name].metadata["choices"]
     if name == "model":
-        return [path.parent.name for path in shipped("checkpoints").glob("*/card.json")]
+        return model_names()
     if name == "preset":
-        return [path.stem for path in shipped("configs").glob("*.flags")]
+        return preset_names()
     if name == "optimizer":
         from dreamsound_jax.dreaming.optimizers import OPTIMIZERS
 

@@ -1,4 +1,4 @@
-"""Finds the folders that come with the package: `configs` and `checkpoints`."""
+"""Finds what comes with the package: the folders `configs` and `checkpoints`, and their names."""
 
 from pathlib import Path
 
@@ -8,3 +8,13 @@ def shipped(folder: str) -> Path:
     package = Path(__file__).parent.parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder
+
+
+def model_names() -> list[str]:
+    """Returns the names that `--model` takes: every folder of `checkpoints` with a card."""
+    return sorted(card.parent.name for card in shipped("checkpoints").glob("*/card.json"))
+
+
+def preset_names() -> list[str]:
+    """Returns the names that `--preset` takes: every flag file of `configs`."""
+    return sorted(path.stem for path in shipped("configs").glob("*.flags"))

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamsound_jax.networks import catalogue
 from dreamsound_jax.networks.card import read_entries
 from dreamsound_jax.networks.card_entries import check_classes, check_entries
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError, nearest_or_fail
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 from dreamsound_jax.weights.dream_scale import estimate_db_statistics
 from dreamsound_jax.weights.first_hearing import COUNT
 
@@ -102,7 +101,7 @@ def find_published_models() -> dict[str, dict[str, Any]]:
     MD5 if they are known; or the Python package that it is, and where in it the weights lie.
     """
     models = {}
-    for name in catalogue.model_names():
+    for name in model_names():
         try:
             card = read_entries(shipped("checkpoints") / name)
             check_entries(card)

@@ -13,7 +13,7 @@ from dreamsound_jax.run import presets
 from dreamsound_jax.run.options import FIELDS, Options, value_type
 from dreamsound_jax.run.options.option import option
 from dreamsound_jax.run.resolve import resolve
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import preset_names, shipped
 from tests.helpers.commands import parse
 
 
@@ -71,7 +71,7 @@ def test_a_loudness_is_a_word_or_a_number_also_in_a_sweep():
     assert swept == {"loudness": ("match", "-14.5", "none")}
 
 
-@pytest.mark.parametrize("name", parsing.configs())
+@pytest.mark.parametrize("name", preset_names())
 def test_shipped_flag_files_are_valid_for_their_networks(name):
     with flagsaver.flagsaver():
         options = parse(f"--flagfile={name}", "--seed=0")

@@ -243,7 +243,7 @@ def test_a_store_that_cannot_be_used_is_one_line(s3, refusing, monkeypatch, tmp_
             patch.setenv("AWS_MAX_ATTEMPTS", "1")  # By default it tries for six seconds.
             for name, value in environment.items():
                 patch.setenv(name, value)
-            running.append(start(f"--output_dir={folder}", *QUICK, cwd=tmp_path))
+            running.append(start("noise", f"--output_dir={folder}", *QUICK, cwd=tmp_path))
     for (_, _, hint), process in zip(cases, running):
         code, printed = finish(process)
         assert (code, hint in printed, printed.count("\n")) == (2, True, 1), printed

@@ -56,7 +56,8 @@ def test_memory_and_open_files_are_flat_with_many_clips(
     tiny_checkpoint, tmp_path, count, warm, plots
 ):
     """The first pictures, of which `warm` are made, take memory that is kept."""
-    flags = (f"--checkpoint={tiny_checkpoint}", *QUICK[:-1], plots, f"--num_clips={count}")
+    flags = ("noise", f"--checkpoint={tiny_checkpoint}", *QUICK[:-1], plots)
+    flags += (f"--num_clips={count}",)
     process = start(*flags, "--seed=1", "--clip_length=6000", "--output_dir=out", cwd=tmp_path)
     taken = []
     while process.poll() is None:

@@ -17,11 +17,10 @@ import pytest
 import soundfile
 
 from dreamsound_jax.networks.card import Card, read_card, read_entries
-from dreamsound_jax.networks.catalogue import model_names
 from dreamsound_jax.networks.loading import weight_shapes
 from dreamsound_jax.spectral.front_end import FrontEnd
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.system.shipped import model_names, shipped
 from dreamsound_jax.weights.checkpoint import write_checkpoint
 from dreamsound_jax.weights.first_hearing import check_hearing, hear_reference
 from dreamsound_jax.weights.model_card import render_model_card

@@ -17,7 +17,7 @@ OF_TWO = ("--num_processes=2", "--coordinator_address=localhost:9")
 
 @pytest.fixture
 def flags(tiny_checkpoint):
-    given = (f"--checkpoint={tiny_checkpoint}", *QUICK, "--clip_length=6000")
+    given = ("noise", f"--checkpoint={tiny_checkpoint}", *QUICK, "--clip_length=6000")
     return (*given, f"--num_clips={COUNT}", "--output_dir=out")
 
 

@@ -12,7 +12,6 @@ from dreamsound_jax.run.options import Options
 
 # There is little to compile, where the dream itself is not what is tested.
 QUICK = (
-    "--input=noise",
     "--layers_to_use=relu2_2",
     "--pyramid_size=1",
     "--num_iterations=2",
@@ -26,10 +25,7 @@ _COMPILES_QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 def start(*flags, cwd, **environment) -> subprocess.Popen:
     """Starts the command; its compiled programs are found by the processes after it."""
-    words = [str(flag) for flag in flags]
-    if sum(word.startswith("--input=") for word in words) > 1:  # Several would be joined.
-        words = [word for word in words if word != "--input=noise"]
-    command = [sys.executable, "-m", "dreamsound_jax", *words]
+    command = [sys.executable, "-m", "dreamsound_jax", *map(str, flags)]
     environment = {**_COMPILES_QUICKLY, **os.environ, **environment}
     return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=-1, stdout=-1)
 

@@ -1,9 +1,10 @@
 from dreamsound_jax.networks import catalogue
+from dreamsound_jax.system import shipped as folders
 from tests.helpers.tiny import write_checkpoint
 
 
 def test_the_shipped_models_are_listed_with_classes_layers_and_place():
-    assert set(catalogue.model_names()) >= {"gm", "fma-small", "cnn10", "cnn14", "cnn14_16k"}
+    assert set(folders.model_names()) >= {"gm", "fma-small", "cnn10", "cnn14", "cnn14_16k"}
     listed = catalogue.describe_models()
     assert "cannot be used" not in listed
     assert "16 classes:" in listed and "45 layers, shallow to deep:" in listed
@@ -19,7 +20,8 @@ def test_a_broken_card_hides_no_other(tmp_path, monkeypatch):
     write_checkpoint(tmp_path / "mine")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/card.json").write_text("{")
-    monkeypatch.setattr(catalogue, "shipped", lambda folder: tmp_path)
+    for module in (folders, catalogue):
+        monkeypatch.setattr(module, "shipped", lambda folder: tmp_path)
     listed = catalogue.describe_models()
     assert f"checkpoint: {tmp_path / 'mine'}" in listed and "class_5" in listed
     assert "broken\n  cannot be used: " in listed

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dreamsound_jax.networks import catalogue, loading
+from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.networks.weights_digest import DIGEST_FILE
+from dreamsound_jax.system import shipped as folders
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.shipped import shipped
 from dreamsound_jax.weights.checkpoint import write_checkpoint as write_whole_checkpoint
@@ -64,8 +65,8 @@ def test_the_embedded_model_is_the_default_and_a_plain_vgg19():
 
 def test_each_model_whose_card_names_no_other_source_is_included():
     """A clone of the repository lacks weights that git ignores."""
-    folders = {name: shipped("checkpoints") / name for name in catalogue.model_names()}
-    included = [name for name, folder in folders.items() if not read_card(folder).weights_from]
+    places = {name: shipped("checkpoints") / name for name in folders.model_names()}
+    included = [name for name, folder in places.items() if not read_card(folder).weights_from]
     assert {"gm", "gm_robust", "mtt", "msd"} <= set(included)
     for name in included:
         assert load_model(name).card.name == name
@@ -98,7 +99,7 @@ def test_a_checkpoint_that_is_not_whole_is_refused(copy):
 
 
 def test_a_new_folder_with_a_card_is_a_new_model(checkpoint, monkeypatch):
-    for module in (catalogue, loading):
+    for module in (folders, loading):
         monkeypatch.setattr(module, "shipped", lambda folder: checkpoint.parent)
     assert load_model(checkpoint.name).card == CARD
     assert f"did you mean {checkpoint.name}?" in message_of(name=checkpoint.name + "s")

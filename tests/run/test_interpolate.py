@@ -78,7 +78,7 @@ def test_rounds_go_from_the_first_objective_to_the_last(model, drums):
 @pytest.mark.slow
 def test_the_command_says_what_it_fades_between(tiny_checkpoint, tmp_path):
     asked = "--interpolate=layer(relu2_2) > probability(class_2) > layer(relu1_1)"
-    flags = [flag for flag in QUICK if not flag.startswith("--layers")]
+    flags = ["noise", *(flag for flag in QUICK if not flag.startswith("--layers"))]
     flags += [f"--checkpoint={tiny_checkpoint}", "--clip_length=16000", "--seed=1"]
     dream(
         *flags, asked, "--create_ouroboros", "--ouroboros_length=3", "--output_dir=a", cwd=tmp_path

@@ -39,7 +39,7 @@ def test_a_strength_is_the_distance_that_a_plan_wants():
 
 @pytest.mark.slow
 def test_written_dreams_are_as_far_as_their_strength_also_beside_others(tiny_checkpoint, tmp_path):
-    flags = (f"--checkpoint={tiny_checkpoint}", *QUICK, "--seed=1", "--batch_size=3")
+    flags = ("noise", f"--checkpoint={tiny_checkpoint}", *QUICK, "--seed=1", "--batch_size=3")
     sweep = ("--sweep=strength=0,20,40", "--num_iterations=6", "--output_dir=out")
     printed = dream(*flags, *sweep, cwd=tmp_path)
     facts = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("out/0*.json"))]

@@ -328,7 +328,8 @@ def test_a_second_process_finds_all_programs_of_the_first(more, count, tiny_chec
     """Under the same names, so none of them depends on where things lie in memory."""
     own_cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     own_cache["JAX_COMPILATION_CACHE_DIR"] = compilation_cache_folder()
-    flags = (f"--checkpoint={tiny_checkpoint}", "--clip_length=6000", "--seed=1", *QUICK, *more)
+    flags = ("noise", f"--checkpoint={tiny_checkpoint}", "--clip_length=6000", "--seed=1", *QUICK)
+    flags += more
     found, sounds = [], []
     for seed in ("1", "2"):
         out = tmp_path / seed
