@@ -9,7 +9,7 @@ from etils import epath
 from dreamsound_jax.networks.loading import Model
 from dreamsound_jax.run import dreams, ouroboroses
 from dreamsound_jax.run.batches import fill_batch
-from dreamsound_jax.run.memory import DoesNotFit, find_misfit
+from dreamsound_jax.run.memory import DoesNotFit, count_held, find_misfit
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.progress import Progress
 from dreamsound_jax.run.sources import Source
@@ -36,6 +36,18 @@ class BatchRunner:
         self.size = -(-plan.batch_size // devices.count()) * devices.count()
         self.busy_seconds = 0.0
         self._misfits: dict[tuple, DoesNotFit | None] = {}
+
+    def make_room(self, first: Source, *, batches: int) -> None:
+        """Makes batches so small that the sounds of so many, as long as the first, can be held."""
+        held = count_held(first)
+        if held is None or batches * self.size <= held or self.size <= devices.count():
+            return
+        self.size = max(1, held // batches // devices.count()) * devices.count()
+        log.warning(
+            "so many clips of the length of %s cannot be held in memory: continuing with "
+            "--batch_size=%d",
+            *(first.job.name, self.size),
+        )
 
     def dream(
         self, batch: list[Source], writers: Writers, progress: Progress, *, folder: epath.Path

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 # Nothing is asked about a batch whose estimate is under this share of the free memory. Activations
 # were estimated at 0.5 to 1.3 times what XLA states (gm and mtt; docs/many_clips.md has more).
 SMALL = 0.25
+# Sounds that wait to be dreamed may take this share of the free memory.
+_SHARE_OF_WAITING = 0.5
 # A sound is copied so often while its files are made,
 COPIES_ON_HOST = 2
 # and so often by the programs that analyse and render it.
@@ -95,6 +97,15 @@ def find_misfit(model: Model, sources: list[Source], programs_before: int) -> Do
     name, free = sources[0].job.name, _gigabytes(found.free)
     log.warning("%s: %s, and %s are free: %s", name, what, free, advice)
     return None
+
+
+def count_held(source: Source) -> int | None:
+    """Returns how many clips as long as this one can wait to be dreamed; None if it is not known.
+
+    Their sounds may take half of the free memory of the machine.
+    """
+    found = memory.of_machine()
+    return None if found is None else int(_SHARE_OF_WAITING * found.free / _sound_bytes(source))
 
 
 def _sound_bytes(source):

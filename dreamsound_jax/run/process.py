@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # While a run goes on, its page is written so often.
 SECONDS_BETWEEN_PAGES = 5.0
+# So many batches are read while one is dreamed.
+_BATCHES_AHEAD = 2
 
 
 class ProcessRun:
@@ -303,12 +305,29 @@ class ProcessRun:
             if self._share.includes(numbers[0]):
                 yield list(self._read([every[number] for number in numbers]))
         own = [job for job in jobs if job.number in waiting and self._share.includes(job.number)]
-        yield from group_into_batches(self._read(own), self._batches.size, key=_batch_key)
+        sources = self._read(own)
+        first = list(itertools.islice(sources, 1))
+        for source in first:
+            self._batches.make_room(source, batches=1 + _BATCHES_AHEAD)
+        sources = itertools.chain(first, sources)
+        yield from group_into_batches(sources, self._batches.size, key=_batch_key)
 
     def _read(self, jobs) -> Iterator[Source]:
-        """Yields the sources of jobs; what cannot be read waits to be recorded."""
+        """Yields the sources of jobs; what cannot be read waits to be recorded.
+
+        The first source is read alone: by its length, batches may be made smaller.
+        """
+        jobs = iter(jobs)
+        for job in jobs:
+            first = list(self._read_ahead([job], clips=0))
+            yield from first
+            if first:
+                break
+        yield from self._read_ahead(jobs, clips=_BATCHES_AHEAD * self._batches.size)
+
+    def _read_ahead(self, jobs, *, clips):
         read = functools.partial(read_source, pads_lengths=self._plan.pads_lengths)
-        for job, source in read_ahead(jobs, read, ahead=2 * self._batches.size):
+        for job, source in read_ahead(jobs, read, ahead=clips):
             if isinstance(source, Exception):
                 self._unread.append((job, source))
             else:

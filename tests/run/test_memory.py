@@ -5,7 +5,9 @@ import logging
 import pytest
 
 from dreamsound_jax.run import memory as estimates
+from dreamsound_jax.run import process
 from dreamsound_jax.run import run as runs
+from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.batches import fill_batch
 from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.sources import read_source
@@ -43,6 +45,27 @@ def test_a_batch_is_as_large_as_fits(dream, monkeypatch):
     assert failed == 0
     assert "4 clips of 0.3 s of sound need about 0.0 GB of memory, and 0.0 GB are free: " in said
     assert "continuing with --batch_size=3" in said and said.count("continuing") == 1
+
+
+def test_no_more_sounds_wait_than_memory_holds(dream, monkeypatch):
+    """Batches are made smaller before the sounds of a whole one are read."""
+    read, waiting, begin = [], [], BatchRunner.dream
+
+    def count(job, **given):
+        read.append(job.number)
+        return read_source(job, **given)
+
+    def note(self, batch, *given, **named):
+        waiting.append(len(read))
+        return begin(self, batch, *given, **named)
+
+    monkeypatch.setattr(process, "read_source", count)
+    monkeypatch.setattr(BatchRunner, "dream", note)
+    of_a_clip = 2 * 4 * 6000  # The sound, and what the network hears of it.
+    monkeypatch.setattr(memory, "of_machine", lambda: Memory(2 * 7 * of_a_clip, HUGE))
+    failed, said = dream(None, num_clips=12, batch_size=12)
+    assert failed == 0 and "continuing with --batch_size=2" in said
+    assert len(waiting) == 6 and waiting[0] <= 7
 
 
 def test_a_clip_that_may_not_fit_is_warned_of_and_one_that_cannot_is_refused(dream, tmp_path):
