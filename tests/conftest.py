@@ -1,3 +1,4 @@
+import contextlib
 import gc
 
 import jax
@@ -19,6 +20,22 @@ def x64():
     """JAX in double precision, for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@contextlib.contextmanager
+def _set_x64(enabled):
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", enabled)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
+def in_precision():
+    """Prepares JAX for a value of --precision in all threads, as `runtime.prepare` does."""
+    return lambda precision: _set_x64(precision == "float64")
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,9 @@ def sound(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_a_sound_that_is_dropped_to_a_dream_that_is_downloaded(app, sound, tmp_path):
+def test_from_a_sound_that_is_dropped_to_a_dream_that_is_downloaded(
+    app, sound, tmp_path, compiled_in_full
+):
     app.open()
     app.go()
     app.wait_for_status("Drop a sound first.")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from dreamsound_jax.networks import loading
+from dreamsound_jax.networks import catalogue, loading
 from dreamsound_jax.system import shipped as folders
 from dreamsound_jax.weights import conversion_request
 from tests.helpers.tiny import CARD
@@ -30,7 +30,7 @@ def publish_tiny_model(checkpoints, content, monkeypatch):
     card |= {"source": source, "weights_from": "run the converter"}
     (checkpoints / "tiny").mkdir(parents=True)
     (checkpoints / "tiny/card.json").write_text(json.dumps(card))
-    for module in (folders, conversion_request, loading):
+    for module in (folders, catalogue, conversion_request, loading):
         monkeypatch.setattr(module, "shipped", lambda folder: checkpoints)
     return checkpoints / "tiny"
 

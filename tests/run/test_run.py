@@ -6,7 +6,6 @@ import logging
 import math
 import os
 
-import jax
 import numpy as np
 import pytest
 import soundfile
@@ -269,14 +268,9 @@ def test_padded_clips_come_out_as_long_as_they_were(run, tmp_path, caplog):
         ),
     ],
 )
-def test_other_precisions_loudness_and_optimizers(run, tmp_path, changes):
-    before = jax.config.jax_enable_x64
-    # As `runtime.prepare` does, for all threads.
-    jax.config.update("jax_enable_x64", changes.get("precision") == "float64")
-    try:
+def test_other_precisions_loudness_and_optimizers(run, tmp_path, changes, in_precision):
+    with in_precision(changes.get("precision")):
         assert not run(**changes)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     wav = tmp_path / "out" / "00000-noise.wav"
     sound, _ = soundfile.read(wav)
     assert np.isfinite(sound).all() and np.abs(sound).max() > 1e-3

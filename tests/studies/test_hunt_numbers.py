@@ -1,6 +1,5 @@
 """Sounds and flags at the rim of what there is: what is written is finite, and at its level."""
 
-import jax
 import pytest
 
 from studies.hunt.dreamed import dream_draw
@@ -47,9 +46,9 @@ def test_draws_reach_each_layer_domain_and_sound():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_random_draws_are_written_as_promised_or_refused(network, precision, seed):
+def test_random_draws_are_written_as_promised_or_refused(network, precision, seed, in_precision):
     layers = CARD.architecture.layers
-    with jax.enable_x64(precision == "float64"):
+    with in_precision(precision):
         outcomes = dream_draw(draw(1000 + seed, precision, layers), checkpoint=network)
     assert [each for each in outcomes if each.is_fault] == []
     assert outcomes

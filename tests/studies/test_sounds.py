@@ -41,7 +41,7 @@ def test_the_page_has_all_sounds_and_they_are_small(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_flags_make_the_sound_again(tmp_path):
+def test_the_flags_make_the_sound_again(tmp_path, compiled_in_full):
     _, flags = read_flags(FOLDER / "drums.flags")
     dream(*flags, "--noplots", "--noarrays", "--format=ogg", "-o", tmp_path / "again.ogg", cwd=ROOT)
     made, kept = (

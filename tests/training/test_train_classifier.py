@@ -172,10 +172,12 @@ def test_a_bad_flag_is_one_line_and_exit_code_2(sounds):
 # One process for all, because to import JAX takes longer than to check flags.
 CHECK = """
 import runpy, sys
+from pathlib import Path
 from absl.testing import flagsaver
 from dreamsound_jax.cli import parsing
 script, count, *words = sys.argv[1:]
 sys.argv = [script]
+sys.path.insert(0, str(Path(script).parent))
 main = runpy.run_path(script)["main"]
 common, flags = words[:-int(count)], words[-int(count):]
 for flag in flags:
