@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from dreamsound_jax.run import batch_reader
 from dreamsound_jax.run import memory as estimates
-from dreamsound_jax.run import process
 from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.batches import fill_batch
@@ -59,7 +59,7 @@ def test_no_more_sounds_wait_than_memory_holds(dream, monkeypatch):
         waiting.append(len(read))
         return begin(self, batch, *given, **named)
 
-    monkeypatch.setattr(process, "read_source", count)
+    monkeypatch.setattr(batch_reader, "read_source", count)
     monkeypatch.setattr(BatchRunner, "dream", note)
     of_a_clip = 2 * 4 * 6000  # The sound, and what the network hears of it.
     monkeypatch.setattr(memory, "of_machine", lambda: Memory(2 * 7 * of_a_clip, HUGE))

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from dreamsound_jax.networks.loading import Model
-from dreamsound_jax.run import dreams, models, process
+from dreamsound_jax.run import dreams, models, process, run_page
 from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.writers import PendingClips
@@ -305,7 +305,7 @@ def test_a_page_that_cannot_be_written_does_not_hide_a_stop(run, monkeypatch, ca
     def dream(jobs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(process, "write_index", write_index)
+    monkeypatch.setattr(run_page, "write_index", write_index)
     with pytest.raises(KeyboardInterrupt, match="0 of 10 clips are done; to go on: dreamsound"):
         run(dream)
     assert "index.html could not be written: No space left on device" in caplog.text
