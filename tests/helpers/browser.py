@@ -1,5 +1,6 @@
 """A real browser, and a run's page in it."""
 
+import os
 import shutil
 
 import pytest
@@ -34,6 +35,14 @@ def start_browser(profile):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9 #1")
+
+
+def clip(number, **known):
+    """Returns a row of the page: the record of a clip."""
+    return {"name": f"{number:05d}-noise", "number": number, **known}
 
 
 class Page:

@@ -5,8 +5,11 @@ import pickle
 import zipfile
 
 import numpy as np
+import pytest
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_file import open_state_dict
 from dreamsound_jax.weights.torch_weights import (
     BATCH_NORM_PARTS,
     BATCH_NORM_TORCH_NAMES,
@@ -120,3 +123,18 @@ def vgg19_arrays(shapes, *, seed=0, batch_norm=False, dtype=np.float32):
             arrays |= {f"{norm}.{part}": values for part, values in zip(BATCH_NORM_PARTS, parts)}
             arrays[f"{norm}.num_batches_tracked"] = np.array(7)
     return arrays
+
+
+def read_all(path):
+    """Returns {name: array} of all tensors in a file."""
+    with open_state_dict(path) as tensors:
+        return {name: stored.read() for name, stored in tensors.items()}
+
+
+def get_refusal(path):
+    """Returns why a file is refused: one line that names it."""
+    with pytest.raises(UserError) as caught:
+        read_all(path)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message

@@ -1,28 +1,18 @@
 """The page of a run, in a real browser, opened as a file."""
 
 import json
-import os
 import urllib.parse
 from html.parser import HTMLParser
-from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from PIL import Image
 
 from dreamsound_jax.outputs.page import page
-from tests.helpers.browser import Page
+from tests.helpers.browser import NOT_UTF8, Page, clip
 
 HOSTILE = (
     """</script ><!--<script><img src=x onerror="document.title='ruined'"> & 'it' #1 50%25 ? ü 声"""
 )
 HOSTILE_NAME = HOSTILE.replace("/", "")  # No file has a slash in its name.
-NOT_UTF8 = os.fsdecode(b"caf\xe9 #1")
-
-
-def clip(number, **known):
-    return {"name": f"{number:05d}-noise", "number": number, **known}
 
 
 # Sorted as texts, 10 would come before 9, and -0.5 before -3.
@@ -239,171 +229,11 @@ def test_a_page_without_clips_opens(browser, tmp_path):
     assert not browser.get_log("browser")
 
 
-# Sounds and pictures.
-
-SOUNDS = {"a b#1%20?": 5, "ü 声 & 'c' \"d\" <e>": 6, NOT_UTF8: 7}  # name: duration in seconds
-
-
-def write_files(folder, name, seconds):
-    rate = 8000
-    tone = 0.01 * np.sin(np.arange(rate * seconds) * 0.3)
-    with (folder / f"{name}.wav").open("wb") as file:
-        soundfile.write(file, tone, rate, format="WAV")
-    Image.new("RGB", (280, 170), "teal").save(folder / f"{name}.png")
-    (folder / f"{name}.json").write_text("{}")
-    (folder / f"{name}.npz").write_bytes(b"-")
-
-
-@pytest.fixture
-def sounding(browser, tmp_path):
-    """Four clips with files; the third failed."""
-    for name, length in SOUNDS.items():
-        write_files(tmp_path, name, length)
-    rows = [{"name": name, "number": place} for place, name in zip((0, 1, 3), SOUNDS)]
-    return Sounding(browser, tmp_path, [*rows, clip(2, error="no")])
-
-
-class Sounding(Page):
-    """A page whose clips are known by the lengths of their sounds."""
-
-    def play(self, place):
-        self.all("tbody button.play")[place].click()
-        self.wait_for(list(SOUNDS.values())[place])
-
-    def wait_for(self, length):
-        """Waits until the clip of this length is heard."""
-        heard = f"audio.duration === {length} && !audio.paused && audio.currentTime > 0"
-        self.wait(f"return {heard}")
-
-    def current(self):
-        """The row numbers of the clip in the player."""
-        return [
-            row for row, each in enumerate(self.all("tbody tr")) if "current" in self.kind(each)
-        ]
-
-    def kind(self, element):
-        return element.get_attribute("class").split()
-
-
-def test_one_sound_plays_at_a_time_and_none_is_loaded_before_it_is_asked_for(sounding):
-    loads = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
-    sounding.wait("return [...document.images].every((image) => image.naturalWidth === 280)")
-    assert not [name for name in sounding.run(loads) if ".wav" in name]
-    assert not sounding.one("footer").is_displayed()
-    sounding.play(0)
-    sounding.play(1)
-    playing = "return [...elements].filter(([, each]) => !each.paused).map(([suffix]) => suffix)"
-    assert sounding.run(playing) == ["dream"]
-    assert sounding.current() == [1]
-    assert "sounding" in sounding.kind(sounding.one("body"))
-    sounding.all("tbody button.play")[1].click()
-    sounding.wait("return audio.paused && !document.body.classList.contains('sounding')")
-    assert not sounding.run("return audio.ended")
-    sounding.play(1)
-    assert all(name.startswith("file:") for name in sounding.run(loads))
-
-
-def test_keys_and_buttons_play_the_next_clip_and_pass_over_what_failed(sounding):
-    sounding.press("j")
-    sounding.wait_for(5)
-    sounding.press("j")
-    sounding.wait_for(6)
-    sounding.press("j")
-    sounding.wait_for(7)
-    assert sounding.current() == [3]
-    sounding.press("j")
-    sounding.one("#previous").click()
-    sounding.wait_for(6)
-    sounding.sort("number")
-    sounding.sort("number")
-    sounding.press("k")
-    sounding.wait_for(7)
-    sounding.search("jk")  # Letters are letters in a text field.
-    assert sounding.run("return rows[current][1]") == 3
-
-
 def test_a_missing_sound_is_reported(few):
     few.one("tbody button.play").click()
     few.wait("return caption.textContent.includes('cannot')")
     assert few.one("#caption").text == "00000-noise.wav cannot be played."
 
 
-def test_links_lead_to_the_files(sounding):
-    links = [link.get_attribute("href") for link in sounding.all("tbody a")]
-    paths = [urllib.parse.unquote_to_bytes(urllib.parse.urlparse(link).path) for link in links]
-    names = {Path(os.fsdecode(path)).name for path in paths}
-    kinds = ("wav", "json", "npz", "png")
-    assert names == {f"{name}.{kind}" for name in SOUNDS for kind in kinds}
-    assert all(Path(os.fsdecode(path)).is_file() for path in paths)
-
-
-# Many clips.
-
-MANY = 5000
-
-
-@pytest.fixture(scope="module")
-def many(browser, tmp_path_factory):
-    random = np.random.default_rng(0)
-    inputs, classes = ["noise", "loops/amen break.wav"], ["organ", "piano", "synth lead"]
-    rows = [
-        clip(
-            number,
-            input=inputs[number % 2],
-            lr=float(random.choice([0.01, 0.02, 0.1])),
-            heard_as=classes[number % 3],
-            **{f"measure_{column}": float(random.normal()) for column in range(10)},
-        )
-        for number in range(MANY)
-    ]
-    rows[777] = clip(777, error="out of memory")
-    return Page(browser, tmp_path_factory.mktemp("many"), rows)
-
-
-def test_only_one_page_of_many_rows_is_ever_made(many):
-    made = "return table.rows().nodes().toArray().filter(Boolean).length"
-    assert many.count() == "1 to 50 of 5,000 clips"
-    assert many.run(made) == len(many.all("tbody tr")) == 50
-    many.sort("measure_3")
-    assert many.run(made) <= 100
-    many.search("amen")
-    assert many.count() == "1 to 50 of 2,499 clips (5,000 in all)"
-    assert set(many.column("input")) == {"loops/amen break.wav"}
-    many.redraw_by_click(many.one(".dt-paging .last"))
-    assert len(many.all("tbody tr")) == 49
-    assert many.run(made) < 500
-
-
-def test_the_next_clip_may_be_on_the_next_page(many):
-    many.forget()
-    many.open()
-    many.run("play(49)")
-    many.press("j")
-    assert many.numbers()[0] == 50
-    assert many.one("#caption").text.startswith("00050-noise")
-    assert many.one("tbody tr.current .text").is_displayed()
-
-
 def test_a_page_is_small():
     assert len(page.index_html(FEW, title="", facts={})) < 200_000
-
-
-def test_a_phone_shows_the_page_without_scrolling_it_sideways(many):
-    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    try:
-        many.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        many.forget()
-        many.open()
-        assert many.run("return document.scrollingElement.scrollWidth") == 390
-        assert (
-            many.run("return document.querySelector('.clip').getBoundingClientRect().right") < 390
-        )
-        assert not many.one("thead").is_displayed()
-        many.one("#heads").click()
-        assert many.run("return document.scrollingElement.scrollWidth") == 390
-        assert many.filter("measure_9", ">2.5") != []
-        many.one("#only-failed input").click()
-        many.filter("measure_9", "")
-        assert many.one("tbody .reason").text == "failed: out of memory"
-    finally:
-        many.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
