@@ -4,7 +4,8 @@
     python scripts/messages.py tests/audio        # runs these tests for new examples, too
     python scripts/messages.py tests/cli -k refuse
 
-What follows the command is handed to pytest. An example stays as long as the code can say it.
+What follows the command is handed to pytest. An example stays as long as the code can say it: to
+have another one, delete its line from the page first.
 """
 
 import os

@@ -62,10 +62,10 @@ def test_an_example_stays_as_long_as_the_code_can_say_it():
     assert read_examples(format_page([reworded], read_examples(page))) == {SILENT.file: []}
 
 
-def test_what_is_heard_replaces_what_a_message_passed_on_before():
+def test_examples_are_kept_and_what_is_heard_fills_the_gaps():
     passing = Template(SILENT.file, ERROR, ("", "{path}", ": ", "{error}", ""))
-    known = {SILENT.file: ["a.wav: an old reason", "a.wav is silent"]}
-    heard = {(SILENT.file, "b.wav: a new reason"), (SILENT.file, "longer.wav is silent")}
+    known = {SILENT.file: ["longer.wav is silent"]}
+    heard = {(SILENT.file, "b.wav: a reason"), (SILENT.file, "a.wav is silent")}
     merged = merge_examples([SILENT, passing], known, heard)
     page = format_page([SILENT, passing], merged)
-    assert read_examples(page) == {SILENT.file: ["longer.wav is silent", "b.wav: a new reason"]}
+    assert read_examples(page) == {SILENT.file: ["longer.wav is silent", "b.wav: a reason"]}

@@ -121,23 +121,19 @@ def merge_examples(
 
     Args:
       templates: The messages in the code.
-      known: The examples that a page has.
-      heard: What the tests have just heard: (file, message). Where a message only passes others
-        on, this replaces what was known, which may be worded as these are no more.
+      known: The examples that a page has, which are kept.
+      heard: What the tests have just heard: (file, message). It is used where nothing was known.
     """
     by_file = {file: [*group] for file, group in groupby(templates, key=lambda each: each.file)}
 
     def find(file, message):
         return best_template(message, by_file.get(file, ()))
 
-    new = {find(file, message) for file, message in heard}
-    replaced = {each for each in new if each and each.letters < _FEW_LETTERS}
-    examples = {
-        file: {message for message in messages if find(file, message) not in replaced}
-        for file, messages in known.items()
-    }
+    met = {find(file, message) for file, messages in known.items() for message in messages}
+    examples = {file: {*messages} for file, messages in known.items()}
     for file, message in heard:
-        examples.setdefault(file, set()).add(message)
+        if find(file, message) not in met:
+            examples.setdefault(file, set()).add(message)
     return {file: sorted(messages, key=_plainest_first) for file, messages in examples.items()}
 
 
