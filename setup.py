@@ -8,6 +8,7 @@ APP = ["gradio>=6.31"]
 CLOUD = ["gcsfs>=2025.2", "s3fs>=2025.2"]
 STUDIES = ["pandas>=3.0"]
 TEST = [
+    "hypothesis>=6.100",
     "import-linter>=2.1",
     "ipykernel>=6.29",
     "mypy>=1.15",
