@@ -77,18 +77,14 @@ def run(
     _tell_missing(missing, report=report_nothing if share.index else report)
     if not found and not earlier:
         return len(missing)
-    warm_up = WarmUp()
-    size = bound_batch(options.batch_size, _count_clips(options, len(found)))
-    warm_up.draws(size, options.pyramid_size or MOST_LEVELS)
+    warm_up = _begin_warm_up(options, len(found))
     models = load_models(options)
     if share.index and not earlier and options.seed is None:
         _resolve(options, models)  # What is wrong is said before anything is waited for.
         earlier = _wait_for_first(options, join_timeout)
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = _bound(replace(_resolve(options, models), command=command), options, found)
-    if replaced := describe_replaced(options):
-        log.warning("%s", replaced)
-    warn_of_unused(options, plan.clips)
+    _warn_of_flags(options, plan)
     models = place_on_devices(models)
     if output_file is not None:
         return dream_to_file(models, plan, found, path=output_file, report=report, warm_up=warm_up)
@@ -113,6 +109,20 @@ def run(
         notes=notes,
     )
     return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
+
+
+def _begin_warm_up(options, inputs):
+    """Begins to compile what is known to be needed before the network is loaded."""
+    warm_up = WarmUp()
+    size = bound_batch(options.batch_size, _count_clips(options, inputs))
+    warm_up.draws(size, options.pyramid_size or MOST_LEVELS)
+    return warm_up
+
+
+def _warn_of_flags(options, plan):
+    if replaced := describe_replaced(options):
+        log.warning("%s", replaced)
+    warn_of_unused(options, plan.clips)
 
 
 def _tell_missing(missing, report):
