@@ -4,7 +4,7 @@
 
 Noise, a sine and recordings dream of themselves by the default model and one layer, with
 --stabilise.
-docs/ouroboros.md has the tables, and says what the columns mean.
+docs/ouroboros_measured.md has the tables, and says what the columns mean.
 """
 
 from pathlib import Path

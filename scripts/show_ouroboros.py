@@ -35,7 +35,7 @@ _LAYERS = flags.DEFINE_list(
 _SHOWN = flags.DEFINE_string("shown", "relu3_4", "the layer in the picture")
 _LENGTH = flags.DEFINE_integer("ouroboros_length", 100, "the number of rounds", 2)
 _WORK_DIR = define_path("work_dir", "outputs/show_ouroboros", "the folder of the runs")
-_PAGE = define_path("page", "docs/ouroboros.md", "the page; its picture lies beside it")
+_PAGE = define_path("page", "docs/ouroboros_measured.md", "the page; its picture lies beside it")
 
 
 def main():
@@ -53,7 +53,7 @@ def main():
         f"![The index over rounds]({path.stem}.png)",
         page.format_each(courses),
     ]
-    report.write_page(path, MARK, parts, title="The ouroboros")
+    report.write_page(path, MARK, parts, title="What was measured of ouroboroses")
     path.with_suffix(".png").write_bytes(page.draw_index(courses, _SHOWN.value))
 
 

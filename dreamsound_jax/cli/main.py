@@ -23,7 +23,7 @@ chosen class of a network that listens respond more strongly.
   dreamsound my.wav                       dream on your own sound
   dreamsound my.wav sounds/ -o dreams     dream on a sound and on all of a folder, into a folder
   dreamsound my.wav -o dream.wav          write nothing but the dream, to one file
-  dreamsound my.wav --strength=90         dream further
+  dreamsound my.wav --strength=40         a milder dream
   dreamsound my.wav --preset=hits         dream as a preset says; --list_presets shows all of them
   dreamsound my.wav --class=organ         dream towards an organ
   dreamsound my.wav --create_ouroboros    feed the dream back into itself, ten times

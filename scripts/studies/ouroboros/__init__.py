@@ -1,1 +1,1 @@
-"""The study of the overcooked index and of --stabilise, see docs/ouroboros.md."""
+"""The study of the overcooked index and of --stabilise, see docs/ouroboros_measured.md."""
