@@ -3,9 +3,9 @@
     python scripts/make_sounds.py
     python scripts/make_sounds.py --only=drums,choir_sitar
 
-Each NAME.flags holds the flags of a dream, and in its comment what to listen for. The script runs
-dreamsound with them in the root of the clone, and writes NAME.ogg, NAME.input.ogg and NAME.jpg
-beside them. The page, README.md, has all that are there.
+Each NAME.flags holds the flags of a dream, and in its comment a title and what to listen for. The
+script runs dreamsound with them in the root of the clone, and writes NAME.ogg, NAME.input.ogg and
+NAME.jpg beside them. The page, README.md, has all that are there.
 """
 
 import tempfile

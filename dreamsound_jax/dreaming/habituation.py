@@ -1,8 +1,8 @@
 """Habituation: an ouroboros turns away from what has sounded for some rounds, and so keeps moving.
 
 Without it, each round raises what the round before has raised, matching the levels takes that back,
-and the ouroboros stands still. docs/ouroboros_measured.md has what was measured. Each function takes one
-clip and is meant to be `vmap`ped; spectrograms are (mel bands, frames).
+and the ouroboros stands still. docs/ouroboros_measured.md has what was measured. Each function
+takes one clip and is meant to be `vmap`ped; spectrograms are (mel bands, frames).
 """
 
 from typing import NamedTuple

@@ -15,11 +15,11 @@ def list_sounds(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.flags"))
 
 
-def read_flags(path: Path) -> tuple[str, list[str]]:
-    """Reads a flag file: (the words in its comment, its flags)."""
+def read_flags(path: Path) -> tuple[str, str, list[str]]:
+    """Reads a flag file: (the first line of its comment, the words below it, its flags)."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    words = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
-    return words, [line for line in lines if line.startswith("--")]
+    title, *words = (line.lstrip("# ") for line in lines if line.startswith("#"))
+    return title, " ".join(filter(None, words)), [line for line in lines if line.startswith("--")]
 
 
 def describe(folder: Path, name: str) -> str:
@@ -39,11 +39,10 @@ def _files_of(folder, name):
 
 
 def _section(folder, name):
-    words, flags = read_flags(folder / f"{name}.flags")
+    title, words, flags = read_flags(folder / f"{name}.flags")
     before = f"{name}.input.ogg"
     links = [f"[before]({before})"] if (folder / before).exists() else []
     links.append(f"[{'after' if links else 'listen'}]({name}.ogg)")
-    title = name.replace("_", " ").capitalize()
     return f"""## {title}
 
 {words}

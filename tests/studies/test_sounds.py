@@ -19,7 +19,8 @@ NAMES = list_sounds(FOLDER)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sound_was_made_by_its_flags(name):
-    words, flags = read_flags(FOLDER / f"{name}.flags")
+    title, words, flags = read_flags(FOLDER / f"{name}.flags")
+    assert 10 < len(title) < 60 and not title.endswith(".")
     assert 80 < len(words) < 300 and "isten" in words
     with soundfile.SoundFile(FOLDER / f"{name}.ogg") as file:
         comment, samples = file.comment, file.read(dtype="float32")
@@ -42,7 +43,7 @@ def test_the_page_has_all_sounds_and_they_are_small(tmp_path):
 
 @pytest.mark.slow
 def test_the_flags_make_the_sound_again(tmp_path, compiled_in_full):
-    _, flags = read_flags(FOLDER / "drums.flags")
+    *_, flags = read_flags(FOLDER / "drums.flags")
     dream(*flags, "--noplots", "--noarrays", "--format=ogg", "-o", tmp_path / "again.ogg", cwd=ROOT)
     made, kept = (
         np.asarray(FrontEnd().analyse(decode(path.read_bytes()).recording.channels.mean(axis=1)))

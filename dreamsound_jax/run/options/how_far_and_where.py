@@ -17,9 +17,9 @@ class HowFarAndWhere:
         "How far the dream goes, from 0, the input, to 100, which is 14 dB away from it. Sets "
         "--gain_range, --lr and --num_iterations together, and then brings the dream to the "
         "distance that the strength stands for, whatever its layer, class or preset. In the domain "
-        "mel, that is the distance of the spectrogram. The rounds of an ouroboros take the settings "
-        "only. Without --strength, a dream goes as far as its other flags take it, often to a "
-        "strength of 70 to 100.",
+        "mel, that is the distance of the spectrogram. The rounds of an ouroboros take the "
+        "settings only. Without --strength, a dream goes as far as its other flags take it, often "
+        "to a strength of 70 to 100.",
         role="program",
         at_least=0,
         at_most=100,

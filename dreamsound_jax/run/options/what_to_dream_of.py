@@ -38,8 +38,9 @@ class WhatToDreamOf:
         f"{describe_defaults('layer')} of the network gm, that of the model card for others, and "
         "output if a target class is named. Shallow layers respond to texture "
         "(conv1_1), deeper ones to notes and hits (relu3_4), and the deepest (relu5_4) also change "
-        "the tone colour; output responds to a class. In an ouroboros, iterate dreams with another layer in each round, "
-        "from output back to conv1_1. --list_models shows the layers of each network.",
+        "the tone colour; output responds to a class. In an ouroboros, iterate dreams with another "
+        "layer in each round, from output back to conv1_1. --list_models shows the layers of each "
+        "network.",
         role="program",
     )
     target_class: str | None = option(
