@@ -229,7 +229,7 @@ def test_the_included_network_dreams_on_and_on(domain):
         source_of(plan, recording(name)[:SAMPLES], number)
         for number, name in enumerate(("loop_amen", "loop_mehackit1"))
     ]
-    rounds, _ = dream_rounds(model.network, sources, 30)
+    rounds, _ = dream_rounds(model.network, sources, 16)
     moved, index = (
         np.stack([getattr(each, name) for each in rounds]) for name in ("moved_db", "overcooked")
     )
