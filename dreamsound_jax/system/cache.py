@@ -5,16 +5,21 @@ import contextlib
 import functools
 import logging
 import os
+import shlex
+import stat
 import tempfile
 from pathlib import Path
 
 import jax
+
+from dreamsound_jax.system.errors import reason_of
 
 COMPILATION_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 # Bytes of compiled programs that are kept in our own folder; those used least recently are dropped.
 LARGEST_CACHE = 2**30
 
 log = logging.getLogger(__name__)
+OTHERS_CAN_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # The folders of which it was said that they cannot be used.
 _said: list[str] = []
 
@@ -60,13 +65,65 @@ def say_not_kept(folder: str, reason: str) -> None:
         )
 
 
+def can_others_write(folder: Path) -> bool:
+    """Whether anybody but this user can write to a folder, or has made it; OSError if it is gone.
+
+    On Windows it is False: there, the folders of a user are the user's own.
+    """
+    if not hasattr(os, "getuid"):
+        return False
+    # A link is its maker's, wherever it leads.
+    owners = {folder.lstat().st_uid, folder.stat().st_uid}
+    return owners != {os.getuid()} or bool(folder.stat().st_mode & OTHERS_CAN_WRITE)
+
+
 def cache_compiled_programs() -> None:
-    """Makes JAX keep what it compiles in the compilation cache folder, and look there first."""
-    jax.config.update("jax_compilation_cache_dir", compilation_cache_folder())
+    """Makes JAX keep what it compiles in the compilation cache folder, and look there first.
+
+    Compiled programs are code, so a folder of our own to which others can write is not used, which
+    one line says. Whom a folder that the user has chosen is shared with, is the user's choice.
+    """
+    folder = compilation_cache_folder()
+    if not os.environ.get(COMPILATION_CACHE_VARIABLE) and not _make_private(Path(folder)):
+        jax.config.update("jax_compilation_cache_dir", None)
+        return
+    jax.config.update("jax_compilation_cache_dir", folder)
     bound_compilation_cache()
     # Programs that take no time to compile take even less to read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _make_private(folder):
+    """Makes a folder in this user's cache if it is not there; whether it can be trusted.
+
+    If not, that is said. The folder above must be private as well, or the folder could be replaced.
+    """
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if can_others_write(folder.parent):  # Nothing in it is trusted for where it lies.
+            with contextlib.suppress(PermissionError):
+                folder.parent.chmod(0o700)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for place in (folder.parent, folder):
+            if can_others_write(place):
+                _say_not_trusted(place)
+                return False
+    except OSError as error:
+        say_not_kept(str(folder), reason_of(error))
+        return False
+    return True
+
+
+def _say_not_trusted(folder):
+    if not _said:
+        _said.append(str(folder))
+        log.warning(
+            "compiled programs are neither read from %s nor kept there, so this run starts slower: "
+            "other users can write to it; remove it with rm -r %s, or set XDG_CACHE_HOME to a "
+            "folder to which you alone can write",
+            *(folder, shlex.quote(str(folder))),
+        )
 
 
 def bound_compilation_cache() -> None:

@@ -36,7 +36,7 @@ from typing import Any
 import jax
 from jax import export
 
-from dreamsound_jax.system.cache import say_not_kept
+from dreamsound_jax.system.cache import can_others_write, say_not_kept
 from dreamsound_jax.system.errors import reason_of
 from dreamsound_jax.system.storage import write_whole
 from dreamsound_jax.system.tree_json import decode_tree, encode_tree
@@ -318,9 +318,9 @@ def _is_ours(file):
     """Whether this user alone can have written a file, which is not a link."""
     if not hasattr(os, "getuid"):  # Windows has other rules, and folders of users are their own.
         return True
-    of_file, of_folder = file.lstat(), file.parent.stat()
-    own = of_file.st_uid == of_folder.st_uid == os.getuid()
-    return own and stat.S_ISREG(of_file.st_mode) and not of_folder.st_mode & 0o022
+    of_file = file.lstat()
+    own = of_file.st_uid == os.getuid() and stat.S_ISREG(of_file.st_mode)
+    return own and not can_others_write(file.parent)
 
 
 def _named(name, function):

@@ -122,6 +122,22 @@ URBAN_ROWS = [
 ]
 
 
+FOLDS = ("{}.000", "{}e0", "{}.0E+00", '"{},0"', '"{},000"', '" {} "', "fold{}", "Fold_{}", "0{}")
+FOLDERS = ("audio/fold{}/", "fold{}/", "UrbanSound8K/audio/fold{}/", "./fold{}/", "audio\\fold{}\\")
+
+
+def write_fold(row, like):
+    """Returns a row whose fold is written in another way."""
+    cells = row.split(",")
+    cells[5] = like.format(cells[5])
+    return ",".join(cells)
+
+
+def write_folder(row, like):
+    """Returns a row in which the folder of the sound stands before its name."""
+    return like.format(row.split(",")[5]) + row
+
+
 def write_urban_table(root, rows, *, path="metadata/UrbanSound8K.csv", encoding="utf-8", end="\n"):
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_bytes(end.join([URBAN_COLUMNS, *rows]).encode(encoding))
@@ -145,6 +161,8 @@ def count_sounds(dataset):
         {"rows": [row.replace(",3,", ".0,3,", 1) for row in URBAN_ROWS]},
         {"rows": [row.replace(",", ", ") for row in URBAN_ROWS]},
         {"path": "UrbanSound8K.csv"},
+        *({"rows": [write_fold(row, like) for row in URBAN_ROWS]} for like in FOLDS),
+        *({"rows": [write_folder(row, like) for row in URBAN_ROWS]} for like in FOLDERS),
     ],
 )
 def test_a_table_is_read_as_people_have_it(tmp_path, change):
@@ -165,8 +183,12 @@ def test_a_table_is_read_as_people_have_it(tmp_path, change):
         lambda text: '"SEP=;"\n' + text.replace(",", ";"),
         lambda text: text.replace("fold", "Fold").replace("slice_file_name", "SLICE_FILE_NAME"),
         lambda text: text.replace("salience", "Fold"),
+        lambda text: "UrbanSound8K, all folds;\n\n# made, with care, on Monday\n" + text,
+        lambda text: "City sounds, 10 classes\n" + text.replace(",", ";"),
+        lambda text: "sep=;\nCity sounds, 10 classes;;;;;;;\n" + text.replace(",", ";"),
     ],
-    ids=["semicolons", "bars", "Excel", "Excel's semicolons", "capitals", "two of a name"],
+    ids=["semicolons", "bars", "Excel", "Excel's semicolons", "capitals", "two of a name"]
+    + ["title and remark", "title with commas", "Excel's title"],
 )
 def test_a_table_from_a_spreadsheet_is_read(tmp_path, change):
     write_urban_table(tmp_path, URBAN_ROWS)
@@ -186,6 +208,17 @@ def test_a_table_from_a_spreadsheet_is_read(tmp_path, change):
         ("5.wav,5,0,4,1,1,3,sirne", "row 32: no class 'sirne' (did you mean siren?)"),
         (",5,0,4,1,1,3,siren", "row 32 has no slice_file_name"),
         ("../5.wav,5,0,4,1,1,3,siren", "row 32: slice_file_name must be the name of a file"),
+        ("../fold1/5.wav,5,0,4,1,1,3,siren", "row 32: slice_file_name must be the name of a file"),
+        ("fold1/..,5,0,4,1,1,3,siren", "row 32: slice_file_name must be the name of a file"),
+        ("city/5.wav,5,0,4,1,1,3,siren", "such as 7061-6-0-0.wav or fold1/7061-6-0-0.wav, got"),
+        (
+            "audio/fold2/5.wav,5,0,4,1,1,3,siren",
+            "row 32: slice_file_name and fold must name one folder, got 'audio/fold2/5.wav' and",
+        ),
+        ("5.wav,5,0,4,1,fold11,3,siren", "from 1 to 10, got 'fold11'"),
+        ("5.wav,5,0,4,1,1e999,3,siren", "from 1 to 10, got '1e999'"),
+        ("5.wav,5,0,4,1,1e-1,3,siren", "from 1 to 10, got '1e-1'"),
+        ("5.wav,5,0,4,1,-1,3,siren", "from 1 to 10, got '-1'"),
         ("5.wav,5,0,4,1,1,3,siren,a", "row 32 must have 8 cells, as the header has, and has 9"),
         ("x" * 200_000, "row 32 cannot be read: field larger than field limit"),
         (URBAN_ROWS[4], "row 32 has 'audio/fold5/4.wav' a second time"),
@@ -198,14 +231,23 @@ def test_a_row_that_cannot_be_used_is_named_by_its_number(tmp_path, row, words):
     assert words in message and message.isprintable() and len(message) < 500
 
 
+TRACKS = ("12.0", "12.5e2", "1.234", "1'234", "1 234", "12.345,00", "12,345.0", "track_id 12")
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
+        (
+            "1.000,A,training,small,Rock,T",
+            "row 8: track_id must be a whole number, and '1.000' may ",
+        ),
+        ("1.000,A,training,small,Rock,T", "may be 1 or 1000: write it in digits alone"),
+        ('"2,000",A,training,small,Rock,T', "'2,000' may be 2 or 2000: write"),
         ("x7,A,training,small,Rock,T", "row 8: track_id must be a whole number from 1 to 999999"),
         ("7,A,trainign,small,Rock,T", "row 8: no split 'trainign' (did you mean training?)"),
         ("7,A,training,small,Rok,T", "row 8: no genre 'rok' (did you mean rock?)"),
         ("7,A,trai", "row 8 has no set.subset"),
-        ("12.0,A,training,small,Rock,T", None),
+        *((f'"{track}",A,training,small,Rock,T', None) for track in TRACKS),
         ("", None),
         ("7,A,training,large,,T", None),
     ],
@@ -217,7 +259,7 @@ def test_rows_of_fma_are_checked(tmp_path, row, words):
     (tmp_path / "fma_metadata").mkdir()
     (tmp_path / "fma_metadata/tracks.csv").write_text("\n".join(lines))
     if words is None:
-        count = 3 if row.startswith("12.0") else 2
+        count = 3 if row.split('"')[-1].startswith(",A,training,small") else 2
         assert count_sounds(find_fma_small(tmp_path))["train"] == count
         return
     with pytest.raises(UserError) as caught:

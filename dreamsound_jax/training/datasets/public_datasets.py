@@ -1,6 +1,7 @@
 """Public data sets: UrbanSound8K and FMA-small, as they are downloaded."""
 
 import os
+import re
 from pathlib import Path
 
 from dreamsound_jax.system.errors import UserError
@@ -19,6 +20,7 @@ URBANSOUND8K_CLASSES = (
 )  # fmt: skip
 URBANSOUND8K_FOLDS = range(1, 11)
 TABLE = "UrbanSound8K.csv"
+_FOLD = re.compile(r"fold[0-9]+")
 
 # The reference's names, in its order. The data set writes Hip-Hop for hip_hop.
 FMA_CLASSES = (
@@ -54,7 +56,7 @@ def find_urbansound8k(data_dir: str | os.PathLike, *, fold: int) -> Dataset:
     splits: dict[str, list[LabelledSound]] = {TRAIN: [], held_out: []}
     for row in read_rows(table, ("slice_file_name", "fold", "class"), dataset="UrbanSound8K"):
         of_row = row.whole_number("fold", lowest=1, highest=URBANSOUND8K_FOLDS[-1])
-        name = f"{audio}fold{of_row}/{_take_file_name(row, 'slice_file_name')}"
+        name = f"{audio}fold{of_row}/{_take_file_name(row, f'fold{of_row}')}"
         label = URBANSOUND8K_CLASSES.index(row.choice("class", "class", URBANSOUND8K_CLASSES))
         _refuse_to_repeat(row, name, seen)
         splits[held_out if of_row == fold else TRAIN].append(LabelledSound(name, label))
@@ -107,11 +109,22 @@ def find_fma_small(data_dir: str | os.PathLike) -> Dataset:
     )
 
 
-def _take_file_name(row, column):
-    """Returns the name of a file, which must lie in its own folder."""
-    name = row.text(column)
-    if any(each in name for each in "/\\\ufffd") or not name.isprintable():
-        raise UserError(f"{row.place}: {column} must be the name of a file, got {show_cell(name)}")
+def _take_file_name(row, folder):
+    """Returns the name of a sound in a folder; the cell may name that folder, and those above."""
+    cell = row.text("slice_file_name")
+    *above, name = cell.replace("\\", "/").split("/")
+    named = above[-1].lower() if above else folder
+    if named != folder and _FOLD.fullmatch(named):
+        raise UserError(
+            f"{row.place}: slice_file_name and fold must name one folder, got {show_cell(cell)} "
+            f"and {folder}"
+        )
+    is_elsewhere = named != folder or ".." in above
+    if is_elsewhere or name in ("", ".", "..") or "\ufffd" in name or not name.isprintable():
+        raise UserError(
+            f"{row.place}: slice_file_name must be the name of a file, such as 7061-6-0-0.wav or "
+            f"{folder}/7061-6-0-0.wav, got {show_cell(cell)}"
+        )
     return name
 
 
