@@ -1,12 +1,13 @@
 """Explains why a PyTorch state dict is not that of the requested network, and what would fit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dreamsound_jax.networks.vgg19 import CHANNELS, CONV_LAYERS, POOLED
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.advice import show_name
 from dreamsound_jax.weights.torch_names import FoundNetwork
+from dreamsound_jax.weights.torch_nesting import describe_unread
 
 LISTED = 6  # Names of each kind that a message lists.
 LAST_CHANNELS = tuple(CHANNELS.values())[-1]
@@ -26,6 +27,7 @@ def check_fit(
       UserError: they differ, or a tensor holds whole numbers. The message says what would fit if it
         is known, then lists the names.
     """
+    refuse_unread(network.tensors, expected)
     details = list_differences(network.tensors, expected)
     if details:
         usual = "the state dict must be that of torchvision's VGG19 with one input channel and the "
@@ -34,6 +36,12 @@ def check_fit(
         if network.prefix:
             hints.append(f"{len(network.tensors)} names start with {show_name(network.prefix)}")
         raise UserError("; ".join(hints + details))
+
+
+def refuse_unread(tensors: Mapping[str, Any], expected: Collection[str]) -> None:
+    """Raises UserError if one of the tensors that a network needs is of a kind that is not read."""
+    if unread := describe_unread({name: tensors[name] for name in expected if name in tensors}):
+        raise UserError(unread)
 
 
 def list_differences(
@@ -63,14 +71,14 @@ def list_differences(
 def _list_shapes(tensors, expected):
     """Returns {name: shape} of the tensors that a network computes with.
 
-    Counters and masks hold whole numbers and are in no layer. PyTorch's counter of batches may have
-    any dtype.
+    Counters and masks hold whole numbers and are in no layer, and an `UnreadTensor` is not needed.
+    PyTorch's counter of batches may have any dtype.
     """
     return {
         name: tuple(tensor.shape)
         for name, tensor in tensors.items()
         if name in expected
-        or not (tensor.dtype.kind in "iub" or name.endswith("num_batches_tracked"))
+        or not (tensor.dtype.kind in "iubO" or name.endswith("num_batches_tracked"))
     }
 
 

@@ -15,7 +15,7 @@ from dreamsound_jax.networks import loading, panns
 from dreamsound_jax.networks.card import Card
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.misfit import list_differences
+from dreamsound_jax.weights.misfit import list_differences, refuse_unread
 from dreamsound_jax.weights.torch_arrays import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_PARTS,
@@ -74,9 +74,11 @@ def convert_panns(
     network = find_network(tensors, WANTED)
     tensors = network.tensors
     shapes = loading.weight_shapes(card)
+    expected = _list_expected_shapes(shapes, card)
+    refuse_unread(tensors, expected)
     _check_blocks(tensors, card)
     _check_filters(tensors, card)
-    _check_names_and_shapes(network, _list_expected_shapes(shapes, card))
+    _check_names_and_shapes(network, expected)
     warn_of_left_out(network)
     statistics = _average_statistics(tensors)
     return _convert_layers(tensors, shapes, **statistics), statistics

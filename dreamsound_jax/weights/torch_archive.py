@@ -16,6 +16,8 @@ from dreamsound_jax.weights.foreign_files import describe_archive
 from dreamsound_jax.weights.torch_unpickler import MAX_PICKLE_BYTES
 from dreamsound_jax.weights.torch_views import Storage
 
+PEEKED_BYTES = 2**16
+
 
 class Archive:
     """An open archive.
@@ -97,6 +99,14 @@ def _check_sizes(path, archive):
 def _read_pickle(path, archive, root):
     size = archive.getinfo(f"{root}data.pkl").file_size
     if size > MAX_PICKLE_BYTES:
+        with archive.open(f"{root}data.pkl") as pickled:
+            # PyTorch lays its tensors beside the pickle, and all other arrays in it.
+            holds_arrays = b"numpy" in pickled.read(PEEKED_BYTES)
+        if holds_arrays:
+            raise UserError(
+                f"{path} holds NumPy arrays, which are not read, since they lie in its pickle: in "
+                "PyTorch, save torch.from_numpy(...) of each in its place"
+            )
         advice = advise_to_save_state_dict(path)
         raise UserError(f"{path} is not a state dict: its data.pkl has {size} bytes; {advice}")
     return archive.read(f"{root}data.pkl")

@@ -18,7 +18,12 @@ from dreamsound_jax.weights.torch_archive import Archive, report_damage
 from dreamsound_jax.weights.torch_legacy import START as LEGACY_START
 from dreamsound_jax.weights.torch_legacy import LegacyFile
 from dreamsound_jax.weights.torch_pickle import read_state_dict_pickle
-from dreamsound_jax.weights.torch_views import count_spanned_numbers, numpy_dtype
+from dreamsound_jax.weights.torch_views import (
+    TensorView,
+    UnreadTensor,
+    count_spanned_numbers,
+    numpy_dtype,
+)
 
 OLDEST_MEMBERS = (b"pickle", b"storages", b"tensors", b"sys_info")
 READ_BYTES = 2**20  # Bytes that are read from the archive at a time.
@@ -95,8 +100,10 @@ class StoredTensor:
 @contextlib.contextmanager
 def open_state_dict(
     path: str | os.PathLike, wanted: Collection[str] = ()
-) -> Iterator[dict[str, StoredTensor]]:
+) -> Iterator[dict[str, StoredTensor | UnreadTensor]]:
     """Opens a PyTorch file, and gives {name: StoredTensor} as a context manager.
+
+    Beside them, a tensor of a kind that is not read is an `UnreadTensor`.
 
     The checksums of an archive are verified first; files of PyTorch before 1.6 have none. A state
     dict inside of {"state_dict": ...}, or of another entry, is found, and what lies beside it is
@@ -114,7 +121,10 @@ def open_state_dict(
     with contextlib.ExitStack() as stack:
         file = _open_file(path, stack)
         views = read_state_dict_pickle(file.pickled, path, file.measure_storages, wanted)
-        yield {name: StoredTensor(file, view) for name, view in views.items()}
+        yield {
+            name: StoredTensor(file, view) if isinstance(view, TensorView) else view
+            for name, view in views.items()
+        }
 
 
 def _open_file(path, stack):

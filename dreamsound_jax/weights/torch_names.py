@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.weights.advice import show_name
 
-# Added by DataParallel, torch.compile, FSDP, activation checkpointing and Lightning's Fabric, in
-# front of all names or only of those in one part of the network.
+# Added by DataParallel, torch.compile, FSDP, activation checkpointing, Lightning's Fabric and
+# Opacus, in front of all names or only of those in one part of the network.
 WRAPPER_PARTS = frozenset(
     (
         "module",
@@ -16,6 +16,7 @@ WRAPPER_PARTS = frozenset(
         "_fsdp_wrapped_module",
         "_checkpoint_wrapped_module",
         "_forward_module",
+        "_module",
     )
 )
 USUAL_PARTS = ("model", "net", "network")

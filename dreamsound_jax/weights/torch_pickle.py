@@ -11,7 +11,9 @@ from dreamsound_jax.weights.advice import advise_to_save_state_dict
 from dreamsound_jax.weights.torch_nesting import extract_state_dict
 from dreamsound_jax.weights.torch_unpickler import (
     IGNORED,
+    MAX_NAME_BYTES,
     MAX_PICKLE_BYTES,
+    Ignored,
     NamingUnpickler,
     PlainUnpickler,
     iterate_opcodes,
@@ -21,11 +23,32 @@ from dreamsound_jax.weights.torch_views import (
     STORAGE_DTYPES,
     Storage,
     TensorView,
+    UnreadTensor,
     check_count,
     check_view,
 )
 
 STORAGE_ENTRIES = (5, 6)  # Files of PyTorch before 1.6 have one more.
+PLAIN = "save a plain tensor in its place"
+SPARSE = UnreadTensor("a sparse tensor", "save its to_dense() in its place")
+OTHER_NUMBERS = UnreadTensor("a tensor of another kind of numbers", "save its float() in its place")
+ARRAY = UnreadTensor("a NumPy array", "save its torch.from_numpy(...) in its place")
+UNREAD = {
+    ("torch._utils", "_rebuild_sparse_tensor"): SPARSE,
+    ("torch._utils", "_rebuild_sparse_csr_tensor"): SPARSE,
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): UnreadTensor(
+        "a meta tensor, which has no numbers", "save a model into which its weights were loaded"
+    ),
+    ("torch._utils", "_rebuild_qtensor"): UnreadTensor(
+        "a quantized tensor", "save its dequantize() in its place"
+    ),
+    ("torch._utils", "_rebuild_nested_tensor"): UnreadTensor("a nested tensor", PLAIN),
+    ("torch._utils", "_rebuild_wrapper_subclass"): UnreadTensor("a tensor of its own class", PLAIN),
+    ("torch._utils", "_rebuild_tensor_v3"): OTHER_NUMBERS,
+    ("numpy.core.multiarray", "_reconstruct"): ARRAY,
+    ("numpy._core.multiarray", "_reconstruct"): ARRAY,
+}
+"""{what a pickle calls to make a tensor that is not read: what that is}."""
 
 
 def read_state_dict_pickle(
@@ -33,7 +56,7 @@ def read_state_dict_pickle(
     path: str | os.PathLike,
     measure_storages: Callable[[Mapping[str, Storage]], Mapping[str, int]],
     wanted: Collection[str] = (),
-) -> dict[str, TensorView]:
+) -> dict[str, TensorView | UnreadTensor]:
     """Reads the pickle of a state dict.
 
     Args:
@@ -44,7 +67,7 @@ def read_state_dict_pickle(
       wanted: names of tensors of the network; see `extract_state_dict`.
 
     Returns:
-      {name: TensorView}, each inside of its storage.
+      {name: TensorView}, each inside of its storage; or what else a tensor is that is not read.
 
     Raises:
       UserError: the pickle holds no state dict, or asks for a function that no checkpoint needs,
@@ -56,7 +79,8 @@ def read_state_dict_pickle(
         views = extract_state_dict(path, content, wanted=wanted, ignored=[*unpickler.ignored])
         sizes = measure_storages(unpickler.storages)
         for view in views.values():
-            check_view(view, sizes.get(view.storage.key))
+            if isinstance(view, TensorView):
+                check_view(view, sizes.get(view.storage.key))
         return views
     except UserError:
         raise
@@ -83,8 +107,8 @@ def load_plain_pickle(data: bytes) -> Any:
 
 
 def _rebuild_tensor(storage, offset, shape, strides, grad=False, hooks=None, metadata=None):
-    if storage is IGNORED:
-        return IGNORED
+    if type(storage) is Ignored:
+        return Ignored(OTHER_NUMBERS)
     # The metadata of a tensor can say, for example, that its numbers are to be negated.
     if type(storage) is not Storage or metadata:
         raise ValueError("not a plain tensor")
@@ -94,6 +118,18 @@ def _rebuild_tensor(storage, offset, shape, strides, grad=False, hooks=None, met
 def _unwrap_tensor(tensor, *_):
     """Takes the place of the functions that wrap a tensor, such as a parameter."""
     return tensor
+
+
+def _encode_name(text, encoding):
+    """Takes the place of `_codecs.encode`, which PyTorch calls for bytes; longer ones are data."""
+    if type(text) is str and len(text) <= MAX_NAME_BYTES and encoding == "latin1":
+        return text.encode("latin1")
+    return IGNORED
+
+
+def _ignore_as(tensor):
+    """Returns a function that takes the place of one that makes a tensor that is not read."""
+    return lambda *_: Ignored(tensor)
 
 
 class _StateDictUnpickler(NamingUnpickler):
@@ -109,6 +145,8 @@ class _StateDictUnpickler(NamingUnpickler):
         ("torch._utils", "_rebuild_parameter"): _unwrap_tensor,
         ("torch._utils", "_rebuild_parameter_with_state"): _unwrap_tensor,
         ("torch._utils", "_rebuild_device_tensor_from_cpu_tensor"): _unwrap_tensor,
+        ("_codecs", "encode"): _encode_name,
+        **{name: _ignore_as(tensor) for name, tensor in UNREAD.items()},
         **{("torch", name): dtype for name, dtype in STORAGE_DTYPES.items()},
     }
 

@@ -15,10 +15,12 @@ from types import FunctionType
 from typing import IO, Any, ClassVar
 
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_views import UnreadTensor
 
 MAX_PICKLE_BYTES = 16 * 2**20  # The pickle of a state dict has only a few kilobytes.
 MAX_OPCODES = 500_000  # A tensor takes about 40, and its optimizer's state 80 more.
 MAX_ARGUMENTS = 10
+MAX_NAME_BYTES = 256
 # A whole number in a state dict counts something. A longer one would take long to multiply.
 MAX_LONG_BYTES = 8
 # Those that pickle and torch.save write. What copies or shares without a name is not among them.
@@ -47,9 +49,16 @@ OLD_MODULES = frozenset(["__builtin__", "commands", "exceptions", "posix", "nt"]
 
 
 class Ignored:
-    """Takes the place of all that a checkpoint names besides tensors."""
+    """Takes the place of all that a checkpoint names besides tensors that are read.
 
-    __slots__ = ()
+    Attributes:
+      tensor: what it is if it is a tensor of another kind.
+    """
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: UnreadTensor | None = None) -> None:
+        self.tensor = tensor
 
 
 IGNORED = Ignored()
@@ -64,8 +73,11 @@ def put_items(target: dict, pairs: Iterable) -> dict:
     """Adds items to a dictionary, without those whose keys are not words or numbers.
 
     The hash of other keys may take for ever: that of a tuple is computed from all that it holds.
+    Names that were saved as bytes become words.
     """
     for key, value in pairs:
+        if type(key) is bytes and len(key) <= MAX_NAME_BYTES:
+            key = key.decode("utf-8", errors="surrogateescape")
         if type(key) in (str, int, float, bool):
             target[key] = value
     return target
@@ -112,7 +124,7 @@ class PlainUnpickler(pickle._Unpickler):
     def _call(self, function, arguments):
         if type(arguments) is not tuple:
             raise ValueError("not arguments")
-        if function is IGNORED:
+        if type(function) is Ignored:
             return IGNORED
         if type(function) is not FunctionType or len(arguments) > MAX_ARGUMENTS:
             raise ValueError("not a function of a state dict")
@@ -123,13 +135,13 @@ class PlainUnpickler(pickle._Unpickler):
         return function(*arguments)
 
     def _put(self, pairs):
-        if self.stack[-1] is not IGNORED:
+        if type(self.stack[-1]) is not Ignored:
             if type(self.stack[-1]) is not dict:
                 raise ValueError("not a dictionary")
             put_items(self.stack[-1], pairs)
 
     def _extend(self, values):
-        if self.stack[-1] is not IGNORED:
+        if type(self.stack[-1]) is not Ignored:
             if type(self.stack[-1]) is not list:
                 raise ValueError("not a list")
             self.stack[-1].extend(values)
@@ -175,7 +187,7 @@ class PlainUnpickler(pickle._Unpickler):
     def load_build(self) -> None:
         """Drops the state of an object: no attribute is ever set."""
         self.stack.pop()
-        if self.stack[-1] is not IGNORED and type(self.stack[-1]) is not dict:
+        if type(self.stack[-1]) not in (Ignored, dict):
             raise ValueError("not an object with a state")
 
     for _opcode, _load in (

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -46,6 +47,22 @@ class TensorView(NamedTuple):
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class UnreadTensor:
+    """A tensor of a kind that is not read.
+
+    Attributes:
+      kind: what it is, such as "a sparse tensor".
+      remedy: what to save in its place.
+      shape, dtype: those of no tensor that is read.
+    """
+
+    kind: str
+    remedy: str
+    shape: ClassVar[tuple[int, ...]] = ()
+    dtype: ClassVar[np.dtype] = np.dtype(object)
 
 
 def numpy_dtype(storage: Storage) -> np.dtype:

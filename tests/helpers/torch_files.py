@@ -9,7 +9,7 @@ import pytest
 
 from dreamsound_jax.networks.vgg19 import CONV_LAYERS
 from dreamsound_jax.system.errors import UserError
-from dreamsound_jax.weights.torch_file import open_state_dict
+from dreamsound_jax.weights.torch_file import StoredTensor, open_state_dict
 from dreamsound_jax.weights.torch_weights import (
     BATCH_NORM_PARTS,
     BATCH_NORM_TORCH_NAMES,
@@ -36,6 +36,13 @@ class Call:
         return self.function, self.arguments
 
 
+class Items:
+    """Is pickled as a dictionary of pairs, whose keys may be a Call."""
+
+    def __init__(self, pairs):
+        self.pairs = list(pairs)
+
+
 class Storage:
     """Is pickled as a persistent ID, which is how PyTorch refers to a storage."""
 
@@ -56,6 +63,11 @@ class _Pickler(pickle._Pickler):
         elif isinstance(obj, Storage):
             self.save(obj.pid)
             self.write(pickle.BINPERSID)
+        elif isinstance(obj, Items):
+            self.write(pickle.EMPTY_DICT + pickle.MARK)
+            for part in (part for pair in obj.pairs for part in pair):
+                self.save(part)
+            self.write(pickle.SETITEMS)
         else:
             super().save(obj, *args, **options)
 
@@ -128,7 +140,7 @@ def vgg19_arrays(shapes, *, seed=0, batch_norm=False, dtype=np.float32):
 def read_all(path):
     """Returns {name: array} of all tensors in a file."""
     with open_state_dict(path) as tensors:
-        return {name: stored.read() for name, stored in tensors.items()}
+        return {n: each.read() for n, each in tensors.items() if isinstance(each, StoredTensor)}
 
 
 def get_refusal(path):

@@ -2,16 +2,20 @@
 
 import gzip
 import io
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.misfit import list_differences, refuse_unread
 from dreamsound_jax.weights.torch_file import open_state_dict
 from dreamsound_jax.weights.torch_legacy import START
 from tests.helpers.torch_files import (
     Call,
     Global,
+    Items,
     dumps,
     get_refusal,
     read_all,
@@ -81,6 +85,12 @@ def test_wrapped_state_dicts_are_unwrapped_and_what_lies_beside_is_ignored(tmp_p
 INNER = {"a": tensor("0", np.arange(6.0)), "b": tensor("0", np.arange(6.0))}
 OPTIMIZER = {"state": {0: {"exp_avg": INNER["a"]}}, "param_groups": [{"lr": 1e-3}]}
 SETTINGS = Call(Global("argparse", "Namespace"))
+ARRAY = Call(Global("numpy._core.multiarray", "_reconstruct"), Global("numpy", "ndarray"), (0,))
+
+
+def as_bytes(entries):
+    """A dictionary whose names are bytes, as PyTorch pickles them."""
+    return Items((Call(Global("_codecs", "encode"), n, "latin1"), v) for n, v in entries.items())
 
 
 @pytest.mark.parametrize(
@@ -93,6 +103,11 @@ SETTINGS = Call(Global("argparse", "Namespace"))
         {"state_dict": INNER, "hyper_parameters": SETTINGS, "callbacks": {"best": INNER["a"]}},
         {"vgg": INNER, "criterion": {"weight": INNER["a"]}, ("a", 1): 2},
         {**INNER, "epoch": 3, "name": "x", "classes": ["a", None], "optimizer": OPTIMIZER},
+        (INNER, 3),
+        [("best", (INNER, OPTIMIZER))],
+        as_bytes(INNER),
+        {"epoch": 3, "extra": (1, {"weights": as_bytes(INNER)})},
+        {"history": {"loss": ARRAY}, "model": INNER},
     ],
 )
 def test_a_state_dict_is_found_under_any_name_and_beside_anything(tmp_path, content):
@@ -197,6 +212,54 @@ def test_other_files_are_refused_in_one_line(tmp_path, kind, words):
     assert words in get_refusal(write_other_file(tmp_path / "a.pth", kind))
 
 
+def make_all(content, kind):
+    return dict.fromkeys(content, Call(Global("torch._utils", kind), "anything"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            make_all(INNER, "_rebuild_meta_tensor_no_storage"),
+            "a is a meta tensor, which has no",
+        ),
+        (
+            {"model": make_all(INNER, "_rebuild_sparse_tensor")},
+            "is a sparse tensor, as is 1 more: in PyTorch",
+        ),
+        (
+            {"a": ARRAY, "b": ARRAY},
+            "a is a NumPy array, as is 1 more: in PyTorch",
+        ),
+        ({"a": ARRAY, "vgg": Call(Global("nets", "VGG"))}, "asks for nets.VGG, which was not run"),
+        ([ARRAY, ARRAY], "holds no state dict; in PyTorch, save only the state dict"),
+    ],
+)
+def test_tensors_that_are_not_read_are_named_as_what_they_are(tmp_path, content, words):
+    assert words in get_refusal(write_zip(tmp_path / "a.pth", dumps(content)))
+
+
+def test_arrays_in_a_large_pickle_are_named(tmp_path):
+    pickled = dumps({"a": ARRAY, "b": "x" * 17 * 2**20})
+    assert "holds NumPy arrays, which are not read" in get_refusal(
+        write_zip(tmp_path / "a.pth", pickled)
+    )
+
+
+def test_names_as_bytes_cannot_take_all_memory(tmp_path):
+    """Each would be a copy of what the pickle holds once."""
+    name = b"\x8c\xc8" + b"x" * 200 + b"\x94"
+    long = b"X" + (2**20).to_bytes(4, "little") + b"x" * 2**20 + b"\x94"
+    encode, latin1 = b"\x80\x04c_codecs\nencode\n\x94\x8c\x06latin1\x94", b"h\x01\x86R"
+    pickled = encode + name + long + b"}(" + (b"h\x00h\x03" + latin1 + b"N") * 50_000 + b"u."
+    tracemalloc.start()
+    try:
+        get_refusal(write_zip(tmp_path / "a.pth", pickled))
+        assert tracemalloc.get_traced_memory()[1] < 2**27
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.fixture
 def torch():
     return pytest.importorskip("torch", reason="PyTorch writes the files that are read here")
@@ -230,6 +293,52 @@ def test_numpy_arrays_beside_a_state_dict_are_ignored(torch, tmp_path, new_forma
     np.testing.assert_array_equal(read_all(path)["a"], np.ones(3))
     torch.save({"a": torch.ones(3), "b": np.ones(3)}, path)
     assert list(read_all(path)) == ["a"]
+
+
+def make_odd_tensor(torch, kind):
+    return {
+        "sparse": lambda: torch.eye(3).to_sparse(),
+        "sparse, in rows": lambda: torch.eye(3).to_sparse_csr(),
+        "meta": lambda: torch.nn.Parameter(torch.empty(3, device="meta")),
+        "quantized": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+        "complex": lambda: torch.ones(2, dtype=torch.complex64),
+        "8 bits": lambda: torch.ones(2).to(torch.float8_e4m3fn),
+        "NumPy": lambda: np.ones(3, np.float32),
+    }[kind]()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("sparse", "b is a sparse tensor: in PyTorch, save its to_dense() in its place"),
+        ("sparse, in rows", "b is a sparse tensor"),
+        ("meta", "b is a meta tensor, which has no numbers: in PyTorch, save a model into which"),
+        ("quantized", "b is a quantized tensor: in PyTorch, save its dequantize()"),
+        ("nested", "b is a nested tensor"),
+        ("complex", "b is a tensor of another kind of numbers"),
+        ("8 bits", "b is a tensor of another kind of numbers: in PyTorch, save its float()"),
+        ("NumPy", "b is a NumPy array: in PyTorch, save its torch.from_numpy(...)"),
+    ],
+)
+def test_a_tensor_that_is_not_read_is_refused_only_where_it_is_needed(torch, tmp_path, kind, words):
+    path = tmp_path / "a.pth"
+    # Files of PyTorch before 1.6 do not tell how many bytes numbers of other kinds have.
+    for new_format in (True,) if kind in ("quantized", "complex", "8 bits") else (True, False):
+        content = {"a": torch.ones(3), "b": make_odd_tensor(torch, kind)}
+        torch.save(content, path, _use_new_zipfile_serialization=new_format)
+        with open_state_dict(path, wanted=["a"]) as tensors:
+            refuse_unread(tensors, ["a", "c"])
+            assert list_differences(tensors, {"a": (3,)}) == []
+            with pytest.raises(UserError) as caught:
+                refuse_unread(tensors, ["a", "b"])
+        assert str(caught.value).startswith(words)
+
+
+def test_names_as_bytes_of_pytorch_are_read(torch, tmp_path):
+    torch.save(({b"a.weight": torch.ones(3)}, {"epoch": 3}), tmp_path / "a.pth")
+    np.testing.assert_equal(read_all(tmp_path / "a.pth"), {"a.weight": np.ones(3)})
 
 
 def test_whole_models_of_pytorch_are_explained(torch, tmp_path):

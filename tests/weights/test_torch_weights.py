@@ -6,6 +6,7 @@ import pytest
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.weights.torch_pickle import UNREAD
 from dreamsound_jax.weights.torch_weights import (
     BATCH_NORM_TORCH_NAMES,
     TORCH_NAMES,
@@ -14,6 +15,7 @@ from dreamsound_jax.weights.torch_weights import (
 from tests.helpers.tiny import CARD
 from tests.helpers.torch_files import vgg19_arrays
 
+SPARSE = UNREAD["torch._utils", "_rebuild_sparse_tensor"]
 SHAPES = loading.weight_shapes(CARD)
 
 
@@ -38,7 +40,14 @@ def test_axes_are_transposed_and_linear1_reads_height_width_channel():
     np.testing.assert_array_equal(converted["output"]["bias"], arrays["classifier.6.bias"])
 
 
-PREFIXES = ["module.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module.net.", "net.backbone."]
+PREFIXES = [
+    "_module.",
+    "module.",
+    "_orig_mod.",
+    "model._orig_mod.",
+    "_orig_mod.module.net.",
+    "net.backbone.",
+]
 
 
 def check_same(found, expected):
@@ -57,8 +66,21 @@ def test_whatever_stands_before_the_names_is_removed(prefix):
 def test_a_part_of_the_network_may_be_wrapped():
     """The example of PyTorch for ImageNet wraps the features of a VGG alone."""
     arrays = vgg19_arrays(SHAPES)
-    parallel = {name.replace("features.", "features.module."): arrays[name] for name in arrays}
-    check_same(convert_state_dict(parallel, SHAPES), convert_state_dict(arrays, SHAPES))
+    for wrapper in ("module", "_module"):  # Opacus adds the second to what it trains.
+        wrapped = {n.replace("features.", f"features.{wrapper}."): arrays[n] for n in arrays}
+        check_same(convert_state_dict(wrapped, SHAPES), convert_state_dict(arrays, SHAPES))
+
+
+@pytest.mark.parametrize("kind", ["weight", "bias"])
+def test_a_tensor_of_the_network_that_is_not_read_is_named_as_what_it_is(kind):
+    arrays = vgg19_arrays(SHAPES) | {"graph.adjacency": SPARSE}
+    check_same(convert_state_dict(arrays, SHAPES), convert_state_dict(vgg19_arrays(SHAPES), SHAPES))
+    arrays[f"features.2.{kind}"] = SPARSE
+    with pytest.raises(UserError) as caught:
+        convert_state_dict(arrays, SHAPES)
+    assert str(caught.value) == (
+        f"features.2.{kind} is a sparse tensor: in PyTorch, save its to_dense() in its place"
+    )
 
 
 def test_what_lies_beside_the_network_is_left_out_and_named(caplog):

@@ -34,7 +34,7 @@ from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer
 from dreamsound_jax.training.datasets.soundfont_info import read_soundfont_info
 from dreamsound_jax.training.mel_cache import _find_pieces
 from dreamsound_jax.weights.safetensors_file import read_safetensors
-from dreamsound_jax.weights.torch_file import open_state_dict
+from dreamsound_jax.weights.torch_file import StoredTensor, open_state_dict
 from studies.hunt.media import CONTAINERS, encode_media
 from studies.hunt.tiny_soundfont import make_soundfont
 
@@ -301,7 +301,7 @@ def _find_torch_targets():
 
 def _read_pth(path):
     with open_state_dict(path) as tensors:
-        return [tensor.read() for tensor in tensors.values()]
+        return [each.read() for each in tensors.values() if isinstance(each, StoredTensor)]
 
 
 def _find_soundfont_targets():
