@@ -1,6 +1,11 @@
-"""What the hunt mutates: real files of each kind, and what reads them."""
+"""What the hunt mutates: real files of each kind, and what reads them.
+
+Files that encoders, PyTorch and others make lie in `BASE_FILES`, where `base_files.py` has put
+them: other versions would make others. The rest is written here, alike everywhere but for traces.
+"""
 
 import csv
+import importlib.util
 import io
 import json
 import pickle
@@ -12,7 +17,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import soundfile
 from absl import flags
 from etils import epath
 
@@ -24,7 +28,7 @@ from dreamsound_jax.networks.loading import load_model
 from dreamsound_jax.objectives.grammar import parse_objective
 from dreamsound_jax.outputs.folder import find_earlier_run
 from dreamsound_jax.outputs.manifest import Manifest
-from dreamsound_jax.outputs.saved_rounds import Rounds, SavedRounds, list_unfinished_batches
+from dreamsound_jax.outputs.saved_rounds import SavedRounds, list_unfinished_batches
 from dreamsound_jax.system import programs
 from dreamsound_jax.system.npy_file import read_npy
 from dreamsound_jax.system.shipped import shipped
@@ -35,20 +39,13 @@ from dreamsound_jax.training.datasets.soundfont_info import read_soundfont_info
 from dreamsound_jax.training.mel_cache import _find_pieces
 from dreamsound_jax.weights.safetensors_file import read_safetensors
 from dreamsound_jax.weights.torch_file import StoredTensor, open_state_dict
-from studies.hunt.media import CONTAINERS, encode_media
-from studies.hunt.tiny_soundfont import make_soundfont
 
+BASE_FILES = Path(__file__).parents[3] / "tests" / "data" / "hunt"
 RATE = 22050
-SOUNDS = {
-    "wav": ("WAV", "PCM_16"),
-    "float.wav": ("WAV", "FLOAT"),
-    "flac": ("FLAC", "PCM_24"),
-    "ogg": ("OGG", "VORBIS"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "aiff": ("AIFF", "PCM_16"),
-    "au": ("AU", "PCM_16"),
-    "caf": ("CAF", "PCM_24"),
-}
+SOUNDS = ("wav", "float.wav", "flac", "ogg", "mp3", "aiff", "au", "caf")
+"""Kinds that libsndfile reads."""
+MEDIA = ("m4a", "mp4", "opus", "webm", "mkv", "wma")
+"""Kinds that FFmpeg alone reads."""
 
 # Files of a checkpoint: what Orbax and TensorStore write.
 WEIGHTS = {"list": "orbax.checkpoint", "metadata": "state/_METADATA", "data": "state/d/*"}
@@ -67,21 +64,20 @@ class Target(NamedTuple):
 
 
 def find_targets() -> dict[str, Target]:
-    """Returns {kind: target} of all kinds; PyTorch's files only where PyTorch is installed."""
-    sounds = {kind: Target(_make_sound(kind, *how), _read_sound) for kind, how in SOUNDS.items()}
-    media = {kind: Target(_make_media(kind, *how), _read_sound) for kind, how in CONTAINERS.items()}
+    """Returns {kind: target} of all kinds; soundfonts only where what plays them is installed."""
+    sounds = {kind: Target(_copy(f"sound.{kind}"), _read_sound) for kind in SOUNDS + MEDIA}
     weights = {
         f"checkpoint {name}": Target(_copy_checkpoint(file), _load_checkpoint)
         for name, file in WEIGHTS.items()
     }
     others = {
-        "card": Target(_copy_card, lambda path: read_card(path.parent)),
-        "flags": Target(_copy_flags, _read_flags),
+        "card": Target(_copy("card.json"), lambda path: read_card(path.parent)),
+        "flags": Target(_copy("hits.flags"), _read_flags),
         "objective": Target(_write_objective, lambda path: parse_objective(_read_text(path))),
         "manifest": Target(_write_manifest, _read_manifest),
         "params": Target(_write_params, _read_params),
-        "rounds": Target(_save_rounds, _read_rounds),
-        "rounds state": Target(_save_rounds_state, _read_rounds),
+        "rounds": Target(_copy_rounds("000000"), _read_rounds),
+        "rounds state": Target(_copy_rounds("state"), _read_rounds),
         "npy": Target(_write_npy, lambda path: read_npy(str(path), "--mask")),
         "trace": Target(_keep_trace, _use_trace),
         "spectrogram cache": Target(_write_npy, lambda path: _find_pieces(path, 128)),
@@ -89,32 +85,17 @@ def find_targets() -> dict[str, Target]:
         "urbansound8k": Target(_write_urbansound8k, _read_urbansound8k),
         "fma-small": Target(_write_fma_small, _read_fma_small),
         "safetensors": Target(_write_safetensors, read_safetensors),
+        "pth": Target(_copy("weights.pth"), _read_pth),
+        "legacy pth": Target(_copy("legacy.pth"), _read_pth),
     }
-    return {
-        **{**sounds, **media, **weights, **others},
-        **_find_torch_targets(),
-        **_find_soundfont_targets(),
-    }
+    if importlib.util.find_spec("tinysoundfont"):
+        others["soundfont"] = Target(_copy("tiny.sf2"), _play_soundfont)
+    return {**sounds, **weights, **others}
 
 
-def _make_noise():
-    return 0.3 * np.random.default_rng(0).standard_normal((RATE // 8, 2)).clip(-3, 3)
-
-
-def _make_sound(kind, container, subtype):
-    def make(folder):
-        path, how = folder / f"sound.{kind}", {"format": container, "subtype": subtype}
-        soundfile.write(path, _make_noise(), RATE, **how)
-        return path
-
-    return make
-
-
-def _make_media(kind, container, codec):
-    def make(folder):
-        return _write(folder / f"sound.{kind}", encode_media(_make_noise(), container, codec))
-
-    return make
+def _copy(name):
+    """Returns what puts a file of `BASE_FILES` into a folder."""
+    return lambda folder: Path(shutil.copyfile(BASE_FILES / name, folder / name))
 
 
 def _read_sound(path):
@@ -122,14 +103,10 @@ def _read_sound(path):
     return read_recording(str(path))
 
 
-def _copy_card(folder):
-    return Path(shutil.copy(shipped("checkpoints") / "gm" / "card.json", folder))
-
-
 def _copy_checkpoint(file):
     def copy(folder):
         shutil.copytree(shipped("checkpoints") / "mtt", folder / "mtt")
-        return next((folder / "mtt" / "weights").glob(file))
+        return min((folder / "mtt" / "weights").glob(file))
 
     return copy
 
@@ -137,10 +114,6 @@ def _copy_checkpoint(file):
 def _load_checkpoint(path):
     folder = next(parent for parent in path.parents if parent.name == "mtt")
     return load_model(checkpoint=str(folder))
-
-
-def _copy_flags(folder):
-    return Path(shutil.copy(shipped("configs") / "hits.flags", folder))
 
 
 def _read_flags(path):
@@ -184,26 +157,26 @@ def _read_params(path):
     return find_earlier_run(str(path.parent), flags_given, may_differ=())
 
 
-def _state():
+def _copy_rounds(suffix):
+    """Returns what puts the files of a batch into a folder; it returns one of them."""
+
+    def copy(folder):
+        shutil.copytree(BASE_FILES / "unfinished", folder / "unfinished")
+        return folder / "unfinished" / f"00000-{suffix}.npz"
+
+    return copy
+
+
+def begin_rounds() -> dict:
+    """Returns the state before the first round of the saved batch."""
     return {"sound": jnp.arange(6.0), "key": jax.random.key(1)}
-
-
-def _save_rounds(folder, suffix="000000"):
-    saved = SavedRounds(epath.Path(folder), [0, 1])
-    fields = (np.ones((2, 4, 5)), np.ones((2, 1, 90)), *[np.ones(2)] * 2, *[np.ones((2, 1, 3))] * 2)
-    saved.save(0, [Rounds(*fields)] * 2, _state())
-    return folder / "unfinished" / f"00000-{suffix}.npz"
-
-
-def _save_rounds_state(folder):
-    return _save_rounds(folder, "state")
 
 
 def _read_rounds(path):
     folder = epath.Path(path.parents[1])
     list_unfinished_batches(folder)
     saved = SavedRounds(folder, [0, 1])
-    saved.restore(_state())
+    saved.restore(begin_rounds())
     return saved.read_rounds(0) if saved._digests else None
 
 
@@ -237,7 +210,7 @@ def _make_class_folder(folder):
     for number in range(4):
         place = folder / "classes" / f"class_{number % 2}"
         place.mkdir(parents=True, exist_ok=True)
-        soundfile.write(place / f"{number}.wav", _make_noise(), RATE)
+        shutil.copyfile(BASE_FILES / "sound.wav", place / f"{number}.wav")
     return folder / "classes" / "class_0" / "0.wav"
 
 
@@ -261,7 +234,8 @@ def _read_urbansound8k(path):
 def _write_fma_small(folder):
     (folder / "fma_metadata").mkdir()
     header = [["", "set", "set", "track"], ["", "split", "subset", "genre_top"], ["track_id"]]
-    rows = [[n, "training", "small", "Hip-Hop"] for n in range(2, 22)]
+    splits = ("training", "validation", "test")
+    rows = [[n, splits[n % 3], "small", "Hip-Hop"] for n in range(2, 22)]
     return _write(folder / "fma_metadata" / "tracks.csv", _format_csv([*header, *rows]))
 
 
@@ -282,38 +256,9 @@ def _write_safetensors(folder):
     return _write(folder / "weights.safetensors", content)
 
 
-def _find_torch_targets():
-    try:
-        import torch
-    except ImportError:
-        return {}
-
-    def save(folder, **options):
-        weights = {"features.0.weight": torch.ones(4, 1, 3, 3), "features.0.bias": torch.zeros(4)}
-        torch.save({"state_dict": weights, "epoch": 3}, folder / "weights.pth", **options)
-        return folder / "weights.pth"
-
-    def save_legacy(folder):
-        return save(folder, _use_new_zipfile_serialization=False)
-
-    return {"pth": Target(save, _read_pth), "legacy pth": Target(save_legacy, _read_pth)}
-
-
 def _read_pth(path):
     with open_state_dict(path) as tensors:
         return [each.read() for each in tensors.values() if isinstance(each, StoredTensor)]
-
-
-def _find_soundfont_targets():
-    try:
-        import tinysoundfont  # noqa: F401
-    except ImportError:
-        return {}
-    return {"soundfont": Target(_write_soundfont, _play_soundfont)}
-
-
-def _write_soundfont(folder):
-    return _write(folder / "tiny.sf2", make_soundfont())
 
 
 def _play_soundfont(path):
