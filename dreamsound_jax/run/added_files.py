@@ -114,7 +114,10 @@ class _Written:
             pieces_db = self._analyse_pieces(sound)
             return make_ouroboros_video(source, self._plan, sound=sound, pieces_db=pieces_db)
         if self._plan.video_growth:
-            raise UserError("only a run that dreams has the passes for --video_growth")
+            raise UserError(
+                "--video_growth shows the dream after each pass, which is not kept: name another "
+                "--output_dir to dream again with --video"
+            )
         front_end, dtype = self.job.plan.card.front_end, self.job.plan.dtype
         return make_dream_video(
             source,

@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
+AT_ONCE = "stopped at once, and what was not finished is lost: give the same command again"
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP.
 
 
@@ -39,7 +40,7 @@ class _Stop:
     def _end(self, code):
         # No exception: while Python imports, or in a callback of JAX, it would be lost.
         with contextlib.suppress(OSError, ValueError):
-            os.write(2, f"{self._name}: stopped at once\n".encode())
+            os.write(2, f"{self._name}: {AT_ONCE}\n".encode())
         os._exit(code)
 
 

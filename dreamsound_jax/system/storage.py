@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import re
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -56,12 +57,28 @@ def read_file(path: epath.Path) -> bytes:
     """Reads a file, local or in a store.
 
     Raises:
-      UserError: it is a pipe or a device, which may never end.
+      UserError: it is a folder, or a pipe or a device, which may never end.
       OSError: it cannot be read. Each cloud client has errors of its own.
     """
-    if not is_cloud(path) and os.path.exists(path) and not os.path.isfile(path):
-        raise UserError(f"{os.fspath(path)!r} must be a file, and is a folder, a pipe or a device")
+    if not is_cloud(path) and (kind := name_special(path)):
+        remedy = "name a file in it" if kind == "a folder" else "save what it holds to a file first"
+        raise UserError(f"{os.fspath(path)!r} must be a file, and is {kind}: {remedy}")
     return path.read_bytes()
+
+
+def name_special(path: str | os.PathLike) -> str:
+    """Returns what a local path is that is no file, such as "a folder"; "" for files and nothing.
+
+    Example:
+      >>> name_special("/"), name_special("nowhere")
+      ('a folder', '')
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    kinds = {stat.S_ISREG: "", stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe"}
+    return next((kind for is_kind, kind in kinds.items() if is_kind(mode)), "a device")
 
 
 def when_changed(path: str) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import VGG19, Card
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.storage import name_special
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
 from dreamsound_jax.weights.panns_weights import PANNS, convert_panns
 from dreamsound_jax.weights.panns_weights import WANTED as PANNS_WANTED
@@ -61,8 +62,10 @@ def open_layers(
 
 def check_regular_file(path: str | os.PathLike) -> None:
     """Raises UserError for a pipe or a device, which could be read for ever."""
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise UserError(f"{path} must be a file of weights, and is a pipe or a device")
+    if (kind := name_special(path)) not in ("", "a folder"):
+        raise UserError(
+            f"{path} must be a file of weights, and is {kind}: save what it holds to a file first"
+        )
 
 
 def _open_tensors(path, wanted):

@@ -32,7 +32,7 @@ parsing.run(
 """
 KEPT, AT_ONCE = (
     "dreamsound: stopped; what was finished is kept\n",
-    "dreamsound: stopped at once\n",
+    f"dreamsound: {stopping.AT_ONCE}\n",
 )
 
 

@@ -118,7 +118,7 @@ REFUSALS = {
     "cannot read net/card.json: Is a directory": lambda: (
         Path("net/card.json").mkdir(parents=True) or read_card("net")
     ),
-    "/dev/null must be a file of weights, and is a pipe or a device": (
+    "/dev/null must be a file of weights, and is a device: save what it holds to a file first": (
         lambda: sources.check_regular_file("/dev/null")
     ),
     "net.h5 must be the published x.whl, or the .index of a checkpoint of TensorFlow": (

@@ -287,8 +287,9 @@ def test_pipes_and_devices_are_refused_and_the_other_sounds_dreamed(tiny_checkpo
     process = start(*flags, cwd=tmp_path)
     stdout, stderr = process.communicate(timeout=200)
     assert (process.returncode, stdout) == (2, "out/00001-b.wav\n"), stderr
-    for name in ("in/a.wav", "/dev/zero"):
-        assert stderr.count(f"'{name}' must be a file, and is a folder, a pipe or a device\n") == 1
+    for name, kind in (("in/a.wav", "a pipe"), ("/dev/zero", "a device")):
+        line = f"'{name}' must be a file, and is {kind}: save what it holds to a file first\n"
+        assert stderr.count(line) == 1
     code, printed = finish(start("in/b.wav", "--mask=in/a.wav", *flags[2:-1], cwd=tmp_path))
     assert code == 2 and printed.count("\n") == 1 and "must be a .npy file" in printed
 

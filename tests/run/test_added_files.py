@@ -84,6 +84,15 @@ def test_what_cannot_be_made_is_said_and_other_files_need_another_folder(run, ca
     )
 
 
+def test_the_growth_of_a_dream_needs_a_dream(run, caplog):
+    run("out", **DREAM, video_growth=True)
+    assert "00000-noise.mp4" not in run("out", **DREAM, video_growth=True, video="square")
+    assert (
+        "--video_growth shows the dream after each pass, which is not kept: name another "
+        "--output_dir to dream again with --video"
+    ) in caplog.text
+
+
 def test_a_run_that_was_stopped_goes_on_with_videos_of_all_its_clips(run, tmp_path):
     given = DREAM | {"input": ("noise", "sine")}
     (tmp_path / "out").mkdir()

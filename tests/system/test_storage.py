@@ -116,8 +116,13 @@ def test_a_file_that_must_not_be_changed_says_nothing_of_the_disk(tmp_path, monk
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
 def test_what_may_never_end_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    for path in (tmp_path / "pipe.wav", "/dev/zero", tmp_path):
-        with pytest.raises(UserError, match=f"'{path}' must be a file, and is a folder, a pipe or"):
+    save = "save what it holds to a file first"
+    for path, said in (
+        (tmp_path / "pipe.wav", f"a pipe: {save}"),
+        ("/dev/zero", f"a device: {save}"),
+        (tmp_path, "a folder: name a file in it"),
+    ):
+        with pytest.raises(UserError, match=f"'{path}' must be a file, and is {said}"):
             storage.read_file(epath.Path(path))
     with pytest.raises(FileNotFoundError):
         storage.read_file(epath.Path(tmp_path / "gone.wav"))
