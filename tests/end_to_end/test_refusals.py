@@ -1,5 +1,6 @@
 """What is refused in one line, in rooms whose other tests do not meet it; see docs/messages.md."""
 
+import errno
 import logging
 import sys
 import zipfile
@@ -13,27 +14,35 @@ import pytest
 import soundfile
 
 import dreamsound_jax as ds
+from dreamsound_jax.api import saving
+from dreamsound_jax.audio import find
 from dreamsound_jax.audio.files import normalise_recording
 from dreamsound_jax.audio.recording import Recording
-from dreamsound_jax.networks import card_entries
+from dreamsound_jax.cli import flag_files, flags
+from dreamsound_jax.networks import card_entries, panns
 from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.networks.card_entries import check_classes, check_entries
+from dreamsound_jax.objectives.interpolation import Interpolation
 from dreamsound_jax.outputs import folder as folders
+from dreamsound_jax.outputs import manifest
 from dreamsound_jax.outputs.one_file import check_file
 from dreamsound_jax.run import run as runs
 from dreamsound_jax.run.checks import check_options
 from dreamsound_jax.run.models import load_models
 from dreamsound_jax.run.options import Options
 from dreamsound_jax.run.unused import warn_of_unused
+from dreamsound_jax.system import storage
 from dreamsound_jax.system.devices import require_devices
 from dreamsound_jax.system.errors import UserError
 from dreamsound_jax.system.processes import Share
 from dreamsound_jax.training import examples, loop, monitor
+from dreamsound_jax.training.datasets import soundfont
 from dreamsound_jax.training.datasets.dataset import make_file_dataset
 from dreamsound_jax.training.datasets.soundfont import SoundfontPlayer
+from dreamsound_jax.training.datasets.soundfont_info import read_soundfont_info
 from dreamsound_jax.training.datasets.tables import read_rows
 from dreamsound_jax.training.examples import TRAIN, Examples
-from dreamsound_jax.weights import convert, sources
+from dreamsound_jax.weights import convert, download, musicnn_weights, sources
 from dreamsound_jax.weights.musicnn_weights import convert_tensors
 from dreamsound_jax.weights.torch_file import open_state_dict
 from studies.atlas.excerpts import find_excerpts
@@ -52,11 +61,14 @@ def of_card(**changes):
     return lambda: check_entries({**ENTRIES, **changes})
 
 
-def find_package(members, most_bytes=100):
+def find_package(members, most_bytes=100, damage=b""):
     """Looks for musicnn's checkpoint in a package, or a file, that holds something else."""
-    with zipfile.ZipFile("musicnn.whl", "w") as package:
+    path = Path("musicnn.whl")
+    with zipfile.ZipFile(path, "w") as package:
         for name, content in members.items():
             package.writestr(name, content)
+    if damage:
+        path.write_bytes(path.read_bytes().replace(content, damage))
     with mock.patch.object(sources, "_MOST_BYTES", most_bytes):
         sources._find_checkpoint("musicnn.whl", {"file": "x.whl", "member": "m/"}).__enter__()
 
@@ -80,6 +92,40 @@ def with_few_classes(function):
 
 def named(label, digest):
     return SimpleNamespace(label=label, digest=digest, outputs={"organ": 0})
+
+
+def download_package(complaint):
+    done = SimpleNamespace(returncode=1, stderr=complaint)
+    with mock.patch.object(download.subprocess, "run", return_value=done):
+        download._download_package({"package": "musicnn==0.1.0", "file": "x.whl", "sha256": "0"})
+
+
+def try_slow_player(path):
+    slow = {"_TRIAL": "import time; time.sleep(60)", "MOST_SECONDS": 0.01}
+    with mock.patch.multiple(soundfont, **slow):
+        soundfont._try_in_another_process(path)
+
+
+def on_two_devices(function):
+    with mock.patch.object(jax, "local_device_count", return_value=2):
+        function()
+
+
+class Closed:
+    """A folder, or a file, that this user may not read."""
+
+    def __fspath__(self):
+        return "dreams"
+
+    __str__ = __fspath__
+
+    def iterdir(self):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    read_bytes = iterdir
+
+
+CLOSED = Closed()
 
 
 def without(package, function):
@@ -131,6 +177,15 @@ REFUSALS = {
     "the checkpoint is not of musicnn's VGG: it has no tensor dense/kernel": (
         lambda: list(convert_tensors({}, {"output": {}}))
     ),
+    "the checkpoint is not of musicnn's VGG: the kernel of output has the shape (3,), and must": (
+        lambda: musicnn_weights._fit("output", {"kernel": np.ones(3)}, {"kernel": np.ones(2)})
+    ),
+    "cannot read m/.index in musicnn.whl: Bad CRC-32 for file": (
+        lambda: find_package({"m/.index": b"once right"}, damage=b"once wrong")
+    ),
+    "cannot download musicnn==0.1.0 with pip: ERROR: no connection; if you have x.whl, give": (
+        lambda: download_package("WARNING: old\nERROR: no connection\n")
+    ),
     ". must be a file of weights, and is a folder": lambda: convert._find_file("."),
     "a.pth is not a PyTorch file: it has more than one data.pkl": (
         lambda: open_archive(["a/data.pkl", "b/data.pkl"])
@@ -147,6 +202,34 @@ REFUSALS = {
     ),
     "rendering needs tinysoundfont: pip install": (
         lambda: without("tinysoundfont", lambda: SoundfontPlayer("a.sf2"))
+    ),
+    "cannot read the soundfont gone.sf2: No such file or directory": (
+        lambda: read_soundfont_info("gone.sf2")
+    ),
+    "slow.sf2 is damaged: its player does not come to an end": lambda: try_slow_player("slow.sf2"),
+    "--batch_size must be a multiple of 2, the number of devices, got 3": lambda: on_two_devices(
+        lambda: loop._check_batch_size([*range(4)], SimpleNamespace(batch_size=3))
+    ),
+    "multi_label must be true or false, got 'yes'": (
+        lambda: panns._check_size([4], pools=0, multi_label="yes", bands=64)
+    ),
+    "--interpolate must have two objectives or more": lambda: Interpolation((ds.layer("relu1_1"),)),
+    "--sweep=lr= is given twice: give all of its values in one, as in --sweep=lr=VALUE": (
+        lambda: flags._parse_sweeps(["lr=0.1", "lr=0.2"])
+    ),
+    f"the flag file '{LONG}' cannot be read: File name too long": (
+        lambda: flag_files._read_text(LONG)
+    ),
+    "'gs://sounds/**/*.wav' must not contain '**', which works for local files only": (
+        lambda: find._match_in_store("gs://sounds/**/*.wav")
+    ),
+    "cannot look into 'dreams': Permission denied": lambda: storage.list_files(CLOSED, "*"),
+    "cannot read 'dreams': Permission denied": lambda: manifest._read(CLOSED),
+    "layout must be FFmpeg's name of 2 channels, and is '5.1'": (
+        lambda: saving._check_layout("5.1", channels=2)
+    ),
+    "interpolate and target_class must not both be given": lambda: ds.dream(
+        np.ones(9999), 22050, tiny_model(), interpolate="relu1_1 > relu2_1", target_class="class_1"
     ),
     "--tensorboard needs tensorboardX: pip install": (
         lambda: without("tensorboardX", lambda: monitor._open_tensorboard("logs"))

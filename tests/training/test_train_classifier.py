@@ -169,6 +169,14 @@ def test_a_bad_flag_is_one_line_and_exit_code_2(sounds):
     assert stderr.count("\n") == 1 and set(sounds.parent.iterdir()) == before
 
 
+def test_a_public_data_set_needs_its_folder(tmp_path):
+    command = [*SCRIPT, "--dataset=urbansound8k", f"--output={tmp_path / 'none'}"]
+    stderr = finish(subprocess.Popen(command, text=True, stderr=subprocess.PIPE), code=2)
+    assert stderr == (
+        "train_classifier: --dataset=urbansound8k needs --data_dir, the folder of its sounds\n"
+    )
+
+
 # One process for all, because to import JAX takes longer than to check flags.
 CHECK = """
 import runpy, sys

@@ -29,9 +29,16 @@ def record_messages(path: str | Path) -> None:
     """
     recorder = _Recorder(Path(path))
     UserError.__init__ = recorder.initialise
-    log = logging.getLogger("dreamsound_jax")
-    log.setLevel(logging.INFO)
-    log.addHandler(recorder)
+    logging.getLogger("dreamsound_jax").setLevel(logging.INFO)
+    # A command replaces the handlers of the log.
+    handle = logging.Logger.handle
+
+    def note_and_handle(logger: logging.Logger, record: logging.LogRecord) -> None:
+        if logger.name.startswith("dreamsound_jax"):
+            recorder.emit(record)
+        handle(logger, record)
+
+    logging.Logger.handle = note_and_handle
 
 
 def read_messages(path: str | Path) -> set[tuple[str, str]]:
