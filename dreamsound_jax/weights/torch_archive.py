@@ -105,7 +105,7 @@ def _read_pickle(path, archive, root):
         if holds_arrays:
             raise UserError(
                 f"{path} holds NumPy arrays, which are not read, since they lie in its pickle: in "
-                "PyTorch, save torch.from_numpy(...) of each in its place"
+                "PyTorch, save torch.from_numpy(array) of each in its place"
             )
         advice = advise_to_save_state_dict(path)
         raise UserError(f"{path} is not a state dict: its data.pkl has {size} bytes; {advice}")

@@ -32,7 +32,7 @@ STORAGE_ENTRIES = (5, 6)  # Files of PyTorch before 1.6 have one more.
 PLAIN = "save a plain tensor in its place"
 SPARSE = UnreadTensor("a sparse tensor", "save its to_dense() in its place")
 OTHER_NUMBERS = UnreadTensor("a tensor of another kind of numbers", "save its float() in its place")
-ARRAY = UnreadTensor("a NumPy array", "save its torch.from_numpy(...) in its place")
+ARRAY = UnreadTensor("a NumPy array", "save torch.from_numpy(array) in its place")
 UNREAD = {
     ("torch._utils", "_rebuild_sparse_tensor"): SPARSE,
     ("torch._utils", "_rebuild_sparse_csr_tensor"): SPARSE,

@@ -319,7 +319,7 @@ def make_odd_tensor(torch, kind):
         ("nested", "b is a nested tensor"),
         ("complex", "b is a tensor of another kind of numbers"),
         ("8 bits", "b is a tensor of another kind of numbers: in PyTorch, save its float()"),
-        ("NumPy", "b is a NumPy array: in PyTorch, save its torch.from_numpy(...)"),
+        ("NumPy", "b is a NumPy array: in PyTorch, save torch.from_numpy(array)"),
     ],
 )
 def test_a_tensor_that_is_not_read_is_refused_only_where_it_is_needed(torch, tmp_path, kind, words):

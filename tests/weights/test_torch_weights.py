@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.networks import loading
+from dreamsound_jax.networks.card import read_card
 from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.shipped import shipped
+from dreamsound_jax.weights import panns_weights
 from dreamsound_jax.weights.torch_pickle import UNREAD
 from dreamsound_jax.weights.torch_weights import (
     BATCH_NORM_TORCH_NAMES,
@@ -81,6 +84,13 @@ def test_a_tensor_of_the_network_that_is_not_read_is_named_as_what_it_is(kind):
     assert str(caught.value) == (
         f"features.2.{kind} is a sparse tensor: in PyTorch, save its to_dense() in its place"
     )
+
+
+def test_a_filter_of_panns_that_is_not_read_is_named_as_what_it_is():
+    card = read_card(shipped("checkpoints") / "cnn10")
+    tensors = dict.fromkeys([*panns_weights.WANTED, panns_weights.FILTERS], SPARSE)
+    with pytest.raises(UserError, match="melW is a sparse tensor, as (is|are) . more: in PyTorch"):
+        panns_weights.convert_panns(tensors, card)
 
 
 def test_what_lies_beside_the_network_is_left_out_and_named(caplog):
