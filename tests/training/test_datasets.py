@@ -267,6 +267,15 @@ def test_rows_of_fma_are_checked(tmp_path, row, words):
     assert words in str(caught.value)
 
 
+def test_a_title_may_stand_above_the_three_lines_of_fma(tmp_path):
+    table = fma_tree(tmp_path) / "fma_metadata/tracks.csv"
+    table.write_text("FMA: tracks; small, medium and large\n\n" + table.read_text())
+    assert count_sounds(find_fma_small(tmp_path)) == {"train": 2, "validation": 1, "test": 1}
+    table.write_text(table.read_text() + "7,A,A,trainign,small,Rock,T\n")
+    with pytest.raises(UserError, match="row 20 must have 6 cells"):  # counted from the first line
+        find_fma_small(tmp_path)
+
+
 def place_files(root, *names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
