@@ -7,8 +7,8 @@ HEAD = """# Sounds to listen to
 
 Each was made by an included network and by the command beside it. A browser plays the links; on
 GitHub, "View raw" does. `python scripts/make_sounds.py` makes all of them again.
-An ouroboros begins with its input. There are videos, too: [a dream](../dream.mp4) on an amen break, and
-[an ouroboros](../ouroboros.mp4).
+An ouroboros begins with its input. There are videos, too: [a dream](../dream.mp4) on an amen
+break, and [an ouroboros](../ouroboros.mp4).
 """
 
 
