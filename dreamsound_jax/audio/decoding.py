@@ -1,13 +1,13 @@
 """Decodes the content of a sound file, by the library that reads its format best."""
 
+import contextlib
 import io
-import itertools
 import re
 
 import numpy as np
 import soundfile
 
-from dreamsound_jax.audio import ogg
+from dreamsound_jax.audio import chunks, flac, ogg
 from dreamsound_jax.audio.media import decode_media, find_layout
 from dreamsound_jax.audio.recording import (
     Decoded,
@@ -24,8 +24,6 @@ from dreamsound_jax.audio.unknown_sizes import fill_in_sizes
 _LOSSY = (b"ID3", b"\xff")
 # How files begin that have no place for tags before the sound, though some programs put them there.
 _UNTAGGED = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
-_FLAC_BEGINS = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # Then come 34 bytes, as in all FLAC.
-_MOST_LINKS = 1000  # What is joined more often was made to take long, and is not taken apart.
 _CHUNK_SAMPLES = 2**20  # A file is decoded in chunks of so many samples, of all channels together.
 # soxr and the meter of loudness fail at rates of a few hertz, which are those of damaged headers.
 _LOWEST_RATE = 1000
@@ -55,8 +53,9 @@ def decode(data: bytes) -> Decoded:
 
     libsndfile reads what is stored without loss, such as WAV, AIFF and FLAC, as far as it can:
     it gives each sample as it is. FFmpeg reads everything else: of an MP3, libsndfile believes a
-    length that may be guessed. Files of Ogg or FLAC that were joined are taken apart first, as both
-    libraries read only the first as it is.
+    length that may be guessed. Files of Ogg, FLAC, WAV or AIFF that were joined are taken apart
+    first, as both libraries read only the first as it is. FLAC and AU are read to their end,
+    whatever their headers count.
 
     Raises:
       UndecodableError: nothing can be read.
@@ -81,18 +80,17 @@ def _decode_any(data):
         data = data[end:]
     if data.startswith(b"OggS"):
         return _decode_ogg(data)
-    return _decode_joined(_split_flac(data), _decode_one)
-
-
-def _split_flac(data):
-    """Splits files of FLAC that were joined; returns [data] of anything else."""
-    if not data.startswith(b"fLaC"):
-        return [data]
-    starts = [found.start() for found in itertools.islice(_FLAC_BEGINS.finditer(data), _MOST_LINKS)]
-    return [data[a:b] for a, b in zip([0, *starts[1:]], [*starts[1:], len(data)])]
+    split = flac.split_joined if data.startswith(b"fLaC") else chunks.split_joined
+    return _decode_joined(split(data), _decode_one)
 
 
 def _decode_one(data):
+    decoded = _decode_whole(data)
+    read, unread = chunks.count_sound_bytes(data)
+    return decoded._replace(unread_seconds=decoded.seconds * unread / read if read else 0.0)
+
+
+def _decode_whole(data):
     try:
         return _decode_lossless(data) or decode_media(data)
     except soundfile.LibsndfileError as error:
@@ -126,7 +124,8 @@ def _decode_joined(links, decode_link):
     recording = join_recordings([each.recording for each in decoded])
     announced = sum(each.announced_seconds or each.seconds for each in decoded)
     is_whole = not failure and all(each.is_whole for each in decoded)
-    return Decoded(recording, decoded[0].origin, announced, is_whole)
+    unread = sum(each.unread_seconds for each in decoded)
+    return Decoded(recording, decoded[0].origin, announced, is_whole, unread)
 
 
 def _decode_vorbis(data):
@@ -150,7 +149,26 @@ def _decode_lossless(data):
     """Decodes a file with libsndfile; returns None if FFmpeg is to read it."""
     if data.startswith(_LOSSY):
         return None
-    data = fill_in_sizes(data)
+    if data.startswith(b"fLaC"):
+        return _decode_flac(data)
+    return _decode_stored(fill_in_sizes(data))
+
+
+def _decode_flac(data):
+    """Decodes FLAC to its end, whatever its header counts; raises LibsndfileError if it cannot."""
+    announced = flac.count_announced(data)
+    try:
+        decoded = _decode_stored(flac.forget_count(data))
+    except soundfile.LibsndfileError:  # Something else lies behind the sound, or it is cut short.
+        decoded = _decode_stored(data)
+        with contextlib.suppress(UndecodableError):
+            by_ffmpeg = decode_media(data)
+            decoded = max(decoded, by_ffmpeg, key=lambda each: each.seconds if each else 0.0)
+    return decoded and _announce(decoded, announced)
+
+
+def _decode_stored(data):
+    """Decodes what libsndfile reads without loss; returns None of anything else."""
     with soundfile.SoundFile(_Content(data)) as file:
         if file.format in ("OGG", "MP3") or file.subtype.startswith("MPEG"):
             return None
@@ -160,11 +178,16 @@ def _decode_lossless(data):
     if not len(samples):
         return None
     layout = find_layout(data) if samples.shape[1] > 2 else None
-    return Decoded(
-        Recording(samples, sample_rate),
-        Origin(bit_depth, layout),
-        announced / sample_rate,
-        is_whole=len(samples) >= (1 - _FORGIVEN_SHARE) * announced,
+    decoded = Decoded(Recording(samples, sample_rate), Origin(bit_depth, layout))
+    return _announce(decoded, announced)
+
+
+def _announce(decoded, announced):
+    """Notes how many samples a file announces, and whether it is whole."""
+    samples, sample_rate = len(decoded.recording.channels), decoded.recording.sample_rate
+    return decoded._replace(
+        announced_seconds=max(samples, announced) / sample_rate,
+        is_whole=samples >= (1 - _FORGIVEN_SHARE) * announced,
     )
 
 

@@ -23,6 +23,7 @@ from dreamsound_jax.system.storage import path_of, read_file
 _LOUDEST = 2.0**24
 _ENOUGH = 2**16  # So many samples at the beginning show mostly that a sound is not silent.
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
+_LEAST_UNREAD_SECONDS = 0.01  # What is shorter is left by programs that write headers badly.
 _NEXT_TO_NOTHING_DB = -30  # A thousandth of the energy.
 
 log = logging.getLogger(__name__)
@@ -234,7 +235,24 @@ def _decode_file(path, data):
         raise UserError(f"{path!r} {error}") from None
     if not decoded.is_whole:
         log.warning("%r is cut short or damaged: %s", path, _describe_rest(decoded))
+    if decoded.unread_seconds >= _LEAST_UNREAD_SECONDS:
+        log.warning(
+            "%r holds more sound than its header says: %.2f s of %.2f s are used; an audio editor "
+            "that imports it as raw data finds the rest",
+            *(path, decoded.seconds, decoded.seconds + decoded.unread_seconds),
+        )
+    if decoded.tracks > 1:
+        _report_track(path, decoded)
     return decoded
+
+
+def _report_track(path, decoded):
+    log.warning(
+        "%r has %d audio tracks: track %d is used, %s; to have another one, extract it: "
+        "ffmpeg -i FILE -map 0:a:0 NEW_FILE.wav takes the first",
+        *(path, decoded.tracks, decoded.track),
+        "the loudest, as the usual one is silent" if decoded.is_loudest else "which players play",
+    )
 
 
 def _describe_rest(decoded):

@@ -37,11 +37,14 @@ _MOST_PADDING = 4096  # of AAC, whose frames have up to 2048 samples
 _LONGEST_MP3_FRAME = 2881  # in bytes
 # FFmpeg's names of the kinds of samples, and NumPy's.
 _MOST_PLANES = 8  # of which PyAV can be trusted with one less
+_SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 
 def decode_media(data: bytes) -> Decoded:
-    """Decodes the first, or best, audio stream of a file: of a video, its sound.
+    """Decodes the audio track of a file that players play: of a video, its sound.
+
+    Where that one is silent or cannot be read, the loudest of the others is decoded instead.
 
     The encoder's delay and padding are left out where the file says how long they are. Files of MP3
     that were joined are read to their end; if their sample rates or channels differ, they become
@@ -54,10 +57,44 @@ def decode_media(data: bytes) -> Decoded:
 
     try:
         with _open(data) as container:
-            stream = container.streams.best("audio")
-            if stream is None:
-                raise UndecodableError("has no sound")
-            return _decode_stream(container, stream, data)
+            best, tracks = container.streams.best("audio"), len(container.streams.audio)
+            usual = container.streams.audio.index(best) if best else 0
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise UndecodableError(describe_unreadable(data)) from error
+    if not tracks:
+        raise UndecodableError("has no sound")
+    return _choose_track(data, usual, tracks) if tracks > 1 else _decode_track(data, usual)
+
+
+def _choose_track(data, usual, tracks):
+    """Decodes the usual track or, if it is silent or cannot be read, the loudest."""
+    chosen, failure = None, None
+    for track in (usual, *(each for each in range(tracks) if each != usual)):
+        try:
+            found = _decode_track(data, track)
+        except UndecodableError as error:
+            failure = failure or error
+            continue
+        found = found._replace(track=track + 1, tracks=tracks, is_loudest=track != usual)
+        if chosen is None or _measure_peak(found) > _measure_peak(chosen):
+            chosen = found
+        if track == usual and _measure_peak(found) >= _SILENT_PEAK:
+            break
+    if chosen is None:
+        raise failure
+    return chosen
+
+
+def _measure_peak(decoded):
+    return np.abs(decoded.recording.channels).max(initial=0)
+
+
+def _decode_track(data, track):
+    import av
+
+    try:
+        with _open(data) as container:
+            return _decode_stream(container, container.streams.audio[track], data)
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise UndecodableError(describe_unreadable(data)) from error
 

@@ -45,12 +45,20 @@ class Decoded(NamedTuple):
       origin: how it was stored.
       announced_seconds: how long the file says that it is; None if it does not, or only roughly.
       is_whole: whether nothing is known to be missing.
+      unread_seconds: how much sound lies in the file where its header does not say it.
+      track: which audio track of the file it is, from 1 on.
+      tracks: how many audio tracks the file has.
+      is_loudest: whether the track was chosen as the loudest, since the usual one is silent.
     """
 
     recording: Recording
     origin: Origin
     announced_seconds: float | None = None
     is_whole: bool = True
+    unread_seconds: float = 0.0
+    track: int = 1
+    tracks: int = 1
+    is_loudest: bool = False
 
     @property
     def seconds(self) -> float:

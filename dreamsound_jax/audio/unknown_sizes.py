@@ -7,19 +7,28 @@ It knows those of WAV, AIFF and W64 itself.
 def fill_in_sizes(data: bytes) -> bytes:
     """Returns the content of a file of AU, CAF or RF64 with the size of its sound in the header.
 
-    What has its size already, or is of another format, comes back as it is.
+    What has its size already, or is of another format, comes back as it is. A size of AU that is
+    too small is taken for unknown: nothing else lies behind the sound in this format.
 
     Example:
       >>> fill_in_sizes(b".snd" + bytes([0, 0, 0, 24]) + bytes(16) + b"sound")[8:12]
       b'\\xff\\xff\\xff\\xff'
     """
-    if data.startswith(b".snd") and not any(data[8:12]):
+    if data.startswith(b".snd") and _begin_of_au(data) + _size_of_au(data) < len(data):
         return _replace(data, 8, b"\xff" * 4)  # "unknown", in the words of this format
     if data.startswith(b"caff"):
         return _fill_in_caf(data)
     if data.startswith(b"RF64") and data[12:16] == b"ds64":
         return _fill_in_rf64(data)
     return data
+
+
+def _begin_of_au(data):
+    return int.from_bytes(data[4:8], "big")
+
+
+def _size_of_au(data):
+    return int.from_bytes(data[8:12], "big")
 
 
 def _fill_in_caf(data):
