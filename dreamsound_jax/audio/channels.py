@@ -1,12 +1,6 @@
-"""What the channels of a sound are: how loud each counts, and which of them a network hears."""
+"""What the channels of a sound are: how loud each counts, and how they are mixed to one."""
 
 import numpy as np
-
-_BLOCK_SECONDS = 0.1
-_CANCELLED = 0.1  # Channels cancel if their mean has less than this share of what it should have.
-_AUDIBLE = 1e-6  # Blocks that are 60 dB quieter than the loudest do not count.
-_MOST_LOST = 0.1  # of the energy or of the time
-_AS_LOUD = 0.99  # Of channels as loud as each other, the first is heard.
 
 # FFmpeg's names of channels. These have the weight 1.41 in BS.1770, as FFmpeg's meter gives it.
 _SURROUND = {"BL", "BR", "BC", "SL", "SR", "SDL", "SDR", "TBL", "TBR", "TBC"}
@@ -53,57 +47,12 @@ def _name_channels(layout):
         return ()
 
 
-def find_heard_channel(channels: np.ndarray, *, sample_rate: int) -> int | None:
-    """Returns which channel a network hears in place of the mean of all, where they cancel in it.
-
-    Channels cancel in a block of 0.1 s if their mean has less than a tenth of the power that it
-    would have if they were unrelated. If blocks with more than a tenth of the energy, or of the
-    time, are lost in this way, the network hears the channel of the most energy.
-
-    Args:
-      channels: (samples, channels), without an offset.
-      sample_rate: in Hz.
-
-    Returns:
-      The index of the channel; None for the mean of all channels.
-
-    Example:
-      >>> tone = np.sin(np.arange(8000))
-      >>> find_heard_channel(np.stack([0.5 * tone, -tone / 2], axis=1), sample_rate=8000)
-      0
-      >>> find_heard_channel(np.stack([tone, 0.1 * tone], axis=1), sample_rate=8000) is None
-      True
-    """
-    samples, count = channels.shape
-    if count == 1 or not samples:
-        return None
-    powers = _sum_blocks(channels, sample_rate)
-    whole = powers.sum(axis=1)
-    mean = channels @ np.full((count, 1), 1 / count, channels.dtype)
-    mixed = _sum_blocks(mean, sample_rate)[:, 0]
-    audible = whole > _AUDIBLE * whole.max()
-    # The mean of unrelated channels has the sum of their powers, over the square of their number.
-    lost = audible & (mixed < _CANCELLED * whole / count**2)
-    lost_energy, lost_time = whole[lost].sum(), lost.sum()
-    if lost_energy > _MOST_LOST * whole.sum() or lost_time > _MOST_LOST * audible.sum():
-        energies = powers.sum(axis=0)
-        return int(np.argmax(energies > _AS_LOUD * energies.max()))
-    return None
-
-
-def _sum_blocks(channels, sample_rate):
-    """Returns the energy of each channel in each block: (blocks, channels), float64."""
-    size = max(1, round(_BLOCK_SECONDS * sample_rate))
-    blocks = (channels[start : start + size] for start in range(0, len(channels), size))
-    return np.stack([np.einsum("sc,sc->c", block, block) for block in blocks]).astype(np.float64)
-
-
 def mix_to_mono(channels: np.ndarray, heard: int | None) -> np.ndarray:
     """Returns what a network hears of (samples, channels): (samples,), float64.
 
     Args:
       channels: low-frequency effects are among them: no sound is left out.
-      heard: the index of a channel, by `find_heard_channel`; None for the mean of all.
+      heard: the index of a channel, by `cancelling.find_heard_channel`; None for the mean of all.
     """
     if heard is None:
         return channels.mean(axis=1, dtype=np.float64)

@@ -10,7 +10,8 @@ import os
 import numpy as np
 import soxr
 
-from dreamsound_jax.audio.channels import find_heard_channel, mix_to_mono
+from dreamsound_jax.audio.cancelling import find_heard, find_heard_channel
+from dreamsound_jax.audio.channels import mix_to_mono
 from dreamsound_jax.audio.decoding import decode
 from dreamsound_jax.audio.find import describe_missing
 from dreamsound_jax.audio.heard import measure_heard_db
@@ -24,6 +25,7 @@ _LOUDEST = 2.0**24
 _ENOUGH = 2**16  # So many samples at the beginning show mostly that a sound is not silent.
 _SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
 _LEAST_UNREAD_SECONDS = 0.01  # What is shorter is left by programs that write headers badly.
+_NEGLIGIBLE_LOSS = 0.02
 _NEXT_TO_NOTHING_DB = -30  # A thousandth of the energy.
 
 log = logging.getLogger(__name__)
@@ -137,9 +139,8 @@ def hear_recording(
       UserError: what the network hears of the recording is silent (its peak is under -100 dBFS),
         or it is too short to resample.
     """
-    heard = find_heard_channel(recording.channels, sample_rate=recording.sample_rate)
-    if heard is not None:
-        _report_cancelled(path, heard, recording.channels.shape[1])
+    heard, lost = find_heard(recording.channels, sample_rate=recording.sample_rate)
+    _report_cancelled(path, heard, lost, recording.channels.shape[1])
     mono = mix_to_mono(recording.channels, heard)
     resample = _resample_loop if circular else _resample
     sound = resample(mono, recording.sample_rate, sample_rate)
@@ -163,12 +164,20 @@ def _check_level(path, recording):
         raise UserError(f"{path!r} is silent: it holds a constant of {largest:.3g}, and no sound")
 
 
-def _report_cancelled(path, heard, count):
-    log.warning(
-        "%r: its channels cancel each other in their mean, so the network hears channel %d of %d, "
-        "the loudest",
-        *(path, heard + 1, count),
-    )
+def _report_cancelled(path, heard, lost, count):
+    if heard is not None:
+        log.warning(
+            "%r: its channels cancel each other in their mean, so the network hears channel %d of "
+            "%d, the loudest",
+            *(path, heard + 1, count),
+        )
+    elif lost > _NEGLIGIBLE_LOSS:
+        log.warning(
+            "%r: its channels cancel each other in their mean, which the network hears: %.0f %% of "
+            "the time, of the energy or of an octave are lost in it, and in each channel by itself "
+            "more or nearly as much",
+            *(path, 100 * lost),
+        )
 
 
 def _check_heard(path, mono, sound, sample_rate, band):

@@ -58,10 +58,10 @@ def decode_media(data: bytes) -> Decoded:
     try:
         with _open(data) as container:
             best, tracks = container.streams.best("audio"), len(container.streams.audio)
-            usual = container.streams.audio.index(best) if best else 0
+            usual = container.streams.audio.index(best) if best else None
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise UndecodableError(describe_unreadable(data)) from error
-    if not tracks:
+    if usual is None:
         raise UndecodableError("has no sound")
     return _choose_track(data, usual, tracks) if tracks > 1 else _decode_track(data, usual)
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
-from dreamsound_jax.audio.channels import find_heard_channel, mix_to_mono
+from dreamsound_jax.audio.cancelling import find_heard_channel
+from dreamsound_jax.audio.channels import mix_to_mono
 
 # About 3 hours of stereo at 48 kHz, in 4 GB.
 MOST_SAMPLES = 10**9

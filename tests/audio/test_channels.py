@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dreamsound_jax.audio import files
-from dreamsound_jax.audio.channels import find_heard_channel
+from dreamsound_jax.audio.cancelling import find_heard_channel
 from dreamsound_jax.audio.encoding import encode_sound
 from dreamsound_jax.audio.files import Recording, read_original
 from dreamsound_jax.audio.formats import Encoding
