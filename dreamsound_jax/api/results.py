@@ -15,7 +15,7 @@ from dreamsound_jax.api.saving import (
 )
 from dreamsound_jax.api.sounds import to_recording
 from dreamsound_jax.audio.files import Recording
-from dreamsound_jax.audio.offset import find_offset
+from dreamsound_jax.audio.offset import remove_offsets
 from dreamsound_jax.audio.rendering import (
     find_target_lufs,
     render_input,
@@ -184,10 +184,9 @@ class Dream:
         return dream, render_input(original, **given)
 
     def _original(self):
-        """Returns the input without a constant offset, which its dream does not have either."""
+        """Returns the input without an offset, which its dream does not have either."""
         channels, rate = to_recording(self.input, self.input_rate)
-        offset = find_offset(channels, sample_rate=rate)
-        return Recording(channels - offset.astype(channels.dtype), rate)
+        return Recording(remove_offsets(channels, sample_rate=rate).channels, rate)
 
     def _render(self, loudness, encoding=WAV):
         return render(

@@ -15,7 +15,7 @@ from dreamsound_jax.audio.channels import mix_to_mono
 from dreamsound_jax.audio.decoding import decode
 from dreamsound_jax.audio.find import describe_missing
 from dreamsound_jax.audio.heard import measure_heard_db
-from dreamsound_jax.audio.offset import find_offset
+from dreamsound_jax.audio.offset import HIGH_PASS_HZ, is_too_slow, remove_offsets
 from dreamsound_jax.audio.recording import Origin, Recording, UndecodableError
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import path_of, read_file
@@ -73,25 +73,34 @@ def _check_samples(path, recording):
 
 
 def remove_offset(path: str, recording: Recording) -> Recording:
-    """Returns a recording without the constant offset (DC) of its channels, and says so.
+    """Returns a recording without the offset (DC) of its channels, and says so.
 
-    One without an offset, as `offset.find_offset` defines it, comes back as it is.
+    One without an offset, as `offset.remove_offsets` finds it, comes back as it is.
 
     Args:
       path: the name of the recording in messages.
       recording: the recording.
 
     Raises:
-      UserError: the recording is silent (its peak is under -100 dBFS), or a constant.
+      UserError: the recording is silent (its peak is under -100 dBFS), or holds nothing but a
+        constant, a step, a ramp or another offset that changes: next to nothing above 10 Hz.
     """
     _check_level(path, recording)
-    channels, sample_rate = recording
-    offset = find_offset(channels, sample_rate=sample_rate)
-    if not offset.any():
-        return recording
-    largest = offset[np.argmax(np.abs(offset))]
-    log.warning("%r has a constant offset (DC) of %.3g, which is removed", path, largest)
-    return recording._replace(channels=channels - offset.astype(channels.dtype))
+    channels, constant, changing = remove_offsets(
+        recording.channels, sample_rate=recording.sample_rate
+    )
+    if constant:
+        log.warning("%r has a constant offset (DC) of %.3g, which is removed", path, constant)
+    if changing:
+        if is_too_slow(recording.channels, sample_rate=recording.sample_rate):
+            raise UserError(
+                f"{path!r} is silent: it holds an offset (DC) that changes, and no sound"
+            )
+        log.warning(
+            "%r has an offset (DC) that changes, up to %.3g: what is slower than %g Hz is removed",
+            *(path, changing, HIGH_PASS_HZ),
+        )
+    return recording._replace(channels=channels) if constant or changing else recording
 
 
 def normalise_recording(
@@ -152,16 +161,30 @@ def hear_recording(
 
 
 def _check_level(path, recording):
-    """Raises UserError if all channels of a recording are silent, or constant."""
+    """Raises UserError if all channels of a recording are silent, constant, or a ramp or step."""
     channels = recording.channels
-    if not channels.size or np.ptp(channels[:_ENOUGH], axis=0).max() > 2 * _SILENT_PEAK:
+    if not channels.size or _goes_up_and_down(channels[:_ENOUGH]):
         return
     low, high = channels.min(axis=0), channels.max(axis=0)
     if np.maximum(-low, high).max() < _SILENT_PEAK:
         raise UserError(f"{path!r} is silent: its peak is under -100 dBFS")
-    if len(channels) > 1 and (high - low).max() < 2 * _SILENT_PEAK:
+    if len(channels) == 1 or _goes_up_and_down(channels):
+        return
+    if (high - low).max() < 2 * _SILENT_PEAK:
         largest = low[np.argmax(np.abs(low))]
         raise UserError(f"{path!r} is silent: it holds a constant of {largest:.3g}, and no sound")
+    raise UserError(
+        f"{path!r} is silent: it only rises or only falls, from {channels[0].max():.3g} to "
+        f"{channels[-1].max():.3g}, and holds no sound"
+    )
+
+
+def _goes_up_and_down(channels):
+    """Returns whether any channel rises and falls again, by more than what is silent."""
+    rises = channels - np.minimum.accumulate(channels, axis=0)
+    falls = np.maximum.accumulate(channels, axis=0) - channels
+    both = np.minimum(rises.max(axis=0), falls.max(axis=0))
+    return both.max() > 2 * _SILENT_PEAK
 
 
 def _report_cancelled(path, heard, lost, count):
