@@ -15,6 +15,8 @@ from dreamsound_jax.audio.channels import mix_to_mono
 from dreamsound_jax.audio.decoding import decode
 from dreamsound_jax.audio.find import describe_missing
 from dreamsound_jax.audio.heard import measure_heard_db
+from dreamsound_jax.audio.incomplete import report_decoded
+from dreamsound_jax.audio.level import SILENT_PEAK, check_level
 from dreamsound_jax.audio.offset import HIGH_PASS_HZ, is_too_slow, remove_offsets
 from dreamsound_jax.audio.recording import Origin, Recording, UndecodableError
 from dreamsound_jax.system.errors import UserError, reason_of
@@ -22,9 +24,6 @@ from dreamsound_jax.system.storage import path_of, read_file
 
 # Products of the powers of louder sounds would overflow in float32.
 _LOUDEST = 2.0**24
-_ENOUGH = 2**16  # So many samples at the beginning show mostly that a sound is not silent.
-_SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
-_LEAST_UNREAD_SECONDS = 0.01  # What is shorter is left by programs that write headers badly.
 _NEGLIGIBLE_LOSS = 0.02
 _NEXT_TO_NOTHING_DB = -30  # A thousandth of the energy.
 
@@ -85,7 +84,7 @@ def remove_offset(path: str, recording: Recording) -> Recording:
       UserError: the recording is silent (its peak is under -100 dBFS), or holds nothing but a
         constant, a step, a ramp or another offset that changes: next to nothing above 10 Hz.
     """
-    _check_level(path, recording)
+    check_level(path, recording.channels)
     channels, constant, changing = remove_offsets(
         recording.channels, sample_rate=recording.sample_rate
     )
@@ -160,33 +159,6 @@ def hear_recording(
     return sound / np.abs(sound).max(), heard
 
 
-def _check_level(path, recording):
-    """Raises UserError if all channels of a recording are silent, constant, or a ramp or step."""
-    channels = recording.channels
-    if not channels.size or _goes_up_and_down(channels[:_ENOUGH]):
-        return
-    low, high = channels.min(axis=0), channels.max(axis=0)
-    if np.maximum(-low, high).max() < _SILENT_PEAK:
-        raise UserError(f"{path!r} is silent: its peak is under -100 dBFS")
-    if len(channels) == 1 or _goes_up_and_down(channels):
-        return
-    if (high - low).max() < 2 * _SILENT_PEAK:
-        largest = low[np.argmax(np.abs(low))]
-        raise UserError(f"{path!r} is silent: it holds a constant of {largest:.3g}, and no sound")
-    raise UserError(
-        f"{path!r} is silent: it only rises or only falls, from {channels[0].max():.3g} to "
-        f"{channels[-1].max():.3g}, and holds no sound"
-    )
-
-
-def _goes_up_and_down(channels):
-    """Returns whether any channel rises and falls again, by more than what is silent."""
-    rises = channels - np.minimum.accumulate(channels, axis=0)
-    falls = np.maximum.accumulate(channels, axis=0) - channels
-    both = np.minimum(rises.max(axis=0), falls.max(axis=0))
-    return both.max() > 2 * _SILENT_PEAK
-
-
 def _report_cancelled(path, heard, lost, count):
     if heard is not None:
         log.warning(
@@ -207,7 +179,7 @@ def _check_heard(path, mono, sound, sample_rate, band):
     """Says if a network hears next to nothing of a recording; raises UserError if it is nothing."""
     lowest, highest = band
     where = f"{lowest:g} to {highest:g} Hz"
-    if np.abs(sound).max() < _SILENT_PEAK:
+    if np.abs(sound).max() < SILENT_PEAK:
         raise UserError(
             f"{path!r} has no sound that the network hears, at {where}: what is left there has a "
             "peak under -100 dBFS"
@@ -258,37 +230,12 @@ def _read_bytes(path):
 
 
 def _decode_file(path, data):
-    """Decodes the content of the file at `path`; says so if only a part of it can be read."""
+    """Decodes the content of the file at `path`; says so if only a part of it is used."""
     if not data:
         raise UserError(f"{path!r} is empty: it has 0 bytes")
     try:
         decoded = decode(data)
     except UndecodableError as error:
         raise UserError(f"{path!r} {error}") from None
-    if not decoded.is_whole:
-        log.warning("%r is cut short or damaged: %s", path, _describe_rest(decoded))
-    if decoded.unread_seconds >= _LEAST_UNREAD_SECONDS:
-        log.warning(
-            "%r holds more sound than its header says: %.2f s of %.2f s are used; an audio editor "
-            "that imports it as raw data finds the rest",
-            *(path, decoded.seconds, decoded.seconds + decoded.unread_seconds),
-        )
-    if decoded.tracks > 1:
-        _report_track(path, decoded)
+    report_decoded(path, decoded)
     return decoded
-
-
-def _report_track(path, decoded):
-    log.warning(
-        "%r has %d audio tracks: track %d is used, %s; to have another one, extract it: "
-        "ffmpeg -i FILE -map 0:a:0 NEW_FILE.wav takes the first",
-        *(path, decoded.tracks, decoded.track),
-        "the loudest, as the usual one is silent" if decoded.is_loudest else "which players play",
-    )
-
-
-def _describe_rest(decoded):
-    of = decoded.announced_seconds
-    if of is None or of <= decoded.seconds:
-        return f"the {decoded.seconds:.2f} s that can be read are used"
-    return f"{decoded.seconds:.2f} s of {of:.2f} s can be read, and are used"

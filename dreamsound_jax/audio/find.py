@@ -1,5 +1,6 @@
 """Finds the sounds that the names on a command line stand for."""
 
+import collections
 import difflib
 import errno
 import glob
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from etils import epath
 
+from dreamsound_jax.audio.passed_over import report_passed_over
 from dreamsound_jax.system.errors import UserError, reason_of
 from dreamsound_jax.system.storage import is_cloud, path_of
 
@@ -29,7 +31,8 @@ _LESS_COMMON = (
 )
 INPUT, DIFFERENCE, VIDEO = ".input", ".difference", ".mp4"
 """What a run writes beside a dream: NAME.input.wav and NAME.difference.wav beside NAME.wav, or with
-the suffix of another format, and NAME.mp4. They are not dreamed on with it."""
+the suffix of another format, and NAME.mp4. They are not dreamed on with it, and a line names those
+that are not known to be of a run."""
 _MOST_COMMAS = 20  # in the name of a file
 _SUFFIXES = {f".{suffix}" for suffix in (*READABLE, *_LESS_COMMON)}
 
@@ -143,21 +146,29 @@ def _find_input(name):
 
 
 def _list_folder(name, folder):
-    files = _select_sounds([file.name for file in folder.iterdir()])
+    inside = [file.name for file in folder.iterdir()]
+    files = _select_sounds(inside)
     if not files:
         raise UserError(
             f"there are no sound files ({', '.join(READABLE)}) in the folder {name!r}; "
             f"for those in its subfolders, ask for {os.path.join(name, '**', '*.wav')!r}"
         )
+    _report_others(name, inside, files)
     return [os.path.join(name, file) for file in files]
 
 
 def _list_matches(pattern):
-    files = _match_in_store(pattern) if is_cloud(pattern) else _match_on_disk(pattern)
-    files = _select_sounds(files)
+    matched = _match_in_store(pattern) if is_cloud(pattern) else _match_on_disk(pattern)
+    files = _select_sounds(matched)
     if not files:
         hint = "" if is_cloud(pattern) else _describe_brackets(pattern)
         raise UserError(f"no sound file ({', '.join(READABLE)}) matches {pattern!r}{hint}")
+    taken, inside = {*files}, collections.defaultdict(list)
+    for file in matched:
+        inside[os.path.dirname(file)].append(file)
+    for folder in sorted({os.path.dirname(file) for file in files}):
+        names = {os.path.basename(file): file in taken for file in inside[folder]}
+        _report_others(folder, list(names), [name for name in names if names[name]])
     return files
 
 
@@ -173,10 +184,25 @@ def _describe_brackets(pattern):
 def _select_sounds(files: Sequence[str]) -> list[str]:
     """Returns the sounds among files, sorted, without what lies beside a dream."""
     found = sorted(filter(is_sound, files))
-    pairs = [os.path.splitext(file) for file in found]
-    beside = {stem + kind + suffix for stem, suffix in pairs for kind in (INPUT, DIFFERENCE)}
-    beside |= {stem + VIDEO for stem, suffix in pairs if suffix != VIDEO}
+    beside = _find_beside(found)
     return [file for file in found if file not in beside]
+
+
+def _find_beside(sounds):
+    """Returns {file: sound} of the files that are named like what a run writes beside a sound."""
+    beside = {}
+    for sound in sounds:
+        stem, suffix = os.path.splitext(sound)
+        beside |= {stem + kind + suffix: sound for kind in (INPUT, DIFFERENCE)}
+        if suffix != VIDEO:
+            beside[stem + VIDEO] = sound
+    return {file: beside[file] for file in sounds if file in beside}
+
+
+def _report_others(folder, inside, taken):
+    """Says which files of a folder are passed over, given all that are there and those taken."""
+    beside = _find_beside(sorted(filter(is_sound, inside)))
+    report_passed_over(folder, beside, {*inside} - {*taken, *beside})
 
 
 def _match_on_disk(pattern):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamsound_jax.audio import matroska
+from dreamsound_jax.audio.level import SILENT_PEAK
 from dreamsound_jax.audio.recording import (
     Decoded,
     Origin,
@@ -37,7 +38,6 @@ _MOST_PADDING = 4096  # of AAC, whose frames have up to 2048 samples
 _LONGEST_MP3_FRAME = 2881  # in bytes
 # FFmpeg's names of the kinds of samples, and NumPy's.
 _MOST_PLANES = 8  # of which PyAV can be trusted with one less
-_SILENT_PEAK = 10 ** (-100 / 20)  # -100 dBFS
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 
@@ -78,7 +78,7 @@ def _choose_track(data, usual, tracks):
         found = found._replace(track=track + 1, tracks=tracks, is_loudest=track != usual)
         if chosen is None or _measure_peak(found) > _measure_peak(chosen):
             chosen = found
-        if track == usual and _measure_peak(found) >= _SILENT_PEAK:
+        if track == usual and _measure_peak(found) >= SILENT_PEAK:
             break
     if chosen is None:
         raise failure

@@ -12,7 +12,7 @@ _NEGLIGIBLE = 1e-3  # of the peak: 60 dB below it
 _STANDS_OUT = 3.0
 
 # An offset changes if means over half a second, in a tenth of them, leave their median by a tenth
-# of the peak. Those of the recordings in tests/data leave it by 0.02 of the peak at most.
+# of the peak. Those of the recordings in tests/data leave it by a thousandth at most.
 _DRIFT_SECONDS = 0.5
 _DRIFT = 0.1
 _DRIFTING_SHARE = 0.1
