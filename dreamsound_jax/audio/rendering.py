@@ -17,6 +17,7 @@ from dreamsound_jax.audio.loudness import (
     normalise_loudness,
 )
 from dreamsound_jax.audio.recording import Recording
+from dreamsound_jax.audio.true_peak import measure_peaks
 from dreamsound_jax.system.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,9 @@ def render_input(
       original: the input, with its own channels and sample rate.
       dream: as it is written.
       target_lufs: what the dream was given by `render_sound`. With None, the input is written
-        as the dream is, too, and its peaks are not limited. If the dream is too quiet for the
-        meter, the input is given this loudness, or with None keeps its level.
+        as the dream is, too, and its peaks are not limited. If the dream or the input is too quiet
+        or too low for the meter, as what is loud in low-frequency effects alone, the input is given
+        the power of the dream, or with None keeps its level.
       encoding: the format, bit depth, layout and tags of the file.
       circular: whether both are loops.
     """
@@ -141,14 +143,17 @@ def render_input(
     channels = channels[: round(len(dreamed) * sample_rate / dream_rate)]
     wanted = dream.loudness.lufs + _gain_on_two_speakers(dreamed) - _gain_on_two_speakers(channels)
     if target_lufs is not None:
-        wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
-        return render_sound(
+        written = render_sound(
             channels,
             sample_rate=sample_rate,
-            target_lufs=wanted,
+            target_lufs=min(wanted, 0.0) if math.isfinite(wanted) else target_lufs,
             encoding=encoding,
             circular=circular,
         )
+        gain = math.sqrt(_divide(_total_power(dreamed), _total_power(channels)))
+        if gain and not _have_loudness(dream, written):
+            return _render_with_gain(Recording(channels, sample_rate), gain, encoding)
+        return written
     gain_db = wanted - measure_lufs(channels, sample_rate=sample_rate, layout=encoding.layout)
     if math.isfinite(gain_db):
         channels = channels * 10 ** (gain_db / 20)
@@ -181,10 +186,38 @@ def render_input_alike(
         measure_lufs(each, sample_rate=sample_rate, layout=encoding.layout)
         for each in (channels, unscaled)
     )
+    gain = math.sqrt(_divide(_total_power(dream.before_encoding), _total_power(unscaled)))
     wanted = own + dream.loudness.lufs - dreamed
+    if gain and not math.isfinite(wanted):
+        return _render_with_gain(original, gain, encoding)
     wanted = min(wanted, 0.0) if math.isfinite(wanted) else target_lufs
     return render_sound(
         channels, sample_rate=sample_rate, target_lufs=wanted, encoding=encoding, circular=circular
+    )
+
+
+def _have_loudness(*sounds):
+    return all(math.isfinite(each.loudness.lufs) for each in sounds)
+
+
+def _total_power(channels):
+    """Returns the power of all channels, those of low-frequency effects among them, when played."""
+    power = np.mean(np.square(channels, dtype=np.float64)) * channels.shape[1]
+    return float(power) * 10 ** (_gain_on_two_speakers(channels) / 10)
+
+
+def _divide(power, by):
+    return power / by if by else 0.0
+
+
+def _render_with_gain(recording, gain, encoding):
+    """Renders a recording with a gain, or with less if its true peak would pass the ceiling."""
+    peak = gain * measure_peaks(recording.channels).max()
+    gain *= min(1.0, 10 ** (_CEILING_DBTP / 20) / peak)
+    encoding = encoding._replace(bit_depth=encoding.choose_bit_depth())
+    channels, sample_rate = recording
+    return render_sound(
+        channels * gain, sample_rate=sample_rate, target_lufs=None, encoding=encoding
     )
 
 
