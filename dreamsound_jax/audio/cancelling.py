@@ -50,8 +50,7 @@ def find_heard(channels: np.ndarray, *, sample_rate: int) -> Heard:
       >>> find_heard(np.stack([tone, 0.1 * tone], axis=1), sample_rate=8000)
       Heard(channel=None, lost=0.0)
     """
-    samples, count = channels.shape
-    if count == 1 or not samples:
+    if channels.shape[1] == 1 or not channels.any():
         return Heard(None, 0.0)
     powers = _measure_blocks(channels, sample_rate)
     losses = np.maximum(_lose_blocks(powers), _lose_bands(_measure_bands(channels, sample_rate)))
@@ -72,9 +71,9 @@ def find_heard_channel(channels: np.ndarray, *, sample_rate: int) -> int | None:
 def _measure_blocks(channels, sample_rate):
     """Returns the energy of each channel, and last of their mean: (blocks, channels + 1)."""
     size, count = max(1, round(_BLOCK_SECONDS * sample_rate)), channels.shape[1]
-    blocks = [channels[start : start + size] for start in range(0, len(channels), size)]
+    ends = range(size, max(1, len(channels) - size // 2), size)  # The last block is no short one.
     mean = np.full((count, 1), 1 / count, channels.dtype)
-    both = (np.hstack([block, block @ mean]) for block in blocks)
+    both = (np.hstack([block, block @ mean]) for block in np.split(channels, ends))
     return np.stack([np.einsum("sc,sc->c", each, each) for each in both]).astype(np.float64)
 
 

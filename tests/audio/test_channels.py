@@ -109,8 +109,16 @@ def test_channels_that_cancel_are_heard(caplog):
     assert "channel 2 of 2" in caplog.text
 
 
+def chord(depth):
+    """Returns a tone with overtones, early and late by turns."""
+    seconds = np.arange(2 * RATE) / RATE
+    seconds = seconds + depth * np.sin(2 * np.pi * 0.7 * seconds)
+    return sum(np.sin(2 * np.pi * 110 * each * seconds) / each for each in range(1, 12))
+
+
 def test_the_mean_of_other_channels_is_heard_as_ever(caplog):
     a, b, c, d = NOISE
+    low = 0.02 * tone(seconds=2, frequency=30)
     recorded = {
         "alike": (a, a),
         "unrelated": (a, b),
@@ -120,6 +128,10 @@ def test_the_mean_of_other_channels_is_heard_as_ever(caplog):
         "middle and side": (a, 0.5 * b),
         "a side of twice the level": (a + 2 * b, a - 2 * b),
         "four": (a, b, c, d),
+        "a chorus": (chord(0), chord(0.004)),
+        "late by 0.5 ms": (a, np.roll(a, 11)),
+        "highs in one, lows in the other": (tone(seconds=2), tone(seconds=2, frequency=5000)),
+        "a sub that is inverted": (a + low, a - low),
     }
     for name, channels in recorded.items():
         mean = np.stack(channels, axis=1).astype(np.float32).mean(axis=1, dtype=np.float64)
@@ -129,6 +141,37 @@ def test_the_mean_of_other_channels_is_heard_as_ever(caplog):
         channels, rate = original(name)
         assert find_heard_channel(channels, sample_rate=rate) is None
     assert not caplog.messages
+
+
+def make_pad(level):
+    """Returns lows that are alike in both channels, and highs that are inverted in one."""
+    lows, highs = 0.5 * tone(seconds=2, frequency=100), level * tone(seconds=2, frequency=3000)
+    return lows + highs, lows - highs
+
+
+def test_a_band_or_a_passage_that_cancels_is_heard(caplog):
+    a, b, c, d = NOISE
+    passage = np.where(abs(np.arange(a.size) - 20_000) < 0.04 * a.size, -1, 1)
+    recorded = {
+        "a band": make_pad(0.5),
+        "a quiet band": make_pad(0.01),
+        "a passage of 8 %": (a, a * passage),
+        "a passage, and more in one channel": (a + 0.2 * b, a * passage),
+        "of four channels, two inverted in a passage": (a, a * passage, 0.1 * c, 0.1 * d),
+    }
+    for name, channels in recorded.items():
+        caplog.clear()
+        np.testing.assert_allclose(heard(*channels), scaled(channels[0]), atol=1e-6, err_msg=name)
+        assert f"hears channel 1 of {len(channels)}" in caplog.text, name
+    caplog.clear()
+    # Here each channel by itself would lose more: what only the other one has.
+    high = np.sin(2 * np.pi * 6000 * np.arange(a.size) / RATE)
+    low = np.sin(2 * np.pi * 700 * np.arange(a.size) / RATE)
+    channels = np.float32([*make_pad(0.3)]) + np.float32([high, low])
+    expected = scaled(channels.T.mean(axis=1, dtype=np.float64).astype(np.float32))
+    np.testing.assert_array_equal(heard(*channels), expected)
+    (line,) = caplog.messages
+    assert "cancel each other in their mean, which the network hears: 100 % of" in line
 
 
 def test_what_lies_above_the_network_is_said(caplog):

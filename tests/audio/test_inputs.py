@@ -123,6 +123,62 @@ def test_a_size_that_is_unknown_is_that_of_the_rest(stored, caplog, kind):
     assert found.sample_rate == RATE and whole.shape == (RATE, 2) and not caplog.messages
 
 
+SMALL_SIZES = {  # where the size of the sound stands in a file, and one that is too small
+    "FLAC": (b"fLaC", 18, (10_000).to_bytes(4, "big")),
+    "AU": (b".snd", 4, (20_000).to_bytes(4, "big")),
+    "AIFF": (b"SSND", 0, (20_008).to_bytes(4, "big")),
+    "CAF": (b"data", 0, (20_004).to_bytes(8, "big")),
+    "RF64": (b"ds64", 12, (20_000).to_bytes(8, "little")),
+    "WAV": (b"data", 0, (20_000).to_bytes(4, "little")),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL_SIZES)
+def test_what_lies_behind_a_size_that_is_too_small_is_used_or_a_line_says_so(stored, caplog, kind):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * RATE)
+    data = bytearray(encoded(sound, format=kind))
+    whole = files.read_recording(stored("whole", bytes(data))).channels
+    name, behind, small = SMALL_SIZES[kind]
+    at = data.index(name) + 4 + behind
+    data[at : at + len(small)] = small
+    found = files.read_recording(stored("small", bytes(data))).channels
+    np.testing.assert_array_equal(found, whole[: len(found)])
+    if kind in ("FLAC", "AU"):
+        assert len(found) == 2 * RATE and not caplog.messages
+        tagged = files.read_recording(stored("tagged", bytes(data) + b"TAG" + b"a" * 125)).channels
+        assert len(tagged) - 2 * RATE in (0, 64)  # AU has no place for tags behind the sound.
+    else:
+        (line,) = caplog.messages
+        assert len(found) == 10_000
+        assert "small' holds more sound than its header says: 0.45 s of 2.00 s are used" in line
+
+
+def test_chunks_behind_the_sound_are_no_sound_and_a_second_one_is_named(stored, caplog):
+    wav = encoded(tone(seconds=0.1)[:2001], subtype="PCM_U8")
+    notes = b"LIST" + (5001).to_bytes(4, "little") + b"\xff" * 5001 + b"\0"
+    for name, behind in {
+        "padded": b"\0" + notes,
+        "not padded": notes,
+        "tags": b"\0" + tag_id3(5000) + tag_ape(),
+        "zeros": bytes(5000),
+    }.items():
+        assert len(files.read_recording(stored(name, wav[: 44 + 2001] + behind)).channels) == 2001
+        assert not caplog.messages, name
+    wav = encoded(tone())
+    second = b"data" + (RATE).to_bytes(4, "little") + wav[44 : 44 + RATE]
+    found = files.read_recording(stored("two", wav + second)).channels
+    (line,) = caplog.messages
+    assert f"{len(found) / RATE:.2f} s of 1.50 s are used" in line
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF"])
+def test_joined_files_of_chunks_are_read_to_their_end(stored, caplog, kind):
+    first, second = encoded(tone(), format=kind), encoded(-0.5 * tone(44100), 44100, format=kind)
+    found = files.read_recording(stored("two", first + second)).channels
+    assert len(found) == 2 * RATE and not caplog.messages
+    np.testing.assert_allclose(found[RATE + 200 : -200], -0.5 * found[200 : RATE - 200], atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["WAV", "AIFF", "FLAC", "CAF"])
 def test_tags_around_a_file_of_no_loss_are_no_sound(stored, caplog, kind):
     data = encoded(tone(), format=kind, subtype="PCM_24")
@@ -312,6 +368,34 @@ def test_what_lies_beside_a_dream_is_no_input_unless_it_is_named(stored, tmp_pat
     names = ("b.flac", "b.input.flac", "b.difference.flac", "c.mp3", "c.input.mp3", "d.input.wav")
     b, *_, c, _, d = (stored(f"more/{name}", b"x") for name in names)
     assert find.find_inputs([str(tmp_path / "more")]) == ([b, c, d], [])
+
+
+def test_files_that_are_passed_over_are_named_unless_a_run_wrote_them(stored, tmp_path, caplog):
+    names = ("gig.wav", "gig.mp4", "own.wav", "own.input.wav", "own.json", "own.mp4", "own.png")
+    for name in (*names, "a.m2ts", "b.oma", "c.ra", "notes.txt", ".hidden", "sub/d.wav"):
+        stored(f"in/{name}", b"x")
+    folder = str(tmp_path / "in")
+    taken = [f"{folder}/gig.wav", f"{folder}/own.wav"]
+    named = "'a.m2ts', 'b.oma', 'c.ra', not named like a sound; to dream on"
+    for place in (folder, f"{folder}/*"):
+        caplog.clear()
+        assert find.find_inputs([place]) == (taken, [])
+        (line,) = caplog.messages
+        assert repr(folder) in line and named in line
+        assert (
+            "over are 'gig.mp4', named like what a run writes beside a dream; and 'a.m2ts'" in line
+        )
+    stored("in/manifest-000.jsonl", b"x")
+    caplog.clear()
+    assert find.find_inputs([f"{folder}/*.[wm][ap]?"]) == (taken, [])
+    assert caplog.messages == []
+    find.find_inputs([folder])
+    assert "passed over are 'a.m2ts'" in caplog.text
+    for number in range(7):
+        stored(f"many/{number}.xyz", b"x")
+    stored("many/a.wav", b"x")
+    find.find_inputs([str(tmp_path / "many")])
+    assert "'3.xyz', '4.xyz' and 2 more, not named" in caplog.messages[-1]
 
 
 def test_sounds_and_videos_of_a_folder_are_found_by_their_suffixes(stored, tmp_path):

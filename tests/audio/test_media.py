@@ -10,10 +10,10 @@ import soundfile
 
 from dreamsound_jax.audio import media, recording
 from dreamsound_jax.audio.decoding import decode
-from dreamsound_jax.audio.files import read_original, read_recording
+from dreamsound_jax.audio.files import read_original, read_recording, read_sound
 from dreamsound_jax.audio.recording import UndecodableError
 from dreamsound_jax.system.errors import UserError
-from tests.helpers.media import encode_media, tag_ape, tag_id3
+from tests.helpers.media import encode_media, encode_tracks, tag_ape, tag_id3
 
 RATE = 44100
 NOISE = 0.002 * np.random.default_rng(0).normal(size=(2 * RATE, 2))
@@ -317,3 +317,34 @@ def test_eight_channels_are_read_in_their_order(tmp_path, container, codec):
     kept = [0, 1, 2, 4, 5, 6, 7]  # The other is for low frequencies alone.
     assert channels.shape[1] == 8
     assert channels.std(0)[kept] == pytest.approx(levels[kept], rel=0.25)
+
+
+TRACKS = {  # the levels of the tracks, which one players play, which one is used, and the words
+    "the first": ((0.5, 1), 0, 1, "which players play"),
+    "the usual": ((1, 0.5), 1, 2, "which players play"),
+    "not silent": ((0, 0.2, 0.5), 0, 3, "the loudest, as the usual one is silent"),
+    "not empty": ((None, 0.5), 0, 2, "the loudest, as the usual one is silent"),
+}
+
+
+@pytest.mark.parametrize(("container", "codec"), [("matroska", "pcm_s16le"), ("mp4", "aac")])
+@pytest.mark.parametrize("kind", TRACKS)
+def test_of_several_tracks_one_that_is_not_silent_is_used(tmp_path, caplog, kind, container, codec):
+    levels, usual, used, words = TRACKS[kind]
+    sounds = [SOUND[:0] if level is None else level * SOUND for level in levels]
+    path = tmp_path / "two.video"
+    path.write_bytes(encode_tracks(sounds, RATE, container, codec, usual=usual))
+    found = read_recording(str(path)).channels
+    assert np.std(found) == pytest.approx(np.std(sounds[used - 1]), rel=0.02)
+    if None in levels and container == "mp4":  # It has no empty tracks.
+        assert not caplog.messages
+        return
+    (line,) = caplog.messages
+    assert f"two.video' has {len(levels)} audio tracks: track {used} is used, {words};" in line
+
+
+def test_a_file_whose_tracks_are_all_silent_is_silent(tmp_path):
+    path = tmp_path / "two.mkv"
+    path.write_bytes(encode_tracks([0 * SOUND, 0 * SOUND], RATE, "matroska", "pcm_s16le"))
+    with pytest.raises(UserError, match=r"two\.mkv' is silent: its peak"):
+        read_sound(str(path), sample_rate=RATE)

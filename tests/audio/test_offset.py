@@ -73,3 +73,54 @@ def test_a_constant_is_silent(tmp_path):
         soundfile.write(path, sound, RATE, subtype=subtype)
         with pytest.raises(UserError, match=f"is silent: it holds a constant of {value:.3g}, and"):
             files.read_sound(str(path), sample_rate=RATE)
+
+
+SECOND_HALF = np.where(np.arange(2 * RATE) < RATE, 0, 0.6)
+
+
+def test_an_offset_that_changes_is_removed_and_a_line_says_so(caplog):
+    seconds = np.arange(2 * RATE) / RATE
+    offsets = {"in one part": SECOND_HALF, "a ramp": 0.4 * seconds, "slow": np.sin(seconds)}
+    for name, offset in offsets.items():
+        caplog.clear()
+        moved = Recording(np.float32([NOISE + offset, NOISE]).T, RATE)
+        found = files.remove_offset("a.wav", moved).channels
+        assert np.abs([half.mean() for half in np.split(found[:, 0], 2)]).max() < 0.02, name
+        far = np.abs(np.arange(2 * RATE) - RATE) > RATE // 4  # from the step
+        assert np.std((found[:, 0] - NOISE)[far]) < 0.03, name
+        np.testing.assert_array_equal(found[:, 1], moved.channels[:, 1])
+        (line,) = caplog.messages
+        assert "'a.wav' has an offset (DC) that changes, up to" in line
+        assert "what is slower than 5 Hz is removed" in line
+        again = moved._replace(channels=found)
+        assert files.remove_offset("a.wav", again) is again
+
+
+def test_low_sounds_have_no_offset_that_changes(caplog):
+    seconds = np.arange(2 * RATE) / RATE
+    since = seconds % 0.5
+    sounds = {
+        "20 Hz": tone(seconds=2, frequency=20),
+        "a kick": np.exp(-since / 0.1)
+        * np.sin(2 * np.pi * (50 * since + 8 * np.exp(-since / 0.03))),
+        "a pulse": np.where(np.arange(2 * RATE) % 100 < 9, 0.91, -0.09),
+        "swells": NOISE * (1 + np.sin(2 * np.pi * seconds)),
+        "a click": CLICK,
+    }
+    for name, sound in sounds.items():
+        recording = Recording(np.float32(sound)[:, None], RATE)
+        assert files.remove_offset(name, recording) is recording
+    assert not caplog.messages
+
+
+def test_a_step_or_a_ramp_is_no_sound():
+    ramp = np.round(32768 * np.linspace(0, 0.8, 2 * RATE)) / 32768
+    for sound, words in [
+        (SECOND_HALF + 0.1, "it only rises or only falls, from 0.1 to 0.7, and holds no sound"),
+        (ramp, "it only rises or only falls, from 0 to 0.8"),
+        (-ramp[:100], "it only rises or only falls"),
+        (tone(frequency=3, seconds=2), r"it holds an offset \(DC\) that changes, and no sound"),
+    ]:
+        channels = np.float32([sound, 0.5 * sound]).T
+        with pytest.raises(UserError, match=f"'a.wav' is silent: {words}"):
+            files.remove_offset("a.wav", Recording(channels, RATE))

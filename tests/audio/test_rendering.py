@@ -8,8 +8,14 @@ import pytest
 import soundfile
 
 from dreamsound_jax.audio.files import Recording
+from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.audio.loudness import match_loudness, measure_lufs
-from dreamsound_jax.audio.rendering import render_difference, render_input, render_sound
+from dreamsound_jax.audio.rendering import (
+    render_difference,
+    render_input,
+    render_input_alike,
+    render_sound,
+)
 
 RATE = 16000
 RANDOM = np.random.default_rng(0)
@@ -45,6 +51,29 @@ def test_a_sound_that_the_meter_does_not_hear_is_no_reason_to_fail(dreamed, give
     written = render_input(original, dream=dream, target_lufs=target_lufs)
     assert np.isfinite(written.recording.channels).all()
     assert written.recording.channels.any() == (given > 0)
+
+
+@pytest.mark.parametrize(("given", "dreamed"), [(5e-4, 1.5e-4), (3e-4, 4.5e-4), (0, 0)])
+def test_what_the_meter_hears_in_one_alone_is_written_with_one_power(given, dreamed):
+    """Of a recording in 5.1 with loud low-frequency effects, which count for no loudness."""
+    encoding = Encoding(layout="5.1")
+    original, dream = (np.zeros((RATE, 6)) for _ in range(2))
+    for channels, level in ((original, given), (dream, dreamed)):
+        channels[:, 3] = 0.9 * np.sin(2 * np.pi * 60 / RATE * np.arange(RATE))
+        channels[:, 0] = level * RANDOM.uniform(-1, 1, RATE)
+    rendered = render_sound(dream, sample_rate=RATE, encoding=encoding)
+    beside = {"dream": rendered, "target_lufs": -23.0, "encoding": encoding}
+    recording = Recording(original, RATE)
+    heard = [np.isfinite(rendered.loudness.lufs)]
+    for written in (
+        render_input(recording, **beside),
+        render_input_alike(recording, unscaled=dream, **beside),
+    ):
+        heard.append(np.isfinite(written.loudness.lufs))
+        peaks = [np.abs(each.recording.channels).max() for each in (rendered, written)]
+        assert peaks[1] == pytest.approx(peaks[0], rel=0.01) and peaks[0] > 0.07
+        assert subtype_of(written.content) == subtype_of(rendered.content)
+    assert not all(heard)
 
 
 def test_a_difference_is_exact_and_is_never_clipped():

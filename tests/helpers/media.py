@@ -35,6 +35,29 @@ def encode_media(sound, rate, container, codec, *, options=None, video=False, pa
     return path.read_bytes() if path else file.getvalue()
 
 
+def encode_tracks(sounds, rate, container, codec, *, usual=0):
+    """Encodes several stereo sounds as the audio tracks of one file; returns its bytes.
+
+    Args:
+      sounds: (samples, 2) each; one without samples makes an empty track.
+      rate, container, codec: as in `encode_media`.
+      usual: the track that players play.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        streams = [out.add_stream(codec, rate=rate, layout="stereo") for _ in sounds]
+        kind = streams[0].codec_context.codec.audio_formats[0].name
+        for stream in streams:
+            stream.format = kind
+        streams[usual].disposition = av.stream.Disposition.default
+        for stream, sound in zip(streams, sounds):
+            if len(sound):
+                for frame in _frames(sound, rate, kind, "stereo", stream.codec_context):
+                    out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    return file.getvalue()
+
+
 def _frames(sound, rate, kind, layout, context):
     given = av.AudioFrame.from_ndarray(
         sound.astype(np.float32).reshape(1, -1), format="flt", layout=layout
