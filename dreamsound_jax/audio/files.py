@@ -169,8 +169,8 @@ def _report_cancelled(path, heard, lost, count):
     elif lost > _NEGLIGIBLE_LOSS:
         log.warning(
             "%r: its channels cancel each other in their mean, which the network hears: %.0f %% of "
-            "the time, of the energy or of an octave are lost in it, and in each channel by itself "
-            "more or nearly as much",
+            "the time, of the energy or of an octave are lost to it; to have one channel heard, "
+            "give it alone: ffmpeg -i FILE -af 'pan=mono|c0=c0' NEW_FILE.wav takes the first",
             *(path, 100 * lost),
         )
 
