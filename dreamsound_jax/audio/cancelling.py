@@ -10,8 +10,8 @@ _LOST = 0.1  # What is heard is lost where it has less than this share of what i
 _AUDIBLE = 1e-6  # Blocks that are 60 dB quieter than the loudest do not count.
 _MOST_LOST = 0.04  # of the energy or of the time
 # Tones that unrelated channels share are lost by chance in a seventh of their blocks.
-_MOST_LOST_OF_BAND = 1 / 3
-_LEAST_OF_BAND = 1e-4  # Bands that are 40 dB quieter than the sound do not count.
+_MOST_LOST_OF_BAND = 0.5
+_LEAST_OF_BAND = 2e-3  # Octaves that are 27 dB quieter than the sound do not count.
 _LOWEST_BAND = 62.5  # in Hz: below, channels of records and of the outdoors cancel by themselves
 _AS_LOUD = 0.99  # Of channels as loud as each other, the first is heard.
 _MOST_BLOCKS = 2000  # Longer sounds are looked at in so many blocks, evenly spread.
@@ -35,8 +35,8 @@ def find_heard(channels: np.ndarray, *, sample_rate: int) -> Heard:
 
     In a block of 0.05 s, or in an octave of one of 0.1 s, the mean or a channel is lost if it has
     less than a tenth of the power that the mean of unrelated channels would have. Where more than
-    4 % of the energy or of the time are lost in the mean, or a third of an octave above 62.5 Hz
-    that has a ten thousandth of the energy, a channel is heard in which less than half as much is
+    4 % of the energy or of the time are lost in the mean, or half of an octave above 62.5 Hz
+    that has a five hundredth of the energy, a channel is heard in which less than half as much is
     lost. Of several, it is the loudest.
 
     Args:
@@ -122,7 +122,7 @@ def _begin_octaves(size, sample_rate):
 def _lose_bands(powers):
     """Returns how much of the octave that loses most each channel and the mean lose, if it counts.
 
-    An octave that loses a third at most is taken for one that loses nothing.
+    An octave that loses half at most is taken for one that loses nothing.
     """
     whole = powers[..., :-1].sum(axis=2)
     energies = whole.sum(axis=0)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from dreamsound_jax.audio.tags import end_of_tags
 
 _MOST_LINKS = 1000  # What is joined more often was made to take long, and is not taken apart.
+_MOST_CHUNKS = 10_000
 _TYPES = (b"WAVE", b"AIFF", b"AIFC")
 _UNKNOWN_SIZE = 0x7FFF0000  # A size from here on is that of the rest.
 
@@ -87,7 +88,9 @@ def count_sound_bytes(data: bytes) -> SoundBytes:
 def _list_chunks(data: bytes, kind: _Kind) -> Iterator[tuple[bytes, int, int]]:
     """Yields (name, start, stop) of each chunk, up to what is none."""
     at, whole = kind.first, 0
-    while at + 4 + kind.size_bytes <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if at + 4 + kind.size_bytes > len(data):
+            return
         name, start = data[at : at + 4], at + 4 + kind.size_bytes
         size = int.from_bytes(data[at + 4 : start], kind.order)
         if name == b"ds64":  # It holds the size of the sound in a file of RF64.
