@@ -12,6 +12,7 @@ from typing import Any
 from absl import app, flags
 
 from dreamsound_jax.cli.flag_files import read_flag_files
+from dreamsound_jax.cli.given_once import check_given_once
 from dreamsound_jax.cli.help import help_text
 from dreamsound_jax.cli.names import check_dash, find_name, use_own_names
 from dreamsound_jax.cli.values import find_typed
@@ -114,14 +115,17 @@ def parse(
     the package. `--help` prints the help and ends the program.
 
     Raises:
-      UserError: a flag is unknown, or cannot have its value, or a word belongs to no flag.
+      UserError: a flag is unknown, or cannot have its value, or has two, or a word belongs to no
+        flag.
     """
     if HELP & set(argv[1:]):
         _end_quietly_if_nobody_reads()
         print_out(help_text(module, usage, sections))
         sys.exit(0)
     try:
-        words = read_flag_files(join_inputs(join_words(use_own_names(argv[1:]))))
+        typed = join_inputs(join_words(use_own_names(argv[1:])))
+        check_given_once(typed)
+        words = read_flag_files(typed)
         rest = flags.FLAGS([argv[0], *_respell(words)])
     except UserError:
         raise

@@ -14,7 +14,7 @@ from dreamsound_jax.networks.architectures import ARCHITECTURES
 from dreamsound_jax.networks.card import Card, read_card
 from dreamsound_jax.networks.compressed import CompressedNetwork
 from dreamsound_jax.networks.network import Network
-from dreamsound_jax.networks.weights_digest import DIGEST_FILE, check_digest
+from dreamsound_jax.networks.weights_digest import DIGEST_FILE, check_digest, digest_files
 from dreamsound_jax.spectral.compression import DECIBEL
 from dreamsound_jax.system.errors import UserError, find_choice
 from dreamsound_jax.system.shipped import model_names, shipped
@@ -50,11 +50,7 @@ def load_model(
       >>> len(model.card.classes), model.card.front_end.sample_rate
       (16, 22050)
     """
-    folder = checkpoint or _find_model(name)
-    if not is_cloud(folder):
-        # Orbax takes no relative path.
-        folder = os.path.abspath(os.path.expanduser(folder))
-    folder = path_of(folder)
+    folder = _find_folder(name, checkpoint)
     card = read_card(folder)
     if not (folder / "weights").exists():
         where = f"; {card.weights_from}" if card.weights_from else ""
@@ -63,6 +59,38 @@ def load_model(
         )
     weights = _load_weights(folder, weight_shapes(card))
     return Model(card, build_network(card, weights, dtype=dtype))
+
+
+def find_digest(
+    name: str = "gm", *, checkpoint: str | os.PathLike[str] | None = None
+) -> str | None:
+    """Returns a digest of the weights of a model, by which it is seen whether they were replaced.
+
+    It is the one that stands beside them or, of a local checkpoint of an early version, that of
+    their files; None if neither can be read.
+
+    Args:
+      name, checkpoint: as for `load_model`.
+
+    Example:
+      >>> len(find_digest("gm"))
+      64
+    """
+    weights = _find_folder(name, checkpoint) / "weights"
+    try:
+        if (weights / DIGEST_FILE).exists():
+            return (weights / DIGEST_FILE).read_text().strip()
+        return None if is_cloud(weights) else digest_files(weights)
+    except Exception:  # Each cloud client has its own family of errors.
+        return None
+
+
+def _find_folder(name, checkpoint):
+    """Returns the folder of a model; Orbax takes no relative path."""
+    folder = checkpoint or _find_model(name)
+    if not is_cloud(folder):
+        folder = os.path.abspath(os.path.expanduser(folder))
+    return path_of(folder)
 
 
 def find_checkpoint(name: str) -> Path:

@@ -7,6 +7,7 @@ network computes, and nothing would say so.
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,16 @@ def combine_digests(layers: Mapping[str, str]) -> str:
     """Returns the digest of all weights from those of the layers, {layer: digest}."""
     lines = "".join(f"{name} {layers[name]}\n" for name in sorted(layers))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def digest_files(folder: str | os.PathLike) -> str:
+    """Returns a digest of the names and contents of all files in a local folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        with open(path, "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder)} {content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def check_digest(

@@ -198,6 +198,7 @@ def write_params(
     command: str,
     inputs: Sequence[str],
     target_classes: Mapping[str, str],
+    parts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     anew: bool = False,
 ) -> bool:
     """Writes params.json, which holds all that is needed to repeat a run.
@@ -208,6 +209,7 @@ def write_params(
       command: the command line of the run, without its seed.
       inputs: the inputs that were found, in the order of the clips.
       target_classes: the class that each clip dreams of, by clip name.
+      parts: what the run is made with and must not change: {kind: {name: digest or fingerprint}}.
       anew: whether one that is there is replaced.
 
     Returns:
@@ -215,7 +217,7 @@ def write_params(
     """
     params = _describe_run(command, flags["seed"])
     params |= {"seed": flags["seed"], "flags": dict(flags), "inputs": list(inputs)}
-    params |= {"target_classes": dict(target_classes)}
+    params |= {"target_classes": dict(target_classes), **parts}
     content = storage.encode_json(params)
     if not anew:
         return storage.write_new(folder / "params.json", content)

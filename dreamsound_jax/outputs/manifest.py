@@ -31,8 +31,9 @@ class Manifest:
     """The records of the clips in the folder of a run.
 
     A record is a mapping of JSON types with the clip's `number` and `name`; with `files`, {suffix:
-    size in bytes}; and with `error`, the reason, if the clip failed. A clip that was
-    dreamed again has several.
+    size in bytes}; with `input_file`, the fingerprint of the file that was dreamed on, if it was
+    one; and with `error`, the reason, if the clip failed. A clip that was dreamed again has
+    several.
 
     Args:
       folder: the folder of the run.
@@ -55,23 +56,26 @@ class Manifest:
         failed; or else the last one.
         """
         sizes = _sizes(self._folder)
-        found: dict[int, tuple[int, dict]] = {}
+        found: dict[int, tuple[tuple, dict]] = {}
         for record in self._read_all():
             rank = 1 if "error" in record else 2 * _is_whole(record, sizes)
-            if record["number"] not in found or rank >= found[record["number"]][0]:
-                found[record["number"]] = rank, record
+            key = rank, _when_read(record)
+            if record["number"] not in found or key >= found[record["number"]][0]:
+                found[record["number"]] = key, record
         return {number: record for number, (_, record) in sorted(found.items())}
 
-    def done(self) -> set[tuple[int, str, Any]]:
-        """Returns (number, name, input) of the clips that are done and whose files are whole.
+    def done(self) -> dict[tuple[int, str, Any], dict | None]:
+        """Returns {(number, name, input): input file} of the clips that are done.
 
-        A clip of which a file is gone, or shorter than it was written, is not done.
+        The input file is its fingerprint from when it was last dreamed on; None if there is no
+        file, or none is recorded, as by earlier versions. A clip of which a file is gone, or
+        shorter than it was written, is not done.
         """
         sizes = _sizes(self._folder)
+        whole = [r for r in self._read_all() if "error" not in r and _is_whole(r, sizes)]
         return {
-            (record["number"], record["name"], record.get("input"))
-            for record in self._read_all()
-            if "error" not in record and _is_whole(record, sizes)
+            (record["number"], record["name"], record.get("input")): record.get("input_file")
+            for record in sorted(whole, key=_when_read)
         }
 
     def _read_all(self):
@@ -128,6 +132,14 @@ def _is_whole(record, sizes):
     return True
 
 
+def _when_read(record):
+    """Returns when the input of a clip was read, in seconds since 1970; 0 if it is not known.
+
+    The records of several processes have no other order.
+    """
+    return (record.get("input_file") or {}).get("taken", 0.0)
+
+
 def _is_record(entry):
     if not isinstance(entry, dict):
         return False
@@ -138,7 +150,14 @@ def _is_record(entry):
         and _is_file_name(entry.get("name"))
         and isinstance(files, dict)
         and all(type(size) is int for size in files.values())
+        and _is_fingerprint(entry.get("input_file"))
     )
+
+
+def _is_fingerprint(entry):
+    if not isinstance(entry, dict):
+        return entry is None
+    return isinstance(entry.get("taken", 0.0), int | float)
 
 
 def _is_file_name(name):

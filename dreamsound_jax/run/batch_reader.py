@@ -1,13 +1,14 @@
 """Reads the sounds of jobs ahead of the dream, and groups them into batches."""
 
-import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+from dreamsound_jax.audio.find import BUILT_IN
 from dreamsound_jax.run.batch_runner import BatchRunner
 from dreamsound_jax.run.feed import group_into_batches, read_ahead
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.sources import Source, read_source
+from dreamsound_jax.system.fingerprint import take_fingerprint
 
 # So many batches are read while one is dreamed.
 _BATCHES_AHEAD = 2
@@ -23,8 +24,7 @@ class BatchReader:
     def __init__(self, batches: BatchRunner, *, pads_lengths: bool):
         """Prepares to read for `batches`; with `pads_lengths`, sounds share few lengths."""
         self.unread: list[tuple[Job, Exception]] = []
-        self._batches = batches
-        self._read_source = functools.partial(read_source, pads_lengths=pads_lengths)
+        self._batches, self._pads_lengths = batches, pads_lengths
 
     def read(self, begun: Iterable[list[Job]], jobs: Sequence[Job]) -> Iterator[list[Source]]:
         """Yields batches: those that an earlier run has begun, as they were, and then the others.
@@ -54,6 +54,12 @@ class BatchReader:
             if first:
                 break
         yield from self._read_ahead(jobs, clips=_BATCHES_AHEAD * self._batches.size)
+
+    def _read_source(self, job):
+        # Taken first: a file that is written while it is read counts as changed afterwards.
+        fingerprint = None if job.path in BUILT_IN else take_fingerprint(job.path)
+        source = read_source(job, pads_lengths=self._pads_lengths)
+        return source._replace(input_file=fingerprint)
 
     def _read_ahead(self, jobs, *, clips):
         for job, source in read_ahead(jobs, self._read_source, ahead=clips):

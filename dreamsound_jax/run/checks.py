@@ -170,11 +170,24 @@ def _check_sweep(sweep):
         nearest_or_fail("such flag for --sweep:", name, SWEEPABLE)
         if not isinstance(values, tuple) or not values:
             raise UserError(f"--sweep={name}= must have values, as in --sweep={name}=VALUE,VALUE")
+        _check_given_once(name, values)
     count = count_combinations(sweep)
     if count > MOST_CLIPS:
         raise UserError(
             f"--sweep must make at most {MOST_CLIPS} combinations, and makes {count} of them"
         )
+
+
+def _check_given_once(name, values):
+    seen = set()
+    for value in values:
+        if repr(value) in seen:  # What is no value may have no hash.
+            typed = "+".join(map(str, value)) if isinstance(value, tuple) else value
+            raise UserError(
+                f"--sweep={name}= has the value {typed} twice, which would make the same clip "
+                "twice: name each value once"
+            )
+        seen.add(repr(value))
 
 
 def _check_layers(options):

@@ -12,7 +12,7 @@ from dreamsound_jax.run.jobs import Job
 # What these say of the run is said of the clip by its input, its draw and its changes.
 _OF_THE_LIST = ("input", "sweep", "num_clips", "first_draw", "preview")
 # Bytes that are no text, and characters that would break the line.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def make_clip_command(job: Job, *, run_command: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,6 +13,8 @@ from dreamsound_jax.run.names import fill_template, make_unique, name_input
 from dreamsound_jax.run.plan import ClipPlan, Plan
 
 log = logging.getLogger(__name__)
+
+_MOST_NAMED = 20  # inputs in a line
 
 
 class Job(NamedTuple):
@@ -45,8 +47,8 @@ def merge_inputs(
     """Returns the inputs of a run that is resumed: those that it began with, then the new ones.
 
     So a clip keeps its number, and with it its draws and its files, when files are added to a
-    folder or removed from it. With `num_clips`, which goes through the inputs again and again,
-    no input can be added.
+    folder or removed from it. A line names those that are new. With `num_clips`, which goes through
+    the inputs again and again, no input can be added.
 
     Args:
       earlier: the inputs that the run began with.
@@ -60,20 +62,29 @@ def merge_inputs(
     if not earlier:
         return list(found)
     new = list((Counter(found) - Counter(earlier)).elements())
-    gone = list((Counter(earlier) - Counter(found)).elements())
-    if gone:
-        log.info("gone since the run began: %s", ", ".join(gone))
     if not new:
         return list(earlier)
     if num_clips is not None:
         log.warning(
             "left out, since the run began without them and has --num_clips: %s; give another "
             "--output_dir to dream on them, too",
-            ", ".join(new),
+            name_some(new),
         )
         return list(earlier)
-    log.info("new since the run began: %s", ", ".join(new))
+    log.info("new since the run began: %s", name_some(new))
     return [*earlier, *new]
+
+
+def name_some(names: Collection[str]) -> str:
+    """Returns names with commas between them; of many, only how many others there are.
+
+    Example:
+      >>> name_some(["a.wav", "b.wav"])
+      'a.wav, b.wav'
+    """
+    shown = ", ".join([*names][:_MOST_NAMED])
+    more = len(names) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def list_jobs(paths: list[str], plan: Plan) -> list[Job]:

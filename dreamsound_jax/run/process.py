@@ -6,7 +6,8 @@ import itertools
 import logging
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dreamsound_jax.audio.formats import find_sound
@@ -18,7 +19,8 @@ from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_
 from dreamsound_jax.run.added_files import add_files
 from dreamsound_jax.run.batch_reader import BatchReader
 from dreamsound_jax.run.batch_runner import BatchRunner
-from dreamsound_jax.run.jobs import list_jobs
+from dreamsound_jax.run.changes import Parts, list_changed
+from dreamsound_jax.run.jobs import list_jobs, name_some
 from dreamsound_jax.run.last_words import (
     describe_rest,
     describe_stop,
@@ -60,6 +62,7 @@ class ProcessRun:
         warm_up: WarmUp,
         report: Reporter,
         notes: Mapping[str, str] | None = None,
+        parts: Parts = MappingProxyType({}),
     ):
         """Prepares the run; nothing is written yet.
 
@@ -75,22 +78,31 @@ class ProcessRun:
           warm_up: compiles programs before they are needed.
           report: called with the record of each clip that is done or failed, and its path.
           notes: what the page of the run says above its clips, name to text.
+          parts: what the run is made with, for params.json.
         """
         self._models, self._plan, self._flags, self._command = models, plan, flags, command
         self._output_dir, self._share, self._resumes = output_dir, share, resumes
         self._adds_files = adds_files
         self._folder = make_folder(output_dir) if resumes else None
         self._report_clip = report
-        self._notes = notes or {}
+        self._notes, self._parts = notes or {}, parts
         self._batches = BatchRunner(models, plan, warm_up)
         self._reader = BatchReader(self._batches, pads_lengths=plan.pads_lengths)
 
-    def dream(self, inputs: Sequence[str], *, earlier_inputs: Sequence[str] | None = None) -> int:
+    def dream(
+        self,
+        inputs: Sequence[str],
+        *,
+        earlier_inputs: Sequence[str] | None = None,
+        gone: Collection[str] = (),
+    ) -> int:
         """Dreams the clips of this process that are not done; returns how many failed.
 
         Args:
           inputs: the inputs of the run.
           earlier_inputs: those that it began with, if it is resumed and they are known.
+          gone: those of them that are there no more. What was dreamed on them is kept, and what
+            was not is left out.
 
         Raises:
           UserError: another run is writing to the folder.
@@ -98,27 +110,29 @@ class ProcessRun:
         with contextlib.ExitStack() as self._locks:
             if self._resumes:
                 self._lock_folder()
-            return self._dream(inputs, earlier_inputs)
+            return self._dream(inputs, earlier_inputs, gone)
 
     def _lock_folder(self):
         own_file = Manifest(self._folder, process=self._share.index).file_name
         self._locks.enter_context(lock_folder(self._folder, self._share, own_file=own_file))
 
-    def _dream(self, inputs, earlier_inputs):
+    def _dream(self, inputs, earlier_inputs, gone):
         jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
+        left_out = self._leave_out([job for job in jobs if job.path in gone], done)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
         if self._adds_files:
             self._write_params(inputs, jobs)
         if done:
             own = [job for job in jobs if job.number in done and self._share.includes(job.number)]
             add_files(self._folder, own, self._plan, self._open_manifest())
-        if jobs and len(done) == len(jobs) and not has_new_inputs:
-            log.info("%s: all clips were done before (%d)", self._folder, len(jobs))
+        if jobs and len(done) + len(left_out) == len(jobs) and not has_new_inputs:
+            if done:
+                log.info("%s: all clips were done before (%d)", self._folder, len(done))
             page = self._open_page(jobs)
             self._report_done(done, self._end(Manifest(self._folder), page, len(jobs)))
             return 0
-        begun, rest = self._list_waiting(jobs, done)
+        begun, rest = self._list_waiting([job for job in jobs if job.number not in left_out], done)
         batches, first = self._reader.read(begun, rest), []
         if not self._resumes:
             first = next(batches, [])
@@ -129,6 +143,24 @@ class ProcessRun:
         own = [job for batch in (*begun, rest) for job in batch]
         work = describe_work(own, next(iter(first), None)) if own else None
         return self._dream_all(itertools.chain([first], batches), jobs, done, work)
+
+    def _leave_out(self, gone, done):
+        """Leaves out the jobs that are not done and whose inputs are gone; returns their numbers.
+
+        They are recorded as clips without a dream, so that no process waits for them.
+        """
+        left_out = [job for job in gone if job.number not in done]
+        kept = {job.path for job in gone} - {job.path for job in left_out}
+        if kept:
+            log.info("gone since the run began, with a dream that is kept: %s", name_some(kept))
+        if left_out:
+            names = dict.fromkeys(job.path for job in left_out)
+            log.warning("gone since the run began, and left out: %s", name_some(names))
+        manifest = self._open_manifest() if left_out else None
+        for job in left_out:
+            if manifest and self._share.includes(job.number):
+                manifest.add(describe_failure(job, f"{job.path} is gone since the run began"))
+        return {job.number for job in left_out}
 
     def _list_waiting(self, jobs, done):
         """Returns the jobs of this process: (batches that an earlier run has begun, the others).
@@ -172,8 +204,10 @@ class ProcessRun:
         """Returns the numbers of the jobs that an earlier run has done."""
         if not self._resumes:
             return set()
-        done = Manifest(self._folder).done()
-        return {job.number for job in jobs if (job.number, job.name, job.path) in done}
+        recorded = Manifest(self._folder).done()
+        done = [job for job in jobs if (job.number, job.name, job.path) in recorded]
+        before = {job.number: recorded[job.number, job.name, job.path] for job in done}
+        return before.keys() - {job.number for job in list_changed(done, before)}
 
     def _write_params(self, inputs, jobs):
         if not self._resumes:
@@ -185,6 +219,7 @@ class ProcessRun:
             command=self._command,
             inputs=inputs,
             target_classes=draw_targets(jobs),
+            parts=self._parts,
             anew=self._resumes,
         )
         if not is_written:

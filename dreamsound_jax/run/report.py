@@ -11,16 +11,18 @@ from typing import Any
 from tqdm import tqdm
 
 from dreamsound_jax.audio.find import VIDEO
+from dreamsound_jax.run.clip_command import quote
 from dreamsound_jax.system.errors import reason_of
 from dreamsound_jax.system.standard_streams import give_up_output
+from dreamsound_jax.system.storage import has_control_characters
 
 log = logging.getLogger(__name__)
 
 Reporter = Callable[[Mapping[str, Any], str | None], None]
 """Called for each clip that is done or failed: (its record, the path of its sound or None)."""
 
-# Facts in a record that only the page of clips needs.
-_OF_PAGE = ("files", "picture", "heard", "heard_as")
+# Facts in a record that only the page of clips, or a run that is resumed, needs.
+_NOT_SAID = ("files", "picture", "heard", "heard_as", "input_file")
 
 
 def report_nothing(record: Mapping[str, Any], path: str | None) -> None:
@@ -50,7 +52,7 @@ class Report:
         if self._as_json:
             self._print(json.dumps(describe_record(record, path)).encode())
         elif path is not None:
-            self._print(os.fsencode(path))
+            self._print(os.fsencode(as_one_line(path)))
 
     def _print(self, line):
         with self._lock:
@@ -72,6 +74,16 @@ class Report:
         give_up_output()
 
 
+def as_one_line(path: str) -> str:
+    """Returns a path as it is, or as bash and zsh read it if it would break or steer a terminal.
+
+    Example:
+      >>> print(as_one_line("my dreams/a.wav"), as_one_line("two\\nlines/a.wav"))
+      my dreams/a.wav $'two\\x0alines/a.wav'
+    """
+    return quote(path) if has_control_characters(path) else path
+
+
 def describe_record(record: Mapping[str, Any], path: str | None) -> dict[str, Any]:
     """Returns what a line of JSON says of a clip: the path of its sound, its facts and its error.
 
@@ -79,7 +91,7 @@ def describe_record(record: Mapping[str, Any], path: str | None) -> dict[str, An
       >>> describe_record({"number": 3, "input": "a.wav", "error": "it is silent"}, None)
       {'path': None, 'number': 3, 'input': 'a.wav', 'error': 'it is silent'}
     """
-    facts = {name: value for name, value in record.items() if name not in _OF_PAGE}
+    facts = {name: value for name, value in record.items() if name not in _NOT_SAID}
     if "heard" in record:
         heard = [words.rpartition(" ")[0] for words in record["heard"]]
         facts["heard_before"], facts["heard_after"] = heard

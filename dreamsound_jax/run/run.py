@@ -1,6 +1,7 @@
 """A run: from what was asked for to what is written, batch by batch."""
 
 import logging
+import os
 import secrets
 from dataclasses import asdict, replace
 
@@ -12,6 +13,7 @@ from dreamsound_jax.outputs.folder import (
     write_params,
 )
 from dreamsound_jax.run.batches import bound_batch, count_alike
+from dreamsound_jax.run.changes import check_parts, find_parts
 from dreamsound_jax.run.checks import check_each_value, count_combinations
 from dreamsound_jax.run.jobs import list_jobs, merge_inputs
 from dreamsound_jax.run.models import load_models, place_on_devices
@@ -74,6 +76,7 @@ def run(
     if output_file is not None:
         check_only_clip(output_file, _count_clips(options, len(found) + len(missing)))
     earlier = _find_earlier(options)
+    missing = _leave_out_gone(missing, earlier)
     _tell_missing(missing, report=report_nothing if share.index else report)
     if not found and not earlier:
         return len(missing)
@@ -85,14 +88,18 @@ def run(
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = _bound(replace(_resolve(options, models), command=command), options, found)
     _warn_of_flags(options, plan)
+    parts = find_parts(options, plan, models)
     models = place_on_devices(models)
     if output_file is not None:
         return dream_to_file(models, plan, found, path=output_file, report=report, warm_up=warm_up)
     if share.count > 1 and not earlier and found:
-        _begin_together(options, plan, found, command)
+        _begin_together(options, plan, found, command, parts)
         earlier = _find_earlier(options)
-    earlier_inputs = (earlier or {}).get("inputs")
+    if earlier:
+        check_parts(earlier, parts, plan, options)
+    earlier_inputs, gone = (earlier or {}).get("inputs"), frozenset[str]()
     if earlier_inputs is not None:
+        gone = frozenset(earlier_inputs) - frozenset(found)
         found = merge_inputs(earlier_inputs, found, num_clips=plan.num_clips)
         plan = _bound(plan, options, found)
     process_run = ProcessRun(
@@ -107,8 +114,10 @@ def run(
         warm_up=warm_up,
         report=report,
         notes=notes,
+        parts=parts,
     )
-    return process_run.dream(found, earlier_inputs=earlier_inputs) + len(missing)
+    failed = process_run.dream(found, earlier_inputs=earlier_inputs, gone=gone)
+    return failed + len(missing)
 
 
 def _begin_warm_up(options, inputs):
@@ -123,6 +132,12 @@ def _warn_of_flags(options, plan):
     if replaced := describe_replaced(options):
         log.warning("%s", replaced)
     warn_of_unused(options, plan.clips)
+
+
+def _leave_out_gone(missing, earlier):
+    """Returns what is missing without inputs of the earlier run, which are gone since."""
+    begun_with = {*(earlier or {}).get("inputs", ())}
+    return [each for each in missing if os.path.expanduser(each[0]) not in begun_with]
 
 
 def _tell_missing(missing, report):
@@ -164,7 +179,7 @@ def _wait_for_first(options, join_timeout):
     return wait_for_run(options.output_dir, asdict(options), seconds=join_timeout, **_MAY)
 
 
-def _begin_together(options, plan, inputs, command):
+def _begin_together(options, plan, inputs, command, parts):
     """Begins a run of several processes: the first one writes the inputs, and all read them."""
     write_params(
         make_folder(options.output_dir),
@@ -172,6 +187,7 @@ def _begin_together(options, plan, inputs, command):
         command=command,
         inputs=inputs,
         target_classes=draw_targets(list_jobs(inputs, plan)),
+        parts=parts,
     )
 
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class Source(NamedTuple):
       mask: (mel bands, frames), how much of the dream each cell takes; None for all of it.
       origin: how the input was stored.
       heard_channel: the only channel that the network hears; None for the mean of all.
+      input_file: the fingerprint of the file that was read, for the record of the clip; None if
+        there is none.
     """
 
     job: Job
@@ -59,6 +61,7 @@ class Source(NamedTuple):
     excerpt: tuple[float, float] | None = None
     origin: Origin = Origin()
     heard_channel: int | None = None
+    input_file: Mapping[str, Any] | None = None
 
     @property
     def plan(self) -> ClipPlan:

@@ -92,7 +92,7 @@ class Writers:
 
         def finish(source, make):
             nonlocal unfinished
-            self._finish(source.job, make)
+            self._finish(source, make)
             with self._lock:
                 unfinished -= 1
                 last = not unfinished
@@ -113,7 +113,8 @@ class Writers:
         self.failed[job.name] = reason
         self._add(describe_failure(job, reason))
 
-    def _finish(self, job, make):
+    def _finish(self, source, make):
+        job = source.job
         try:
             record = self._write(make())
         except StorageError:
@@ -123,7 +124,7 @@ class Writers:
             return self.fail(job, f"{job.name}: {describe_error(error)}")
         if "ended" in record:
             self.failed[job.name] = record["ended"]
-        self._add(record)
+        self._add(record | ({"input_file": source.input_file} if source.input_file else {}))
 
     def _add(self, record):
         self._manifest.add(record)

@@ -1,6 +1,7 @@
 """Keeps two runs from writing to one folder at the same time, and so from dreaming a clip twice."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ try:
 except ImportError:  # Windows has no such locks.
     fcntl = None  # type: ignore[assignment]
 
+log = logging.getLogger(__name__)
+
 _OWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -24,7 +27,8 @@ def lock_folder(folder: epath.Path, share: Share, *, own_file: str) -> Iterator[
 
     The processes of one run share the lock of the folder, and each locks a file of its own. The
     system lets go of the locks when a process ends, even if it is killed. Where it has no such
-    locks, as in a cloud store and on some network disks, nothing is locked.
+    locks, as in a cloud store and on some network disks, nothing is locked, and the first of
+    several processes says so.
 
     Args:
       folder: of the run; it exists.
@@ -34,26 +38,43 @@ def lock_folder(folder: epath.Path, share: Share, *, own_file: str) -> Iterator[
     Raises:
       UserError: another run, or the same process of this run, is writing to the folder.
     """
-    if fcntl is None or is_cloud(folder):
-        yield
-        return
     with contextlib.ExitStack() as opened:
-        if share.count == 1:
-            _lock(opened, folder, os.O_RDONLY, fcntl.LOCK_EX, f"another run is writing to {folder}")
-        else:
-            _lock(opened, folder, os.O_RDONLY, fcntl.LOCK_SH, f"another run is writing to {folder}")
-            process = f"another process with --process_id={share.index} is writing to {folder}"
-            _lock(opened, folder / own_file, _OWN, fcntl.LOCK_EX, process)
+        is_locked = (
+            fcntl is not None
+            and not is_cloud(folder)
+            and _lock_all(opened, folder, share, own_file)
+        )
+        if share.count > 1 and not share.index and not is_locked:
+            log.info(
+                "%s has no locks: start each process with a --process_id of its own, and no other "
+                "run there, or clips are dreamed twice",
+                folder,
+            )
         yield
+
+
+def _lock_all(opened, folder, share, own_file):
+    """Locks what a process locks until `opened` closes it; returns whether all of it is locked."""
+    run = f"another run is writing to {folder}"
+    if share.count == 1:
+        return _lock(opened, folder, os.O_RDONLY, fcntl.LOCK_EX, run)
+    process = f"another process with --process_id={share.index} is writing to {folder}"
+    return _lock(opened, folder, os.O_RDONLY, fcntl.LOCK_SH, run) and _lock(
+        opened, folder / own_file, _OWN, fcntl.LOCK_EX, process
+    )
 
 
 def _lock(opened, path, how, kind, held):
-    """Locks a file or folder until `opened` closes it; `held` says who has locked it."""
+    """Locks a file or folder until `opened` closes it, and returns whether that can be done.
+
+    `held` says who has locked it.
+    """
     try:
         number = os.open(path, how, 0o666)
         opened.callback(os.close, number)
         fcntl.flock(number, kind | fcntl.LOCK_NB)
+        return True
     except BlockingIOError:
         raise UserError(f"{held}: wait until it has ended, or name another --output_dir") from None
     except OSError:  # The disk has no locks, or what is wrong with it is found when it is written.
-        return
+        return False

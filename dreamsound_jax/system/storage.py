@@ -92,6 +92,11 @@ def when_changed(path: str) -> int:
         return 0
 
 
+def has_control_characters(name: str) -> bool:
+    """Returns whether a name has characters that end a line or steer a terminal."""
+    return bool(_CONTROL.search(name))
+
+
 def printable_name(name: str | bytes) -> str:
     r"""Returns the name of a file as text that can be printed and be the name of a file.
 

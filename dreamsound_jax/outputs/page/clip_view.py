@@ -25,7 +25,7 @@ _TOLD = {
     *("p_target_input", "p_target", "objective_first", "objective_last", "distance_db"),
     *("rounds", "overcooked_db", "moved_db", "ended", "loudness_lufs", "true_peak_dbtp"),
     *("seconds", "seed", "name", "number", "heard_as", "picture", "error", "files", "heard"),
-    *("command", "layers_to_use"),
+    *("command", "layers_to_use", "input_file"),
 }
 
 

@@ -8,7 +8,7 @@ from dreamsound_jax.outputs.page.clip_view import Value, pair_heard
 
 _NO_COLUMNS = (
     *("name", "picture", "error", "files", "heard", "true_peak_dbtp", "p_target_input"),
-    "command",
+    *("command", "input_file"),
 )
 # Of a preview, these are shown at first, in this order.
 _OF_PREVIEW = ("preset", "what_to_expect", "command_for_the_whole_input")
