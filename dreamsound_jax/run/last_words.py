@@ -113,9 +113,9 @@ def suggest_rounds(ouroboros: OuroborosPlan, *, rounds: int) -> str:
     """
     ways = []
     if rounds == ouroboros.length:
-        ways.append(f"for a longer ouroboros add --ouroboros_length={2 * rounds}")
+        ways.append(f"for a longer ouroboros give --ouroboros_length={2 * rounds}")
     if not ouroboros.round_settings.chain:
-        ways.append("for an ouroboros that slows down add --preset=slow_waves")
+        ways.append("for an ouroboros that slows down give --preset=slow_waves")
     return ", ".join(ways)
 
 
@@ -133,7 +133,7 @@ def suggest(reached: float, asked: float | None = None, *, clips: int = 1) -> st
 
     Example:
       >>> suggest(100)
-      'the dream has a strength of about 100; for a weaker dream add --strength=80'
+      'the dream has a strength of about 100; for a weaker dream give --strength=80'
     """
     dreams, have, their = "the dream", "has", "its"
     if clips > 1:
@@ -153,10 +153,10 @@ def suggest(reached: float, asked: float | None = None, *, clips: int = 1) -> st
 def _stronger(strength):
     if strength >= 100:
         return []
-    return [f"for a stronger dream add --strength={min(100, strength + STRENGTH_STEP):g}"]
+    return [f"for a stronger dream give --strength={min(100, strength + STRENGTH_STEP):g}"]
 
 
 def _weaker(strength):
     if strength <= 0:
         return []
-    return [f"for a weaker dream add --strength={max(0, strength - STRENGTH_STEP):g}"]
+    return [f"for a weaker dream give --strength={max(0, strength - STRENGTH_STEP):g}"]

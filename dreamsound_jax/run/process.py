@@ -142,7 +142,8 @@ class ProcessRun:
             self._write_params(inputs, jobs)
         own = [job for batch in (*begun, rest) for job in batch]
         work = describe_work(own, next(iter(first), None)) if own else None
-        return self._dream_all(itertools.chain([first], batches), jobs, done, work)
+        batches = itertools.chain([first], batches)
+        return self._dream_all(batches, jobs, done, work, left_out=left_out)
 
     def _leave_out(self, gone, done):
         """Leaves out the jobs that are not done and whose inputs are gone; returns their numbers.
@@ -150,17 +151,22 @@ class ProcessRun:
         They are recorded as clips without a dream, so that no process waits for them.
         """
         left_out = [job for job in gone if job.number not in done]
-        kept = {job.path for job in gone} - {job.path for job in left_out}
+        names = dict.fromkeys(job.path for job in left_out)
+        kept = dict.fromkeys(job.path for job in gone if job.path not in names)
         if kept:
             log.info("gone since the run began, with a dream that is kept: %s", name_some(kept))
-        if left_out:
-            names = dict.fromkeys(job.path for job in left_out)
+        if names:
             log.warning("gone since the run began, and left out: %s", name_some(names))
-        manifest = self._open_manifest() if left_out else None
-        for job in left_out:
-            if manifest and self._share.includes(job.number):
-                manifest.add(describe_failure(job, f"{job.path} is gone since the run began"))
+            self._record_gone([job for job in left_out if self._share.includes(job.number)])
         return {job.number for job in left_out}
+
+    def _record_gone(self, jobs):
+        manifest = self._open_manifest()
+        records = manifest.records()
+        for job in jobs:
+            failure = describe_failure(job, f"{job.path} is gone since the run began")
+            if records.get(job.number) != failure:
+                manifest.add(failure)
 
     def _list_waiting(self, jobs, done):
         """Returns the jobs of this process: (batches that an earlier run has begun, the others).
@@ -228,10 +234,12 @@ class ProcessRun:
                 "again, or name another --output_dir"
             )
 
-    def _dream_all(self, batches, jobs, done, work):
+    def _dream_all(self, batches, jobs, done, work, *, left_out):
         manifest, page = self._open_manifest(), self._open_page(jobs)
         count, includes = len(jobs), self._share.includes
-        own, done_before = (sum(map(includes, numbers)) for numbers in (range(count), done))
+        own, ended_before = (
+            sum(map(includes, numbers)) for numbers in (range(count), done | left_out)
+        )
         started = time.perf_counter()
         if not self._share.index:
             self._say_what_is_done(work, own)
@@ -239,7 +247,7 @@ class ProcessRun:
             self._report_done(done, manifest.records())
         # Of several processes only the first shows how far it is.
         shown = not self._share.index and log.isEnabledFor(logging.INFO)
-        with Progress(own, done_before, shown=shown) as progress:
+        with Progress(own, ended_before, shown=shown) as progress:
             writers = Writers(
                 functools.partial(write_clip, self._folder),
                 manifest,

@@ -7,6 +7,7 @@ import dreamsound_jax.cli.flags as own_flags
 from dreamsound_jax.cli import parsing
 from dreamsound_jax.cli.main import _repeating_command
 from dreamsound_jax.cli.words import join_words
+from dreamsound_jax.run.checks import check_each_value
 from dreamsound_jax.run.options import FIELDS, Options
 from dreamsound_jax.spectral.transforms import TRANSFORMS
 from dreamsound_jax.system.errors import UserError
@@ -53,10 +54,45 @@ def test_inputs_that_are_named_twice_are_joined(tmp_path):
     assert parse("--input=a.wav", file, "--input=b.wav").input == ("a.wav", "b.wav")
 
 
-def test_the_last_of_several_values_wins_also_over_a_flag_file():
-    options = parse("--flagfile=clip_1", "--lr=0.5", "--lr=0.01")
+def test_the_last_value_wins_over_those_of_flag_files_and_presets():
+    options = parse("--flagfile=clip_1", "--lr=0.01")
     assert (options.layers_to_use, options.lr) == (("relu3_4",), 0.01)
     assert parse("--lr=0.5", "--flagfile=clip_1").lr == 0.04
+    assert parse("--flagfile=clip_2", "--flagfile=clip_1").lr == 0.04
+    assert parse("--strength=40", "--preset=hits").strength == 40
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("--lr=0.5 --seed=1 --learning-rate 0.01", "--lr is given twice, as 0.5 and as 0.01: give"),
+        ("--preset=hits --preset=storm", "--preset is given twice, as hits and as storm: give onl"),
+        ("-o a --output=b", "--output is given twice, as a and as b: give only one of them"),
+        (
+            "--layer=relu1_1 --layers_to_use relu2_1 relu2_2",
+            "--layers_to_use is given twice, as relu1_1 and as relu2_1,relu2_2: give all in one, "
+            "as in --layers_to_use=relu1_1,relu2_1,relu2_2",
+        ),
+        ("--video=wide --flagfile=clip_1 --video=square", "--video is given twice, as wide and"),
+        ("--lr=fast --lr=slow", "--lr is given twice, as fast and as slow: give only one of them"),
+        ("--sweep=lr=0.1,0.20,0.1", "--sweep=lr= has the value 0.1 twice, which would make the sa"),
+        (
+            "--sweep=layer=relu1_1,relu2_1+relu2_2,relu2_1+relu2_2",
+            "--sweep=layers_to_use= has the value relu2_1+relu2_2 twice",
+        ),
+    ],
+)
+def test_a_flag_with_two_values_is_named_in_one_line(typed, message):
+    with pytest.raises(UserError) as error:
+        check_each_value(parse(*typed.split()))
+    assert str(error.value).startswith(message)
+
+
+def test_the_same_value_twice_and_a_switch_that_is_turned_off_again_are_as_meant():
+    options = parse("--lr=0.10", "--lr=.1", "--domain=MEL", "--domain=mel", "--plots", "--noplots")
+    assert (options.lr, options.domain, options.plots) == (0.1, "mel", False)
+    assert parse("--sweep=lr=1,2", "--sweep=seed=1,2").sweep == {"lr": (1.0, 2.0), "seed": (1, 2)}
+    assert parse("--seed=1", "--", "--seed=2").seed == 1
 
 
 @pytest.mark.parametrize(

@@ -87,12 +87,18 @@ def test_params_and_page_say_what_was_run(tmp_path):
     flags = {"seed": 7, "lr": 0.1}
     classes = {"00000-a": "organ"}
     write_params(
-        folder, flags=flags, command="dreamsound --lr=0.1", inputs=["a.wav"], target_classes=classes
+        folder,
+        flags=flags,
+        command="dreamsound --lr=0.1",
+        inputs=["a.wav"],
+        target_classes=classes,
+        parts={"networks": {"gm": "digest"}},
     )
     params = json.loads((folder / "params.json").read_text())
     assert params["command"] == "dreamsound --lr=0.1 --seed=7"
     assert (params["seed"], params["flags"]) == (7, flags)
     assert (params["inputs"], params["target_classes"]) == (["a.wav"], classes)
+    assert params["networks"] == {"gm": "digest"}
     assert {"jax", "numpy"} <= params["versions"].keys() and "platform" in params["device"]
     records = {0: {"number": 0, "name": "00000-a"}, 1: {"number": 1, "name": "b", "error": "bad"}}
     write_index(folder, records, command="dreamsound", seed=7)

@@ -50,7 +50,7 @@ def test_a_clip_of_which_a_file_is_gone_or_cut_is_not_done(folder):
     assert numbers(Manifest(folder).done()) == {0}
     # A file that has grown, by tags say, is whole.
     (folder / "00000-a.wav").write_bytes(bytes(7))
-    assert Manifest(folder).done() == {(0, "00000-a", None)}
+    assert Manifest(folder).done() == {(0, "00000-a", None): None}
 
 
 def test_what_was_dreamed_again_by_another_process_is_done(folder):
@@ -64,6 +64,16 @@ def test_what_was_dreamed_again_by_another_process_is_done(folder):
     (folder / "00001-a.wav").unlink()
     Manifest(folder, process=0).add(record(1, error="gone"))
     assert Manifest(folder).records()[1]["error"] == "gone"
+
+
+def test_what_was_dreamed_on_last_counts_whatever_the_order_of_the_records(folder):
+    """As when a clip is dreamed again by a process with a lower number, and then once more."""
+    for process, size, taken in ((1, 5, 20.5), (0, 3, 30), (1, 4, 10)):
+        input_file = {"size": size, "taken": taken}
+        Manifest(folder, process=process).add(record(0, input_file=input_file, lr=size))
+    Manifest(folder, process=2).add(record(0, lr=9))  # Of an early version.
+    assert Manifest(folder).done() == {(0, "00000-a", None): {"size": 3, "taken": 30}}
+    assert Manifest(folder).records()[0]["lr"] == 3
 
 
 def test_files_that_others_remove_meanwhile_do_no_harm(folder):
@@ -83,6 +93,8 @@ NO_RECORDS = (
     b'{"number": 1, "name": "00001-a", "files": 3}',
     b'{"number": 1, "name": "00001-a", "files": {".wav": "9"}}',
     b'{"number": 1, "name": "\\ud800"}',
+    b'{"number": 1, "name": "00001-a", "input_file": "a.wav"}',
+    b'{"number": 1, "name": "00001-a", "input_file": {"taken": "late"}}',
 )
 
 

@@ -16,21 +16,29 @@ def of_strength(strength):
 @pytest.mark.parametrize(
     ("reached", "asked", "expected"),
     [
-        (58.0, None, "about 60; for a stronger dream add --strength=80, for a weaker dream add "),
-        (100.0, None, "about 100; for a weaker dream add --strength=80"),
-        (2.0, None, "about 0; for a stronger dream add --strength=20"),
-        (40.2, 40.0, "40; for a stronger dream add --strength=60, for a weaker dream add --stren"),
-        (87.0, 90.0, "90; for a stronger dream add --strength=100, for a weaker dream add --stre"),
-        (99.9, 100.0, "100; for a weaker dream add --strength=80"),
-        (0.0, 0.0, "0; for a stronger dream add --strength=20"),
-        (71.0, 90.0, "about 70 instead of 90: its bounds allow no more; for a weaker dream add"),
+        (58.0, None, "about 60; for a stronger dream give --strength=80, for a weaker dream give "),
+        (100.0, None, "about 100; for a weaker dream give --strength=80"),
+        (2.0, None, "about 0; for a stronger dream give --strength=20"),
+        (
+            40.2,
+            40.0,
+            "40; for a stronger dream give --strength=60, for a weaker dream give --stren",
+        ),
+        (
+            87.0,
+            90.0,
+            "90; for a stronger dream give --strength=100, for a weaker dream give --stre",
+        ),
+        (99.9, 100.0, "100; for a weaker dream give --strength=80"),
+        (0.0, 0.0, "0; for a stronger dream give --strength=20"),
+        (71.0, 90.0, "about 70 instead of 90: its bounds allow no more; for a weaker dream give"),
         (0.0, 50.0, "the dream reached a strength of about 0 instead of 50: its bounds allow no"),
     ],
 )
 def test_strengths_are_suggested_on_both_sides_as_far_as_there_are_any(reached, asked, expected):
     sentence = suggest(reached, asked)
     assert expected in sentence
-    assert sentence.count("add --strength=") == sentence.count("for a ")
+    assert sentence.count("give --strength=") == sentence.count("for a ")
     stronger = "for a stronger" in sentence
     assert stronger == (reached < 95 and (asked is None or asked - reached <= 5))
 
@@ -47,11 +55,11 @@ def test_the_hints_fit_what_was_dreamed():
 
     assert hints([of_strength(60)]).startswith("the dream has a strength of about 60; ")
     assert hints([of_strength(50)] * 3).startswith("the dreams have a strength of about 50; ")
-    assert "strength of 33; for a stronger dream add --strength=53" in (
+    assert "strength of 33; for a stronger dream give --strength=53" in (
         hints([of_strength(33)], strength=33.0)
     )
     assert hints([of_strength(33)], sweep={"lr": (0.1, 0.2)}) == ""
-    longer, slower = "add --ouroboros_length=10", "add --preset=slow_waves"
+    longer, slower = "give --ouroboros_length=10", "give --preset=slow_waves"
     assert all(each in hints([{"rounds": 5}], **OUROBOROS) for each in (longer, slower))
     assert longer not in hints([{"rounds": 4}], **OUROBOROS)
     stretched = OUROBOROS | {"ouroboros_transform": ("time_stretch",)}

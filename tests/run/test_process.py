@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -156,10 +157,129 @@ def test_files_that_are_added_or_removed_are_seen_and_the_others_keep_their_numb
     finish_all(tmp_path / "out")
     taken.clear()
     assert run(dream, **given) == (0, [])
-    # Of a file that is gone and was not dreamed, the run says so.
-    (sounds / "e.wav").unlink()
-    (tmp_path / "out" / "00004-e.json").unlink()
-    assert run(dream, **given) == (1, [])
+
+
+def test_clips_that_are_not_done_and_whose_files_are_gone_are_left_out(run, tmp_path, caplog):
+    """So that the run can end; a file that comes back is dreamed on."""
+    sounds, out = tmp_path / "in", tmp_path / "out"
+    bad = sounds / "b.wav"
+    given = {"input": (str(sounds), str(bad)), "num_clips": None, "seed": 1}
+    given |= {"sweep": {"lr": (0.1, 0.2)}}
+    write_sounds(sounds, "a.wav", "c.wav")
+    bad.write_bytes(b"no sound")
+    assert run(do_nothing, **given)[0] == 4
+    finish_all(out)
+    (out / "00004-c.json").unlink()
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (sounds / name).rename(tmp_path / name)
+    write_sounds(sounds, "d.wav")
+    caplog.clear()
+    failed, sizes = run(do_nothing, **given)
+    assert (failed, sizes) == (0, [(2, 8)])
+    left_out = f"gone since the run began, and left out: {bad}, {sounds / 'c.wav'}"
+    assert caplog.text.count(left_out) == 1 and "there is no file" not in caplog.text
+    kept = f"gone since the run began, with a dream that is kept: {sounds / 'a.wav'}\n"
+    assert caplog.text.count(kept) == 1
+    page = (out / "index.html").read_text()
+    assert "5 done, 5 failed" in page and "b.wav is gone since the run began" in page
+    finish_all(out)
+    (out / "00004-c.json").unlink()
+    count = len(records(out))
+    assert run(do_nothing, **given) == (0, [])
+    assert "all clips were done before (5)" in caplog.text
+    assert len(records(out)) == count
+    (tmp_path / "c.wav").rename(sounds / "c.wav")
+    assert run(do_nothing, **given) == (0, [(1, 8)])
+
+
+def test_two_processes_leave_out_the_same_clips(run, tmp_path, caplog):
+    sounds = tmp_path / "in"
+    write_sounds(sounds, "a.wav", "b.wav", "c.wav", "d.wav")
+    given = {"input": (str(sounds),), "num_clips": None, "seed": 1}
+
+    def dream(jobs):
+        raise UserError("not now")
+
+    taken = []
+    for dreams_now in (dream, lambda jobs: taken.extend(job.number for job in jobs)):
+        failed = [run(dreams_now, share=Share(index, 2), **given)[0] for index in range(2)]
+        for name in ("a.wav", "d.wav"):
+            (sounds / name).unlink(missing_ok=True)
+    assert (failed, taken) == ([0, 0], [2, 1])
+    assert "are left, to other processes" not in caplog.text[caplog.text.index("left out") :]
+
+
+def test_an_input_that_has_changed_is_dreamed_on_again_and_named(run, tmp_path, caplog):
+    sounds, taken = tmp_path / "in", []
+    given = {"input": (str(sounds), "drums", "noise"), "num_clips": None, "seed": 1}
+    given |= {"sweep": {"lr": (0.1, 0.2)}}
+
+    def again():
+        finish_all(tmp_path / "out")
+        taken.clear()
+        caplog.clear()
+        assert run(lambda jobs: taken.extend(job.number for job in jobs), **given)[0] == 0
+        return sorted(taken)
+
+    write_sounds(sounds, "a.wav", "b.wav")
+    assert run(do_nothing, **given)[0] == 0
+    # A new time, or another place on the disk, is no change.
+    os.utime(sounds / "a.wav")
+    shutil.copy(sounds / "b.wav", tmp_path / "copy.wav")
+    (tmp_path / "copy.wav").replace(sounds / "b.wav")
+    assert again() == [] and "all clips were done before (8)" in caplog.text
+    # Other samples are, with the same size and the same time.
+    first, times = (sounds / "b.wav").read_bytes(), os.stat(sounds / "b.wav")
+    soundfile.write(sounds / "b.wav", -0.5 * SOUND, 22050)
+    os.utime(sounds / "b.wav", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert again() == [2, 3]
+    assert caplog.text.count("changed since it was dreamed on, and dreamed on again: ") == 1
+    assert f"again: {sounds / 'b.wav'}\n" in caplog.text
+    assert again() == []
+    (sounds / "b.wav").write_bytes(first)
+    assert again() == [2, 3]
+
+
+def test_an_input_of_a_record_without_a_fingerprint_is_taken_as_it_is(run, tmp_path):
+    write_sounds(tmp_path / "in", "a.wav")
+    given = {"input": (str(tmp_path / "in"),), "num_clips": None, "seed": 1}
+    run(do_nothing, **given)
+    finish_all(tmp_path / "out")
+    (record,) = records(tmp_path / "out")
+    del record["input_file"]
+    (tmp_path / "out/manifest-000.jsonl").write_text(json.dumps(record) + "\n")
+    soundfile.write(tmp_path / "in/a.wav", -0.5 * SOUND, 22050)
+    assert run(do_nothing, **given) == (0, [])
+
+
+@pytest.mark.parametrize("kind", ["mask", "guide"])
+def test_a_mask_or_guide_that_has_changed_is_refused_and_named(run, tmp_path, kind):
+    path = tmp_path / f"mine{'.npy' if kind == 'mask' else '.wav'}"
+
+    def write(level):
+        if kind == "mask":
+            np.save(path, np.full((128, 60), level))
+        else:
+            soundfile.write(path, level * SOUND, 22050)
+
+    given = {"mask": str(path)} if kind == "mask" else {"objective": f"guide(relu1_1, {path})"}
+    write(0.5)
+    run(do_nothing, num_clips=2, **given)
+    finish_all(tmp_path / "out")
+    os.utime(path)
+    assert run(do_nothing, num_clips=2, **given) == (0, [])
+    write(0.25)
+    with pytest.raises(UserError) as error:
+        run(do_nothing, num_clips=2, **given)
+    assert str(error.value) == (
+        f"the {kind} {str(path)!r} has changed since the run in {str(tmp_path / 'out')!r} was "
+        "begun: name another --output_dir for the dreams with what it is now"
+    )
+    # A run of an early version wrote nothing of it.
+    params = json.loads((tmp_path / "out/params.json").read_text())
+    del params["files"], params["networks"]
+    (tmp_path / "out/params.json").write_text(json.dumps(params))
+    assert run(do_nothing, num_clips=2, **given) == (0, [])
 
 
 def test_the_page_of_a_run_that_was_done_is_written_again(run, tmp_path):

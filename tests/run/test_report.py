@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
 
@@ -17,6 +19,7 @@ DONE = {
     "heard_as": "organ",
     "files": {".wav": 3},
     "picture": True,
+    "input_file": {"size": 3},
 }
 FAILED = {"number": 2, "name": "00002-b", "input": "b.wav", "error": "it is silent"}
 
@@ -26,6 +29,19 @@ def test_paths_are_lines_also_those_that_are_no_text(capfdbinary):
     report(DONE, os.fsdecode(b"out/caf\xe9.wav"))
     report(FAILED, None)
     assert capfdbinary.readouterr() == (b"out/caf\xe9.wav\n", b"")
+
+
+def test_a_path_that_would_break_the_line_is_escaped_and_exact_in_json(capfdbinary):
+    path = "two\nlines \x1b[31m\x9b's/a b.wav"
+    Report()(DONE, path)
+    Report(as_json=True)(DONE, path)
+    plain, as_json = capfdbinary.readouterr().out.splitlines()
+    assert plain == rb"$'two\x0alines \x1b[31m\xc2\x9b\'s/a b.wav'"
+    assert json.loads(as_json)["path"] == path
+    # A shell reads it back.
+    if bash := shutil.which("bash"):
+        done = subprocess.run([bash, "-c", b"printf %s " + plain], capture_output=True, check=True)
+        assert done.stdout.decode() == path
 
 
 def test_a_line_of_json_has_the_path_of_a_video(capfd):

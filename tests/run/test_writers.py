@@ -18,7 +18,7 @@ class Records(list):
 
 def source(number):
     job = SimpleNamespace(number=number, name=f"{number:05d}-a", path="a.wav")
-    return SimpleNamespace(job=job)
+    return SimpleNamespace(job=job, input_file=None)
 
 
 def writers(manifest, *, most_waiting=4, write=lambda files: {"number": int(files)}, **keywords):

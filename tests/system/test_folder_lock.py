@@ -60,7 +60,11 @@ def test_a_killed_process_lets_go(tmp_path):
         pass
 
 
-def test_where_there_are_no_locks_nothing_is_locked(tmp_path, monkeypatch):
+def test_where_there_are_no_locks_nothing_is_locked_and_the_first_process_says_so(
+    tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+
     def flock(*_):
         raise OSError(38, "Function not implemented")
 
@@ -68,5 +72,16 @@ def test_where_there_are_no_locks_nothing_is_locked(tmp_path, monkeypatch):
     with contextlib.ExitStack() as stack:
         for share in (ALONE, ALONE, Share(0, 2), Share(0, 2)):
             stack.enter_context(lock(tmp_path, share))
+    line = "{} has no locks: start each process with a --process_id of its own, and no other run"
+    assert caplog.text.count(line.format(tmp_path)) == 2  # Once each time.
     with lock("gs://bucket/run"), lock("gs://bucket/run"):
         pass
+    assert "gs:" not in caplog.text
+    with lock("gs://bucket/run", Share(1, 2)), lock("gs://bucket/run", Share(0, 2)):
+        pass
+    assert caplog.text.count(line.format("gs://bucket/run")) == 1
+    caplog.clear()
+    monkeypatch.undo()
+    with lock(tmp_path, Share(0, 2)):
+        pass
+    assert "locks" not in caplog.text
