@@ -58,8 +58,10 @@ def test_lists_that_are_too_long_are_refused_at_once(options, message):
 
 
 def test_a_wrong_value_among_many_combinations_is_found_at_once(caplog):
-    layers = (*[("relu3_4",)] * 299, ("relu99",))
-    options = tiny.options(sweep={"layers_to_use": layers, "seed": tuple(range(300))})
+    layers = (("relu3_4",), ("relu99",))
+    rates = tuple(rate / 1000 for rate in range(1, 151))
+    sweep = {"layers_to_use": layers, "lr": rates, "seed": tuple(range(300))}
+    options = tiny.options(sweep=sweep)
     started = time.monotonic()
     with (
         caplog.at_level("INFO", logger="dreamsound_jax"),
