@@ -19,6 +19,7 @@ from dreamsound_jax.audio.encoding import encode_sound
 from dreamsound_jax.audio.formats import Encoding
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.system import runtime
+from dreamsound_jax.system.fingerprint import has_changed, take_fingerprint
 from tests.helpers.clips import samples_of
 from tests.helpers.commands import QUICK, finish, start
 from tests.helpers.sounds import tone
@@ -200,7 +201,7 @@ def test_what_others_write_is_seen(store):
     folder = epath.Path(store) / "shared"
     one = Manifest(folder)
     one.add({"number": 0, "name": "00000-a"})
-    assert (list(one.records()), one.done()) == ([0], set())
+    assert (list(one.records()), one.done()) == ([0], {})
     options = {"skip_instance_cache": True}
     for name, text in (
         ("manifest-001-000001.jsonl", json.dumps({"number": 1, "name": "00001-b"})),
@@ -208,7 +209,22 @@ def test_what_others_write_is_seen(store):
     ):
         with fsspec.open(os.fspath(folder / name), "w", **options) as file:
             file.write(text)
-    assert (list(one.records()), one.done()) == ([0, 1], {(1, "00001-b", None)})
+    assert (list(one.records()), one.done()) == ([0, 1], {(1, "00001-b", None): None})
+
+
+def test_an_object_that_is_written_anew_has_changed_if_its_bytes_have(store):
+    path = f"{store}/fingerprint.wav"
+    assert take_fingerprint(path) is None
+    place = epath.Path(path)
+    place.write_bytes(b"one")
+    before = take_fingerprint(path)
+    assert before["size"] == 3 and not has_changed(path, before)
+    place.write_bytes(b"one")
+    assert not has_changed(path, before)
+    place.write_bytes(b"two")
+    assert has_changed(path, before) and not has_changed(path, take_fingerprint(path))
+    place.unlink()
+    assert not has_changed(path, before)
 
 
 class _Refuses(http.server.BaseHTTPRequestHandler):

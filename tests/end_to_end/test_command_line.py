@@ -88,7 +88,8 @@ def test_names_paths_and_lines_of_json_of_a_run_that_is_given_twice(flags, sound
     code, stdout, stderr = run(*words, cwd=tmp_path)
     assert (code, stdout.splitlines()) == (2, paths), stderr
     assert "the network hears" not in stderr and files_of(tmp_path / "dreams") == before
-    code, stdout, stderr = run(*words, "--name={lr}", cwd=tmp_path)
+    others = [word for word in words if not word.startswith("--name")]
+    code, stdout, stderr = run(*others, "--name={lr}", cwd=tmp_path)
     assert (code, stdout) == (2, "") and "already holds a run with --name {input}_{lr}" in stderr
 
 

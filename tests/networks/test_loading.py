@@ -10,7 +10,7 @@ from flax import nnx
 
 from dreamsound_jax.networks import loading
 from dreamsound_jax.networks.card import read_card
-from dreamsound_jax.networks.loading import load_model
+from dreamsound_jax.networks.loading import find_digest, load_model
 from dreamsound_jax.networks.weights_digest import DIGEST_FILE
 from dreamsound_jax.system import shipped as folders
 from dreamsound_jax.system.errors import UserError
@@ -124,3 +124,21 @@ def test_a_changed_bit_in_the_weights_is_noticed(tmp_path):
     (folder / "weights" / DIGEST_FILE).write_bytes(digest)
     with pytest.raises(UserError, match="is damaged: its weights are not those that were written"):
         loading.load_model(checkpoint=folder)
+
+
+def test_the_digest_of_a_network_changes_with_its_weights_alone(tmp_path, copy, checkpoint):
+    assert find_digest("gm") == (shipped("checkpoints/gm/weights") / DIGEST_FILE).read_text()[:-1]
+    for name, seed in (("a", 0), ("again", 0), ("b", 1)):
+        layers = jax.tree.map(np.float32, random_weights(seed=seed))
+        write_whole_checkpoint(tmp_path / name, layers.items(), CARD.entries(), size=10**6)
+    a, again, b = (find_digest(checkpoint=tmp_path / name) for name in ("a", "again", "b"))
+    assert a == again != b
+    # A checkpoint of an early version has no digest beside its weights.
+    assert find_digest(checkpoint=copy) == find_digest(checkpoint=checkpoint)
+    (file, *_) = (path for path in copy.rglob("weights/**/*") if path.is_file())
+    file.write_bytes(file.read_bytes() + b"x")
+    assert find_digest(checkpoint=copy) != find_digest(checkpoint=checkpoint)
+    shutil.rmtree(copy / "weights")
+    (copy / "weights").mkdir()
+    (copy / "weights" / DIGEST_FILE).mkdir()
+    assert find_digest(checkpoint=copy) is None
