@@ -148,6 +148,7 @@ def _is_record(entry):
         type(number) is int
         and number >= 0
         and _is_file_name(entry.get("name"))
+        and isinstance(entry.get("input"), str | None)
         and isinstance(files, dict)
         and all(type(size) is int for size in files.values())
         and _is_fingerprint(entry.get("input_file"))

@@ -6,7 +6,7 @@ masks and guides, stand in params.json: what is dreamed with others is another r
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,6 +49,23 @@ def list_changed(jobs: Sequence[Job], recorded: Mapping[int, Mapping | None]) ->
         names = name_some(dict.fromkeys(job.path for job in changed))
         log.warning("changed since it was dreamed on, and dreamed on again: %s", names)
     return changed
+
+
+def list_left_out(gone: Sequence[Job], done: Collection[int]) -> list[Job]:
+    """Returns those jobs that are not done and cannot be; lines name the inputs that are gone.
+
+    Args:
+      gone: those whose inputs are gone since the run began.
+      done: the numbers of all that are done.
+    """
+    left_out = [job for job in gone if job.number not in done]
+    names = dict.fromkeys(job.path for job in left_out)
+    kept = dict.fromkeys(job.path for job in gone if job.path not in names)
+    if kept:
+        log.info("gone since the run began, with a dream that is kept: %s", name_some(kept))
+    if names:
+        log.warning("gone since the run began, and left out: %s", name_some(names))
+    return left_out
 
 
 def find_parts(options: Options, plan: Plan, models: Iterable[str]) -> Parts:

@@ -19,8 +19,8 @@ from dreamsound_jax.outputs.saved_rounds import list_unfinished_batches, remove_
 from dreamsound_jax.run.added_files import add_files
 from dreamsound_jax.run.batch_reader import BatchReader
 from dreamsound_jax.run.batch_runner import BatchRunner
-from dreamsound_jax.run.changes import Parts, list_changed
-from dreamsound_jax.run.jobs import list_jobs, name_some
+from dreamsound_jax.run.changes import Parts, list_changed, list_left_out
+from dreamsound_jax.run.jobs import list_jobs
 from dreamsound_jax.run.last_words import (
     describe_rest,
     describe_stop,
@@ -119,7 +119,7 @@ class ProcessRun:
     def _dream(self, inputs, earlier_inputs, gone):
         jobs = list_jobs(inputs, self._plan)
         done = self._find_done(jobs)
-        left_out = self._leave_out([job for job in jobs if job.path in gone], done)
+        left_out = self._leave_out(gone, jobs, done)
         has_new_inputs = earlier_inputs is not None and [*inputs] != [*earlier_inputs]
         if self._adds_files:
             self._write_params(inputs, jobs)
@@ -132,7 +132,7 @@ class ProcessRun:
             page = self._open_page(jobs)
             self._report_done(done, self._end(Manifest(self._folder), page, len(jobs)))
             return 0
-        begun, rest = self._list_waiting([job for job in jobs if job.number not in left_out], done)
+        begun, rest = self._list_waiting([job for job in jobs if job.path not in gone], done)
         batches, first = self._reader.read(begun, rest), []
         if not self._resumes:
             first = next(batches, [])
@@ -145,28 +145,18 @@ class ProcessRun:
         batches = itertools.chain([first], batches)
         return self._dream_all(batches, jobs, done, work, left_out=left_out)
 
-    def _leave_out(self, gone, done):
+    def _leave_out(self, gone, jobs, done):
         """Leaves out the jobs that are not done and whose inputs are gone; returns their numbers.
 
         They are recorded as clips without a dream, so that no process waits for them.
         """
-        left_out = [job for job in gone if job.number not in done]
-        names = dict.fromkeys(job.path for job in left_out)
-        kept = dict.fromkeys(job.path for job in gone if job.path not in names)
-        if kept:
-            log.info("gone since the run began, with a dream that is kept: %s", name_some(kept))
-        if names:
-            log.warning("gone since the run began, and left out: %s", name_some(names))
-            self._record_gone([job for job in left_out if self._share.includes(job.number)])
-        return {job.number for job in left_out}
-
-    def _record_gone(self, jobs):
-        manifest = self._open_manifest()
-        records = manifest.records()
-        for job in jobs:
+        left_out = list_left_out([job for job in jobs if job.path in gone], done)
+        records = self._open_manifest().records() if left_out else {}
+        for job in left_out:
             failure = describe_failure(job, f"{job.path} is gone since the run began")
-            if records.get(job.number) != failure:
-                manifest.add(failure)
+            if self._share.includes(job.number) and records.get(job.number) != failure:
+                self._open_manifest().add(failure)
+        return {job.number for job in left_out}
 
     def _list_waiting(self, jobs, done):
         """Returns the jobs of this process: (batches that an earlier run has begun, the others).

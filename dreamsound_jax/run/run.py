@@ -88,10 +88,10 @@ def run(
     options = replace(options, seed=_choose_seed(options, earlier))
     plan = _bound(replace(_resolve(options, models), command=command), options, found)
     _warn_of_flags(options, plan)
-    parts = find_parts(options, plan, models)
     models = place_on_devices(models)
     if output_file is not None:
         return dream_to_file(models, plan, found, path=output_file, report=report, warm_up=warm_up)
+    parts = find_parts(options, plan, models)
     if share.count > 1 and not earlier and found:
         _begin_together(options, plan, found, command, parts)
         earlier = _find_earlier(options)

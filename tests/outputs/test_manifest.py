@@ -93,6 +93,7 @@ NO_RECORDS = (
     b'{"number": 1, "name": "00001-a", "files": 3}',
     b'{"number": 1, "name": "00001-a", "files": {".wav": "9"}}',
     b'{"number": 1, "name": "\\ud800"}',
+    b'{"number": 1, "name": "00001-a", "input": ["a.wav"]}',
     b'{"number": 1, "name": "00001-a", "input_file": "a.wav"}',
     b'{"number": 1, "name": "00001-a", "input_file": {"taken": "late"}}',
 )
@@ -106,6 +107,7 @@ def test_what_is_no_record_says_nothing_and_harms_no_other(folder):
     (folder / "manifest-folder.jsonl").mkdir()
     os.symlink("nowhere", folder / "manifest-link.jsonl")
     assert list(Manifest(folder).records()) == [0, 2]
+    assert numbers(Manifest(folder).done()) == {0, 2}
 
 
 @pytest.mark.parametrize("torn", [json.dumps(record(1))[:-4].encode(), '{"name": "ü'.encode()[:-1]])
