@@ -46,7 +46,7 @@ def lock_folder(folder: epath.Path, share: Share, *, own_file: str) -> Iterator[
         )
         if share.count > 1 and not share.index and not is_locked:
             log.info(
-                "%s has no locks: start each process with a --process_id of its own, and no other "
+                "%s has no locks: give each process a --process_id of its own, and start no other "
                 "run there, or clips are dreamed twice",
                 folder,
             )

@@ -72,7 +72,7 @@ def test_where_there_are_no_locks_nothing_is_locked_and_the_first_process_says_s
     with contextlib.ExitStack() as stack:
         for share in (ALONE, ALONE, Share(0, 2), Share(0, 2)):
             stack.enter_context(lock(tmp_path, share))
-    line = "{} has no locks: start each process with a --process_id of its own, and no other run"
+    line = "{} has no locks: give each process a --process_id of its own, and start no other run"
     assert caplog.text.count(line.format(tmp_path)) == 2  # Once each time.
     with lock("gs://bucket/run"), lock("gs://bucket/run"):
         pass
