@@ -120,7 +120,9 @@ def check_stop() -> None:
 
 
 def _find_stop():
-    handlers = (signal.getsignal(getattr(signal, name)) for name in _SIGNALS if hasattr(signal, name))
+    handlers = (
+        signal.getsignal(getattr(signal, name)) for name in _SIGNALS if hasattr(signal, name)
+    )
     return next((each for each in handlers if isinstance(each, _Stop)), None)
 
 
