@@ -124,5 +124,5 @@ def log_plainly(*, quiet: bool = False) -> None:
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.handlers, log.propagate = [_LinesAboveBar()], False
     absl_logging.set_verbosity(absl_logging.FATAL)
-    for name in ("asyncio", "concurrent.futures", "gcsfs", "matplotlib"):
+    for name in ("asyncio", "concurrent.futures", "gcsfs"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
