@@ -443,7 +443,7 @@ def test_a_page_that_cannot_be_written_is_said_once_and_costs_no_clip(
     assert [r.getMessage().startswith(said) for r in caplog.records].count(True) == 1
 
 
-def test_a_page_that_fails_while_the_run_goes_on_is_whole_at_the_end(run, tmp_path, monkeypatch, caplog):
+def test_a_page_that_fails_on_the_way_is_whole_at_the_end(run, tmp_path, monkeypatch, caplog):
     tries, write_index = [], run_page.write_index
 
     def fail_at_first(*arguments, **keywords):
