@@ -78,5 +78,6 @@ def set_needed(*, precision: str) -> None:
         "jax_default_matmul_precision": product,
     }
     for name, value in (NEEDED | of_precision).items():
-        if hasattr(jax.config, name):  # Other versions of JAX have other settings.
+        # Other versions of JAX have other settings.
+        if getattr(jax.config, name, value) != value:
             jax.config.update(name, value)
