@@ -40,14 +40,14 @@ class Done(NamedTuple):
     Attributes:
       before: the input, as loud as the dream.
       after: the dream.
-      picture: of both.
+      picture: of both; None if it could not be made.
       video: None if none was made.
-      words: how far the dream is from its input, and how long it took.
+      words: how far the dream is from its input, how long it took, and what went wrong.
     """
 
     before: str
     after: str
-    picture: str
+    picture: str | None
     video: str | None
     words: str
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dreamsound_jax.app.dreamer import Dreamer
 
 PORT = 7860
-# Read when Gradio is imported. It would report its use, and look for newer versions of itself.
+# Read when Gradio is imported. It would report its use, look for newer versions of itself, and fail
+# with a backend of Matplotlib that is not there.
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -26,6 +27,7 @@ QUIET = {
     "GRADIO_ALLOWED_PATHS": "",
     "GRADIO_MCP_SERVER": "False",
     "GRADIO_SSR_MODE": "False",
+    "MPLBACKEND": "agg",
 }
 
 

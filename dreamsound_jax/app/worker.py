@@ -4,6 +4,7 @@ It is a process of its own so that it can be stopped at any moment: compiled pro
 """
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -45,6 +46,8 @@ def _answer(job: Job, models: dict[str, Any], say: Callable[[Message], None]) ->
 def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> Done:
     """Dreams, and writes what came of it.
 
+    A picture or a video that cannot be made is left out; the words that are returned say why.
+
     Args:
       job: what is asked for.
       models: those that are loaded, by name; others are added.
@@ -53,15 +56,35 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
     Raises:
       UserError: the sound or an option is not possible.
     """
-    import dreamsound_jax as ds
     from dreamsound_jax.audio.files import read_original
-    from dreamsound_jax.run.presets import make_options
 
     began = time.monotonic()
     say(Doing("Reading the sound"))
     with _hear_warnings() as warnings:
-        (channels, rate), origin = read_original(job.sound)
-    check_length(len(channels) / rate)
+        original, origin = read_original(job.sound)
+    check_length(len(original.channels) / original.sample_rate)
+    made = _dream_on(original, job, models, say)
+    say(Doing("Writing the sound and drawing the picture"))
+    name = Path(job.sound).stem
+    stem = str(Path(job.folder) / name)
+    before, after = _save_sounds(made, stem, origin)
+    picture, failed = _make_file(f"{stem}-dream.png", lambda path: _draw(made, path))
+    video, film_failed = None, None
+    if job.makes_video:
+        say(Doing("Making the video"))
+        film = functools.partial(made.save_video, title=f"Dream of {name}")
+        video, film_failed = _make_file(f"{stem}-dream.mp4", film)
+    words = [f"{made.distance_db:.1f} dB from the input, in {time.monotonic() - began:.0f} s"]
+    words += [each.replace(job.sound, Path(job.sound).name) for each in warnings]
+    words += [f"the picture could not be made: {failed}"] if failed else []
+    words += [f"the video could not be made: {film_failed}"] if film_failed else []
+    return Done(before, after, picture, video, "; ".join(words))
+
+
+def _dream_on(original, job, models, say):
+    import dreamsound_jax as ds
+    from dreamsound_jax.run.presets import make_options
+
     say(Doing("Loading the network"))
     model = _load(models, make_options(job.options).model)
     options = {name: value for name, value in job.options.items() if name != "model"}
@@ -70,23 +93,30 @@ def dream(job: Job, models: dict[str, Any], say: Callable[[Message], None]) -> D
     def on_level(number, of):
         say(Doing("Dreaming", number, of))
 
-    made = ds.dream(channels.T, rate, model, on_level=on_level, **options)
-    say(Doing("Writing the sound and drawing the picture"))
-    stem = Path(job.folder) / Path(job.sound).stem
-    before, after, picture = (f"{stem}-{kind}" for kind in ("before.wav", "dream.wav", "dream.png"))
-    # As the command does, unless it is asked for another bit depth.
+    channels, rate = original
+    return ds.dream(channels.T, rate, model, on_level=on_level, **options)
+
+
+def _save_sounds(made, stem, origin):
+    """Writes the input and the dream as the command does; returns their paths."""
+    before, after = f"{stem}-before.wav", f"{stem}-dream.wav"
     kept = origin.layout if made.plan.keeps_original else None
     made.save(after, bit_depth=origin.bit_depth, layout=kept)
     made.save_input(before, bit_depth=origin.bit_depth, layout=origin.layout)
-    Path(picture).write_bytes(made.picture())
-    video = None
-    if job.makes_video:
-        say(Doing("Making the video"))
-        video = f"{stem}-dream.mp4"
-        made.save_video(video, title=f"Dream of {Path(job.sound).stem}")
-    words = f"{made.distance_db:.1f} dB from the input, in {time.monotonic() - began:.0f} s"
-    said = [each.replace(job.sound, Path(job.sound).name) for each in warnings]
-    return Done(before, after, picture, video, "; ".join([words, *said]))
+    return before, after
+
+
+def _make_file(path, make):
+    """Makes a file that the sound can do without: (its path or None, None or why not)."""
+    try:
+        make(path)
+    except Exception as error:
+        return None, describe_error(error)
+    return path, None
+
+
+def _draw(made, path):
+    Path(path).write_bytes(made.picture())
 
 
 @contextlib.contextmanager

@@ -62,6 +62,9 @@ def main() -> int:
         print_out(describe_presets())
         return 0
     # Imported only now: --help must not wait for JAX's devices.
+    from dreamsound_jax.system.jax_settings import import_jax
+
+    import_jax()
     from dreamsound_jax.run.report import Report
     from dreamsound_jax.run.run import run
     from dreamsound_jax.system import programs, runtime

@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from etils import epath
 
 from dreamsound_jax.audio.find import VIDEO
 from dreamsound_jax.audio.rendering import RenderedSound
-from dreamsound_jax.outputs.page.suffixes import THUMBNAIL
+from dreamsound_jax.outputs.page.suffixes import PICTURE
 from dreamsound_jax.outputs.results import DreamResult, OuroborosResult
 from dreamsound_jax.system.errors import StorageError, describe_error
 from dreamsound_jax.system.storage import encode_json, printable_name, write_whole
@@ -89,8 +90,8 @@ class ClipFiles:
       compared: files to compare with it by ear, as bytes by `INPUT` or `DIFFERENCE` of
         `audio.find`.
       arrays: what the .npz holds, by name; None if there is none.
-      picture: the bytes of the .png; None if there is none.
-      thumbnail: a small picture of the dream alone, a PNG; None if there is none.
+      pictures: what draws each picture as a PNG, by the suffix of its file: `PICTURE`, and
+        `THUMBNAIL` for a small one of the dream alone; called when the sound is written.
       result: what the dream or the ouroboros did.
       probabilities: of the classes.
       timings: the seconds of each stage, for the whole batch of the clip.
@@ -101,21 +102,20 @@ class ClipFiles:
     request: ClipRequest
     sound: RenderedSound
     arrays: Mapping[str, np.ndarray] | None
-    picture: bytes | None
     result: DreamResult | OuroborosResult
     probabilities: ClassProbabilities
     timings: Mapping[str, float]
     compared: Mapping[str, bytes] = field(default_factory=dict)
     format: str = "wav"
+    pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
     make_video: Callable[[], bytes] | None = None
-    thumbnail: bytes | None = None
 
 
 def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
     """Writes the files of a clip, each whole or not at all, the .json last.
 
-    A video that cannot be made is left out: a warning and `video_failed` in the .json and in the
-    record say why.
+    A picture or a video that cannot be made is left out: a warning, and `picture_failed` or
+    `video_failed` in the .json and in the record, say why.
 
     Returns:
       The record of the clip for the manifest.
@@ -128,18 +128,40 @@ def write_clip(folder: epath.Path, clip: ClipFiles) -> dict:
     contents = {f"{kind}.{clip.format}": content for kind, content in sounds.items()}
     if clip.arrays is not None:
         contents[".npz"] = _encode_npz(clip.arrays)
-    if clip.picture is not None:
-        contents[".png"] = clip.picture
-    if clip.thumbnail is not None:
-        contents[THUMBNAIL] = clip.thumbnail
     for suffix, content in contents.items():
         write_whole(f"{path}{suffix}", content)
     sizes = {suffix: len(content) for suffix, content in contents.items()}
-    video_sizes, failure = write_video(f"{path}{VIDEO}", clip.make_video)
-    facts = encode_json(describe_clip(clip) | failure)
+    drawn, failed = write_pictures(path, clip.pictures)
+    filmed, video_failed = write_video(f"{path}{VIDEO}", clip.make_video)
+    failed |= video_failed
+    facts = encode_json(describe_clip(clip) | failed)
     write_whole(f"{path}.json", facts)
     log.info("%s: %s", clip.request.name, summarise(clip))
-    return make_record(clip) | failure | {"files": sizes | video_sizes | {".json": len(facts)}}
+    files = sizes | drawn | filmed | {".json": len(facts)}
+    return make_record(clip) | failed | {"files": files, "picture": PICTURE in files}
+
+
+def write_pictures(
+    path: os.PathLike | str, pictures: Mapping[str, Callable[[], bytes]]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Draws and writes the pictures of a clip; a warning says why one of them cannot be made.
+
+    Args:
+      path: of the files of the clip, without a suffix.
+      pictures: what draws each, by suffix; what one of them met is not said again of the next.
+
+    Returns:
+      ({suffix: size in bytes}, {"picture_failed": why}); the second is empty if none failed.
+    """
+    sizes, reasons = {}, []
+    for suffix, draw in pictures.items():
+        size, reason = _make_file(f"{path}{suffix}", draw)
+        if reason is None:
+            sizes[suffix] = size
+        elif reason not in reasons:
+            reasons.append(reason)
+            _warn(f"{path}{suffix}", reason)
+    return sizes, {"picture_failed": reasons[0]} if reasons else {}
 
 
 def write_video(
@@ -152,16 +174,28 @@ def write_video(
     """
     if make_video is None:
         return {}, {}
+    size, reason = _make_file(path, make_video)
+    if reason is None:
+        return {VIDEO: size}, {}
+    _warn(path, reason)
+    return {}, {"video_failed": reason}
+
+
+def _make_file(path, make):
+    """Makes and writes a file that a clip can do without: (its size in bytes, None or why not)."""
     try:
-        content = make_video()
+        content = make()
         write_whole(path, content)
     except StorageError:
         raise
     except Exception as error:
         log.debug("%s", path, exc_info=error)
-        log.warning("%s could not be made: %s", path, describe_error(error))
-        return {}, {"video_failed": describe_error(error)}
-    return {VIDEO: len(content)}, {}
+        return 0, describe_error(error)
+    return len(content), None
+
+
+def _warn(path, reason):
+    log.warning("%s could not be made: %s", path, reason)
 
 
 def describe_clip(clip: ClipFiles) -> dict:
@@ -214,7 +248,7 @@ def make_record(clip: ClipFiles) -> dict:
         "loudness_lufs": _finite_or_none(clip.sound.loudness.lufs),
         "true_peak_dbtp": _finite_or_none(clip.sound.loudness.true_peak_dbtp),
         "seconds": round(_seconds_of(clip), 3),
-        "picture": clip.picture is not None,
+        "picture": PICTURE in clip.pictures,
         "heard": _name_heard(clip.probabilities),
     }
 

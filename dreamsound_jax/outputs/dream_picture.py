@@ -22,6 +22,7 @@ from dreamsound_jax.outputs.panels import (
     hide_box,
     label_frequencies,
 )
+from dreamsound_jax.system.matplotlib_settings import new_figure
 
 _INCHES = (14, 8.5)
 _FAINT, _SHADE = "#666666", "#eef1f5"
@@ -60,9 +61,7 @@ class DreamPicture:
 
 def draw_dream(picture: DreamPicture) -> bytes:
     """Draws a dream on one page. Returns a PNG of 1400 x 850 pixels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(_INCHES, DPI, facecolor="white")
+    figure = new_figure(_INCHES, DPI, facecolor="white")
     label = textwrap.fill(f"Objective: {picture.objective_label}", 50, max_lines=3)
     spectrograms, (wave_before, wave_after, progress) = _place_panels(figure, picture.title, label)
     _draw_before_and_after(figure, spectrograms[:2], picture)

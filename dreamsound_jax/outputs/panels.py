@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dreamsound_jax.system.matplotlib_settings import new_figure
+
 if TYPE_CHECKING:  # The import takes half a second, and is of no use before a clip is dreamed.
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -41,9 +43,7 @@ class SpectrogramScale(NamedTuple):
 
 def make_figure(title: str, inches: tuple[float, float]) -> Figure:
     """Makes a figure of 100 pixels an inch whose panels find their places by themselves."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(inches, DPI, layout="constrained", facecolor="white")
+    figure = new_figure(inches, DPI, layout="constrained", facecolor="white")
     figure.suptitle(textwrap.fill(title, 110), x=0.01, ha="left", size=14, parse_math=False)
     return figure
 

@@ -6,6 +6,7 @@ import io
 import numpy as np
 
 from dreamsound_jax.outputs.panels import DYNAMIC_RANGE_DB, LEVEL_COLOURS
+from dreamsound_jax.system.matplotlib_settings import load_matplotlib
 
 _WIDTH, _HEIGHT = 176, 108
 _COLOURS = 32  # With 256 the files would be twice as large, and look the same.
@@ -36,6 +37,7 @@ def draw_thumbnail(mel_db: np.ndarray) -> bytes:
 
 @functools.cache
 def _palette():
+    load_matplotlib()
     import matplotlib
 
     colours = matplotlib.colormaps[LEVEL_COLOURS](np.linspace(0, 1, _COLOURS))

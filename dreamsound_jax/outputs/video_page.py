@@ -16,6 +16,7 @@ from dreamsound_jax.outputs.panels import (
 )
 from dreamsound_jax.outputs.video import Video
 from dreamsound_jax.outputs.video_layout import Place, Shape, head_height, place_panels
+from dreamsound_jax.system.matplotlib_settings import new_figure
 
 _BACKGROUND, _TEXT, _FAINT, _ACCENT = "#101018", "#ffffff", "#b8b8c4", "#fe9f6d"
 _QUIET_ALPHA = 0.55  # Of the panel that is not heard.
@@ -27,12 +28,11 @@ class Page:
     """The page that all pictures of a video share; what differs is drawn over it."""
 
     def __init__(self, video: Video, shape: Shape):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         self._video, self._shape = video, shape
         size = (shape.width / DPI, shape.height / DPI)
-        figure = Figure(size, DPI, facecolor=_BACKGROUND)
+        figure = new_figure(size, DPI, facecolor=_BACKGROUND)
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         self._canvas = FigureCanvasAgg(figure)
         lines = self._write_head(figure)
         self._places = place_panels(shape, lines=lines, shows_all=video.shows_all)

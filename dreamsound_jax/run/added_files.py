@@ -7,7 +7,7 @@ of the arrays there. The input of a dream is read again.
 import io
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,20 @@ from dreamsound_jax.audio.formats import find_sound
 from dreamsound_jax.audio.loudness import measure_loudness
 from dreamsound_jax.audio.recording import Recording
 from dreamsound_jax.audio.rendering import RenderedSound, render_input
-from dreamsound_jax.outputs.clip_files import write_video
+from dreamsound_jax.outputs.clip_files import write_pictures, write_video
 from dreamsound_jax.outputs.manifest import Manifest
-from dreamsound_jax.outputs.page.suffixes import THUMBNAIL
+from dreamsound_jax.outputs.page.suffixes import PICTURE, THUMBNAIL
 from dreamsound_jax.outputs.thumbnail import draw_thumbnail
 from dreamsound_jax.run.clip_facts import analyse_pieces, analyse_recording
-from dreamsound_jax.run.dreams import draw_picture, make_dream_video
+from dreamsound_jax.run.dream_files import draw_picture, make_dream_video
 from dreamsound_jax.run.jobs import Job
-from dreamsound_jax.run.ouroboroses import draw_ouroboros_picture, make_ouroboros_video
+from dreamsound_jax.run.ouroboros_files import draw_ouroboros_picture, make_ouroboros_video
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.sources import Source, read_source
-from dreamsound_jax.system.errors import StorageError, UserError, describe_error
-from dreamsound_jax.system.storage import path_of, write_whole
+from dreamsound_jax.system.errors import UserError
+from dreamsound_jax.system.storage import path_of
 
 log = logging.getLogger(__name__)
-
-PICTURE = ".png"
 
 
 def add_files(folder: epath.Path, jobs: Sequence[Job], plan: Plan, manifest: Manifest) -> None:
@@ -73,8 +71,10 @@ def _list_lacking(record, plan):
 def _add_to_clip(clip, suffixes, manifest):
     record = dict(clip.record)
     if PICTURE in suffixes:
-        sizes = _write_picture(clip)
-        record |= {"picture": bool(sizes), "files": record["files"] | sizes}
+        sizes, _ = write_pictures(clip.path, clip.pictures())
+        record |= {"picture": PICTURE in sizes, "files": record["files"] | sizes}
+        if PICTURE in sizes:
+            record.pop("picture_failed", None)
     if VIDEO in suffixes:
         sizes, _ = write_video(f"{clip.path}{VIDEO}", clip.make_video)
         record["files"] = record["files"] | sizes
@@ -83,21 +83,6 @@ def _add_to_clip(clip, suffixes, manifest):
     if record != clip.record:
         manifest.add(record)
         log.info("%s: done", clip.job.name)
-
-
-def _write_picture(clip):
-    """Draws and writes the pictures of a clip; returns {suffix: size}, empty if that fails."""
-    try:
-        pictures = clip.draw()
-        for suffix, content in pictures.items():
-            write_whole(f"{clip.path}{suffix}", content)
-    except StorageError:
-        raise
-    except Exception as error:
-        log.debug("%s", clip.path, exc_info=error)
-        log.warning("%s%s could not be made: %s", clip.path, PICTURE, describe_error(error))
-        return {}
-    return {suffix: len(content) for suffix, content in pictures.items()}
 
 
 class _Written:
@@ -127,20 +112,32 @@ class _Written:
             dream=sound,
         )
 
-    def draw(self) -> dict[str, bytes]:
-        """Returns its pictures, {suffix: a PNG}."""
-        source, sound = self._read()
+    def pictures(self) -> dict[str, Callable[[], bytes]]:
+        """Returns what draws each of its pictures as a PNG, by suffix."""
         if self.job.plan.ouroboros:
-            pieces_db, rounds = self._analyse_pieces(sound), self._read_facts()["rounds"]
-            names = ("overcooked_db", "moved_db")
-            curves = {name: np.array([each[name] for each in rounds]) for name in names}
-            objective = np.array([each["objective"]["last"] for each in rounds])
-            picture = draw_ouroboros_picture(
-                source, sound=sound, pieces_db=pieces_db, objective=objective, **curves
-            )
-            return {PICTURE: picture, THUMBNAIL: draw_thumbnail(np.concatenate(pieces_db, axis=1))}
+            return {PICTURE: self._draw_ouroboros, THUMBNAIL: self._draw_small_ouroboros}
+        return {PICTURE: self._draw_dream, THUMBNAIL: self._draw_small_dream}
+
+    def _draw_ouroboros(self):
+        source, sound = self._read()
+        rounds = self._read_facts()["rounds"]
+        names = ("overcooked_db", "moved_db")
+        curves = {name: np.array([each[name] for each in rounds]) for name in names}
+        return draw_ouroboros_picture(
+            source,
+            sound=sound,
+            pieces_db=self._analyse_pieces(sound),
+            objective=np.array([each["objective"]["last"] for each in rounds]),
+            **curves,
+        )
+
+    def _draw_small_ouroboros(self):
+        return draw_thumbnail(np.concatenate(self._analyse_pieces(self._read_sound()), axis=1))
+
+    def _draw_dream(self):
+        source, sound = self._read()
         input_db, mel_db, change_db = self._read_arrays()
-        picture = draw_picture(
+        return draw_picture(
             source,
             input_db=input_db,
             mel_db=mel_db,
@@ -148,11 +145,16 @@ class _Written:
             sound=sound,
             objective=np.array(self._read_facts()["objective_by_level"]),
         )
-        return {PICTURE: picture, THUMBNAIL: draw_thumbnail(mel_db)}
+
+    def _draw_small_dream(self):
+        return draw_thumbnail(self._read_arrays()[1])
 
     def _read(self):
         source = read_source(self.job, pads_lengths=self._plan.pads_lengths)
-        return source, read_recording(f"{self.path}{self._suffix}")
+        return source, self._read_sound()
+
+    def _read_sound(self):
+        return read_recording(f"{self.path}{self._suffix}")
 
     def _analyse_pieces(self, sound):
         return analyse_pieces(sound, self.job.plan.card.front_end, self.record["rounds"] + 1)

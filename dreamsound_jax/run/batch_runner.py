@@ -17,6 +17,7 @@ from dreamsound_jax.run.warm_up import WarmUp
 from dreamsound_jax.run.writers import Writers
 from dreamsound_jax.system import devices
 from dreamsound_jax.system.errors import StorageError, describe_error
+from dreamsound_jax.system.stopping import check_stop
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class BatchRunner:
         """
         waiting = [batch] if batch else []
         while waiting:
+            check_stop()
             part, *waiting = waiting
             if len(part) > self.size:
                 waiting = [part[: self.size], part[self.size :], *waiting]

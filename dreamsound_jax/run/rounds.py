@@ -19,6 +19,7 @@ from dreamsound_jax.run.batches import fill_batch, place_clips, place_objectives
 from dreamsound_jax.run.plan import ClipPlan
 from dreamsound_jax.run.sources import Source
 from dreamsound_jax.system.errors import describe_error
+from dreamsound_jax.system.stopping import check_stop
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class RoundDreamer:
         plan, waiting = self._sources[0].plan, None
         state, number, _ = self._reached
         while number < plan.ouroboros.length and not self._ended.all():
+            check_stop()
             state, left = self._dream_round(state, number)
             if waiting:
                 self._fetch(*waiting, report)

@@ -1,17 +1,21 @@
 """The page of a run, which is written anew while its clips are done."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
-from dreamsound_jax.outputs.folder import write_index
+from dreamsound_jax.outputs.folder import PAGE, write_index
 from dreamsound_jax.outputs.manifest import Manifest
 from dreamsound_jax.run.clip_command import make_clip_command
 from dreamsound_jax.run.jobs import Job
 from dreamsound_jax.run.plan import Plan
 from dreamsound_jax.run.presets import find_preset
+from dreamsound_jax.system.errors import describe_error
+
+log = logging.getLogger(__name__)
 
 # While a run goes on, its page is written so often.
 _SECONDS_BETWEEN_PAGES = 5.0
@@ -43,6 +47,7 @@ class RunPage:
         self._folder, self._jobs, self._command, self._seed = folder, jobs, command, plan.seed
         self._notes, self._is_preview = notes, is_preview
         self._next = time.monotonic() + _SECONDS_BETWEEN_PAGES
+        self._has_failed = False
 
     def write(self, records: Mapping[int, dict[str, Any]]) -> None:
         """Writes the page with the records of clips, by number."""
@@ -61,10 +66,23 @@ class RunPage:
         begun = time.monotonic()
         if begun < self._next:
             return
-        self.write(manifest.records())
+        self._try_to_write(manifest)
         # With many clips, or in a store, it takes long: then it is done less often.
         took = time.monotonic() - begun
         self._next = begun + max(_SECONDS_BETWEEN_PAGES, 20 * took)
+
+    def _try_to_write(self, manifest):
+        """Writes the page; that it cannot be written is said once, and costs no clip."""
+        try:
+            self.write(manifest.records())
+        except Exception as error:
+            log.debug("%s", PAGE, exc_info=error)
+            if not self._has_failed:
+                log.warning(
+                    "the page cannot be written for now, and the clips go on: %s",
+                    describe_error(error),
+                )
+            self._has_failed = True
 
     def _describe(self, record):
         """Returns a record with what to expect of its preset, and the command that repeats it."""

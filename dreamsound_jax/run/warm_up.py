@@ -8,6 +8,7 @@ has an effect only where programs are kept (see `system/programs.py`); elsewhere
 when they are called.
 """
 
+import contextlib
 import importlib
 import logging
 import threading
@@ -142,7 +143,9 @@ def _compile_dreams(model, sources):
 
 def _import_late():
     for name in IMPORTED_LATE:
-        importlib.import_module(name)
+        # Whoever needs one that cannot be imported finds out why.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _compile_levels(network, clips, settings, program):

@@ -13,14 +13,15 @@ import os
 import sys
 
 import fsspec.config
-import jax
 from absl import logging as absl_logging
 from tqdm import tqdm
 
+from dreamsound_jax.system import jax_settings
 from dreamsound_jax.system.cache import cache_compiled_programs
 from dreamsound_jax.system.compilation_cache import answer_warnings
 from dreamsound_jax.system.devices import require_devices
 from dreamsound_jax.system.errors import as_printable
+from dreamsound_jax.system.matplotlib_settings import ignore_settings
 
 # The names under which fsspec knows cloud stores.
 STORES = ("s3", "gs", "gcs")
@@ -40,17 +41,14 @@ def prepare(*, precision: str, quiet: bool = False) -> None:
       UserError: JAX finds no device.
     """
     log_plainly(quiet=quiet)
+    ignore_settings()
     collect_garbage_rarely()
     list_stores_anew()
     cache_compiled_programs()
     answer_warnings()
     repeat_bit_for_bit()
+    jax_settings.set_needed(precision=precision)
     require_devices()
-    if precision == "float64":
-        jax.config.update("jax_enable_x64", True)
-    elif precision == "float32":
-        # Recent GPUs would round the factors of float32 products to 10 bits of mantissa.
-        jax.config.update("jax_default_matmul_precision", "float32")
 
 
 def repeat_bit_for_bit() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dreamsound_jax.system.matplotlib_settings import new_figure
+
 MOST_NUMBERED = 40  # Classes: with more, cells are too small for numbers.
 LARGEST_SIDE = 24  # Inches.
 LONGEST_LABEL = 24  # Characters of a class's name.
@@ -21,15 +23,15 @@ def draw_confusion_matrices(counts: Mapping[str, np.ndarray], classes: Sequence[
     Returns:
       A PNG. It shows shares of the true class, so each row adds up to 100 %.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     side = min(2.6 + 0.36 * len(classes), LARGEST_SIDE)
-    figure = Figure((side * len(counts) + 0.8, side), 100, layout="constrained", facecolor="white")
+    size = (side * len(counts) + 0.8, side)
+    figure = new_figure(size, 100, layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(counts), squeeze=False)[0]
     for axes, (split, matrix) in zip(panels, counts.items()):
         image = _draw_matrix(axes, split, matrix, classes)
     figure.colorbar(image, ax=panels, label="share of the true class (%)", aspect=40)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     file = io.BytesIO()
     with warnings.catch_warnings():
         # Letters that the font lacks are drawn as boxes; a warning for each helps nobody.

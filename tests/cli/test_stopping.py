@@ -69,7 +69,54 @@ def test_the_first_signal_ends_a_command_whose_threads_compile():
     assert (done.returncode, done.stdout, done.stderr) == (143, "kept", said)
 
 
+IGNORED = """
+import gc, signal, sys, threading
+from dreamsound_jax.system import stopping
+
+def signal_once(*_):
+    if not sent:
+        sent.append(1)
+        signal.raise_signal(signal.SIGTERM)
+
+def collect_garbage():
+    gc.collect(0)
+    threading.Event().wait(60)
+
+def ignore_all():
+    try:
+        signal_once()
+    except BaseException:
+        pass
+    stopping.check_stop()
+
+work = {"told": collect_garbage, "silently": ignore_all}[sys.argv[1]]
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+stopping.listen("dreamsound")
+stopping._SECONDS_UNTIL_AGAIN = 0.002
+gc.disable()  # It is collected when the test says so.
+gc.callbacks.append(signal_once)
+stopped = 0
+for _ in range(100):
+    sent = []
+    stopping.begin_work()
+    try:
+        work()
+    except stopping.Stopped as stop:
+        stopped += stop.code == 143
+print(stopped)
+"""
+
+
+@pytest.mark.parametrize("how", ["told", "silently"])
+def test_no_stop_is_lost_where_exceptions_are_ignored(how):
+    """Python tells of those that callbacks of garbage collection raise."""
+    words = [sys.executable, "-c", IGNORED, how]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("100\n", "", 0)
+
+
 def test_nothing_changes_for_python():
     before = signal.getsignal(signal.SIGTERM)
     stopping.begin_work()
+    stopping.check_stop()
     assert signal.getsignal(signal.SIGTERM) == before

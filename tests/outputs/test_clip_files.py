@@ -48,7 +48,7 @@ def clip(**changes):
         "request": request(),
         "sound": render_sound(SOUND, sample_rate=22050),
         "arrays": {"mel_db": np.arange(6.0).reshape(2, 3)},
-        "picture": b"png",
+        "pictures": {".png": lambda: b"png"},
         "result": DREAM,
         "probabilities": ClassProbabilities(
             before={"organ": 0.25, "pipe": 0.75},
@@ -91,7 +91,7 @@ def test_the_files_of_a_clip_say_the_same_of_it(tmp_path, caplog, monkeypatch):
 
 def test_a_clip_without_class_picture_and_loudness_says_so(tmp_path):
     silent = render_sound(np.zeros((9, 1)), sample_rate=100)
-    given = clip(request=request(target_class=None), sound=silent, picture=None)
+    given = clip(request=request(target_class=None), sound=silent, pictures={})
     record = write_clip(epath.Path(tmp_path), given)
     assert not (tmp_path / "00003-a.png").exists()
     facts = json.loads((tmp_path / "00003-a.json").read_text())
@@ -163,13 +163,48 @@ def test_a_video_is_written_after_the_sound_and_one_that_fails_costs_nothing_els
     assert {*record["files"]} == {".wav", ".npz", ".png", ".json"}
     facts = json.loads((tmp_path / "00003-a.json").read_text())
     assert facts["video_failed"] == record["video_failed"]
-    (line,) = {r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING}
+    (line,) = warnings_in(caplog)
     assert line.endswith("00003-a.mp4 could not be made: ValueError: the encoder is broken")
 
 
-def test_a_full_disk_stops_a_run_that_writes_videos(tmp_path, monkeypatch):
+def test_a_picture_that_cannot_be_drawn_or_written_costs_nothing_else(
+    tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(clip_files.log, "handlers", [caplog.handler])
+
+    def draw():
+        assert (tmp_path / "00003-a.wav").exists() and (tmp_path / "00003-a.npz").exists()
+        raise ValueError("no\nsuch backend")
+
+    drawn = {".png": draw, ".small.png": lambda: b"small"}
+    record = write_clip(epath.Path(tmp_path), clip(pictures=drawn, make_video=lambda: b"video"))
+    assert record["picture_failed"] == "ValueError: no such backend" and not record["picture"]
+    assert {*record["files"]} == {".wav", ".npz", ".small.png", ".mp4", ".json"}
+    facts = json.loads((tmp_path / "00003-a.json").read_text())
+    assert facts["picture_failed"] == record["picture_failed"]
+    assert warnings_in(caplog) == [
+        f"{tmp_path}/00003-a.png could not be made: ValueError: no such backend"
+    ]
+    caplog.clear()
+
+    (tmp_path / "00003-a.small.png").unlink()
+    (tmp_path / "00003-a.small.png").mkdir()
+    drawn = {".png": lambda: b"png", ".small.png": lambda: b"small"}
+    record = write_clip(epath.Path(tmp_path), clip(pictures=drawn))
+    assert record["picture"] and {*record["files"]} == {".wav", ".npz", ".png", ".json"}
+    assert record["picture_failed"].endswith("00003-a.small.png': Is a directory")
+    assert len(warnings_in(caplog)) == 1
+
+
+def warnings_in(caplog):
+    said = {r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING}
+    return sorted(said)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_a_full_disk_stops_a_run_that_writes_videos_or_pictures(suffix, tmp_path, monkeypatch):
     def write(path, content):
-        if str(path).endswith(".mp4"):
+        if str(path).endswith(suffix):
             raise StorageError("the disk is full")
 
     monkeypatch.setattr(clip_files, "write_whole", write)

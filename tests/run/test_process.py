@@ -431,6 +431,34 @@ def test_a_page_that_cannot_be_written_does_not_hide_a_stop(run, monkeypatch, ca
     assert "index.html could not be written: No space left on device" in caplog.text
 
 
+def test_a_page_that_cannot_be_written_is_said_once_and_costs_no_clip(
+    run, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(run_page, "_SECONDS_BETWEEN_PAGES", 0.0)
+    (tmp_path / "out" / "index.html").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"cannot write .*index\.html': Is a directory"):
+        run(do_nothing, batch_size=2)
+    assert {record["number"] for record in records(tmp_path / "out")} == {*range(10)}
+    said = "the page cannot be written for now, and the clips go on: cannot write"
+    assert [r.getMessage().startswith(said) for r in caplog.records].count(True) == 1
+
+
+def test_a_page_that_fails_on_the_way_is_whole_at_the_end(run, tmp_path, monkeypatch, caplog):
+    tries, write_index = [], run_page.write_index
+
+    def fail_at_first(*arguments, **keywords):
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("no page")
+        write_index(*arguments, **keywords)
+
+    monkeypatch.setattr(run_page, "_SECONDS_BETWEEN_PAGES", 0.0)
+    monkeypatch.setattr(run_page, "write_index", fail_at_first)
+    assert run(do_nothing, batch_size=2)[0] == 0
+    assert caplog.text.count("RuntimeError: no page") == 1
+    assert "10 done, 0 failed" in (tmp_path / "out" / "index.html").read_text()
+
+
 def test_another_run_is_not_resumed_and_without_a_seed_the_earlier_seed_is_taken(run, tmp_path):
     run(do_nothing, seed=None)
     params = json.loads((tmp_path / "out" / "params.json").read_text())

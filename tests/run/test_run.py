@@ -13,7 +13,7 @@ import soxr
 
 from dreamsound_jax.audio.loudness import measure_loudness
 from dreamsound_jax.outputs import video_file
-from dreamsound_jax.run import models
+from dreamsound_jax.run import dream_files, models, ouroboros_files
 from dreamsound_jax.run.run import run as run_options
 from tests.helpers import tiny
 from tests.helpers.clips import (
@@ -327,6 +327,36 @@ def test_an_ouroboros_leaves_all_its_rounds(run, tmp_path, caplog):
         *(f"00000-two{suffix}" for suffix in (".wav", ".npz", ".png", ".small.png", ".json")),
         *OF_RUN,
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "module", "name"),
+    [
+        ({}, dream_files, "draw_dream"),
+        ({"create_ouroboros": True, "ouroboros_length": 1}, ouroboros_files, "draw_ouroboros"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_costs_no_sound(
+    run, tmp_path, monkeypatch, caplog, changes, module, name
+):
+    def fail(picture):
+        raise ValueError("Key backend: no such backend")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, name, fail)
+        assert not run(plots=True, **changes)
+    (record,) = records_of(tmp_path / "out")
+    assert record["picture_failed"] == "ValueError: Key backend: no such backend"
+    wav = tmp_path / "out" / "00000-noise.wav"
+    assert soundfile.info(wav).frames >= SAMPLES - 512
+    assert facts_of(wav)["picture_failed"] == record["picture_failed"]
+    assert "00000-noise.png could not be made: ValueError: Key backend" in caplog.text
+    assert not wav.with_suffix(".png").exists()
+    # The same command makes it when it can.
+    assert not run(plots=True, **changes)
+    *_, record = records_of(tmp_path / "out")
+    assert wav.with_suffix(".png").exists() and record["picture"] and ".png" in record["files"]
+    assert "picture_failed" not in record
 
 
 def test_a_broken_encoder_costs_no_sound(run, tmp_path, monkeypatch, caplog):

@@ -1,4 +1,5 @@
 import logging
+import sys
 import threading
 
 import jax
@@ -110,6 +111,16 @@ def test_the_end_of_a_process_waits_for_imports(monkeypatch):
     threads = [thread for thread in threading.enumerate() if thread.name == "imports"]
     end.set()
     assert [thread.daemon for thread in threads] == [False]
+
+
+def test_a_module_that_cannot_be_imported_is_left_to_whoever_needs_it(monkeypatch, tmp_path):
+    for name, line in (("broken_module", "raise ValueError"), ("whole_module", "")):
+        (tmp_path / f"{name}.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("no_such_module", "broken_module", "whole_module")
+    monkeypatch.setattr(warm_up_module, "IMPORTED_LATE", names)
+    warm_up_module._import_late()
+    assert sys.modules.pop("whole_module") and "broken_module" not in sys.modules
 
 
 @pytest.mark.parametrize(("lengths", "said"), [("exact", 1), ("buckets", 0)])

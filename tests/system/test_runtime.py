@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from tests.helpers.clips import samples_of
+from tests.helpers.commands import QUICK, dream, finish, start
+
 PREPARE = """
 import logging
 import fsspec.config, jax
@@ -35,6 +38,46 @@ def test_only_a_command_changes_the_process(monkeypatch, tmp_path):
         f"{tmp_path}/dreamsound_jax/programs -1",
         "[False, False]",
     ]
+
+
+FORBIDDING = {
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "JAX_DISABLE_JIT": "1",
+    "JAX_TRANSFER_GUARD": "disallow",
+    "JAX_NO_TRACING": "1",
+    "JAX_DEBUG_NANS": "1",
+    "JAX_DEBUG_KEY_REUSE": "1",
+    "JAX_ENABLE_CHECKS": "1",
+    "JAX_CHECK_TRACER_LEAKS": "1",
+}
+OF_ANOTHER_DREAM = {
+    "JAX_ENABLE_X64": "1",
+    "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
+    "JAX_DEFAULT_PRNG_IMPL": "rbg",
+    "JAX_THREEFRY_PARTITIONABLE": "0",
+    "JAX_RANDOM_SEED_OFFSET": "7",
+}
+
+
+def test_the_same_seed_gives_the_same_dream_whatever_jax_is_told(tmp_path):
+    """On the domain that draws most random numbers; each alone was tried, too."""
+    flags = (*QUICK, "--clip_length=6000", "--seed=3", "--domain=mel")
+    samples = []
+    for number, environment in enumerate(({}, FORBIDDING, OF_ANOTHER_DREAM)):
+        dream("noise", *flags, f"-o={number}", cwd=tmp_path, **environment)
+        samples.append(samples_of(tmp_path / str(number) / "00000-noise.wav"))
+    assert samples[0] == samples[1] == samples[2]
+
+
+def test_a_value_that_jax_does_not_know_is_named_in_one_line(tmp_path):
+    process = start("noise", cwd=tmp_path, JAX_NUMPY_DTYPE_PROMOTION="strickt")
+    code, printed = finish(process)
+    assert (code, printed) == (
+        2,
+        "dreamsound: JAX does not know JAX_NUMPY_DTYPE_PROMOTION=strickt, which is in the "
+        "environment: unset it\n",
+    )
 
 
 @pytest.mark.parametrize("platform", ["rocm", "nonsense"])

@@ -2,6 +2,8 @@
 
 from dreamsound_jax.audio.formats import FORMATS
 
+PICTURE = ".png"
+"""The suffix of the picture of a clip."""
 THUMBNAIL = ".small.png"
 """The suffix of the small picture of a dream."""
 
