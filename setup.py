@@ -1,3 +1,5 @@
+"""What the package is called, needs and contains."""
+
 from pathlib import Path
 
 from setuptools import find_packages, setup

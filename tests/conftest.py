@@ -1,3 +1,5 @@
+"""What all tests share: the cache of compiled programs, precision, and a small network."""
+
 import contextlib
 import gc
 

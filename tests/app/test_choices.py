@@ -1,3 +1,5 @@
+"""What is chosen on the page of the app becomes options and a command."""
+
 import pytest
 
 import dreamsound_jax as ds

@@ -1,3 +1,5 @@
+"""What the process of the app that dreams answers to a job."""
+
 import av
 import numpy as np
 import soundfile

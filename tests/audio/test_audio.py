@@ -1,3 +1,5 @@
+"""Loudness and true peaks, and how sounds are brought to a level."""
+
 import math
 import warnings
 

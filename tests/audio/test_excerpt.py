@@ -1,3 +1,5 @@
+"""The loudest part of a sound, on which a preview dreams."""
+
 import numpy as np
 
 from dreamsound_jax.audio.excerpt import cut_loudest

@@ -1,3 +1,5 @@
+"""Inputs are found by name, in folders and by patterns, and read."""
+
 import io
 import os
 

@@ -1,3 +1,5 @@
+"""A small benchmark for the tests of its parts."""
+
 import pytest
 
 from benchmarks.dreams import Context

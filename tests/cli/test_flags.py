@@ -1,3 +1,5 @@
+"""Each option is a flag with help, and flags become options."""
+
 import dataclasses
 from collections.abc import Mapping
 

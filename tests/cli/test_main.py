@@ -1,3 +1,5 @@
+"""The command: help, lists, exit codes and lines for bad flags."""
+
 import dataclasses
 import shlex
 import subprocess

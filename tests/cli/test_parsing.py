@@ -1,3 +1,5 @@
+"""Flags as people type them, and suggestions for those that do not exist."""
+
 import re
 
 import pytest

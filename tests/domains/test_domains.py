@@ -1,3 +1,5 @@
+"""The two domains: what a dream changes, and what it keeps."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,3 +1,5 @@
+"""Gradient steps climb, and a clip that is no longer finite stops alone."""
+
 import functools
 
 import jax

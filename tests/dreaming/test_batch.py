@@ -1,3 +1,5 @@
+"""A batch from spectrograms to dreamed sounds."""
+
 import jax.numpy as jnp
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""How far a dream is from its input, and dreams of a given distance."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

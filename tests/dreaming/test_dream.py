@@ -1,3 +1,5 @@
+"""A level of the pyramid is dreamed as the reference does it."""
+
 import dataclasses
 import functools
 

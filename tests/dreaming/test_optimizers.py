@@ -1,3 +1,5 @@
+"""Optimizers by name: their steps, hyperparameters and states."""
+
 import functools
 
 import jax

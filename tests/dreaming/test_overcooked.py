@@ -1,3 +1,5 @@
+"""How much louder single cells are than the rest of a dream."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

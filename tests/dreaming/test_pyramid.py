@@ -1,3 +1,5 @@
+"""The sizes of the levels of a pyramid."""
+
 import jax
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""Model cards are read, written and checked."""
+
 import dataclasses
 import json
 

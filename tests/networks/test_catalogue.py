@@ -1,3 +1,5 @@
+"""The list of models that --list_models prints."""
+
 from dreamsound_jax.networks import catalogue
 from dreamsound_jax.system import shipped as folders
 from tests.helpers.tiny import write_checkpoint

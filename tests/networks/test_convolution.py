@@ -1,3 +1,5 @@
+"""Convolutions by matrix products equal those of XLA."""
+
 import functools
 import statistics
 import time

@@ -1,3 +1,5 @@
+"""Networks are loaded by name or from a checkpoint, and bad ones are refused."""
+
 import dataclasses
 import json
 import shutil

@@ -1,3 +1,5 @@
+"""Pooling and its gradient, against XLA."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,3 +1,5 @@
+"""VGG19: its layers, shapes and geometry."""
+
 import functools
 
 import jax

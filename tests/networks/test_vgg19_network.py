@@ -1,3 +1,5 @@
+"""VGG19 as a network: what it computes up to a layer."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

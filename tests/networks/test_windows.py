@@ -1,3 +1,5 @@
+"""Long spectrograms are measured window by window, as if at once."""
+
 import functools
 
 import jax

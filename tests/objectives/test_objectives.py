@@ -1,3 +1,5 @@
+"""Objectives add, scale and have labels."""
+
 import functools
 
 import jax

@@ -1,3 +1,5 @@
+"""A browser for the tests of pages."""
+
 import pytest
 
 from tests.helpers.browser import start_browser

@@ -1,3 +1,5 @@
+"""The files of a clip are written whole or not at all."""
+
 import json
 import logging
 import math

@@ -1,3 +1,5 @@
+"""The folder of a run: its number, its parameters, and earlier runs in it."""
+
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -1,3 +1,5 @@
+"""The records of clips survive whatever ends a run."""
+
 import json
 import multiprocessing
 import os

@@ -1,3 +1,5 @@
+"""Pictures of dreams and ouroboroses show what they say."""
+
 import io
 import sys
 import threading

@@ -1,3 +1,5 @@
+"""The rounds of an ouroboros are saved and restored bit for bit."""
+
 import os
 
 import jax

@@ -1,3 +1,5 @@
+"""Videos: frames, sound, codecs and sizes."""
+
 import io
 
 import av

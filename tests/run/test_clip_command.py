@@ -1,3 +1,5 @@
+"""The command that makes one clip of a run alone."""
+
 import dataclasses
 import os
 import shlex

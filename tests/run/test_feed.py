@@ -1,3 +1,5 @@
+"""Sounds are read ahead in order, and grouped into batches."""
+
 import threading
 import time
 

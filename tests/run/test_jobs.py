@@ -1,3 +1,5 @@
+"""Inputs and sweeps become jobs with unique names."""
+
 from dreamsound_jax.run.jobs import Job, list_jobs
 from tests.helpers import tiny
 

@@ -1,3 +1,5 @@
+"""What is said in the end of a run."""
+
 import logging
 
 import pytest

@@ -1,3 +1,5 @@
+"""Options have help, bounds and roles."""
+
 import dataclasses
 import json
 import re

@@ -1,3 +1,5 @@
+"""Ouroboroses of a batch, round by round, and their files."""
+
 import logging
 import signal
 

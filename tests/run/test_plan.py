@@ -1,3 +1,5 @@
+"""Options and a card become a plan, or one line says why not."""
+
 import itertools
 from dataclasses import replace
 

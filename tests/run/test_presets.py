@@ -1,3 +1,5 @@
+"""Presets are read from flag files, and flags change them."""
+
 import dataclasses
 import re
 

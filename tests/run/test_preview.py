@@ -1,3 +1,5 @@
+"""A preview has each preset that is possible."""
+
 import pytest
 
 from dreamsound_jax.run.checks import check_options, combinations

@@ -1,3 +1,5 @@
+"""How far a run is, on a terminal and in a log."""
+
 import io
 import logging
 import re

@@ -1,3 +1,5 @@
+"""A job and its sound become what is dreamed on."""
+
 import dataclasses
 import re
 

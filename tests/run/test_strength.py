@@ -1,3 +1,5 @@
+"""A strength becomes a distance, and a distance a strength."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Options without effect are named."""
+
 import pytest
 
 from dreamsound_jax.run.options import Options

@@ -1,3 +1,5 @@
+"""Programs are compiled before they are needed, and are those that are needed."""
+
 import logging
 import sys
 import threading

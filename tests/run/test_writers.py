@@ -1,3 +1,5 @@
+"""Threads write clips, and what fails is recorded."""
+
 import threading
 import time
 from types import SimpleNamespace

@@ -1,3 +1,5 @@
+"""Mel bands without a bin of the FFT."""
+
 import re
 
 import librosa

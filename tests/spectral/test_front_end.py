@@ -1,3 +1,5 @@
+"""Analysis and inversion of sounds, against librosa and the reference."""
+
 import dataclasses
 import functools
 

@@ -1,3 +1,5 @@
+"""The constants of a front end are checked and read from cards."""
+
 import dataclasses
 
 import pytest

@@ -1,3 +1,5 @@
+"""A gain on the sound by mel bands."""
+
 import functools
 
 import jax

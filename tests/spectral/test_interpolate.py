@@ -1,3 +1,5 @@
+"""Spectrograms are enlarged and made smaller as PyTorch does it."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,3 +1,5 @@
+"""Mel spectrograms are inverted to sounds."""
+
 import dataclasses
 import functools
 import statistics

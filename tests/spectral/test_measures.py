@@ -1,3 +1,5 @@
+"""Distances between spectrograms, and how fast they change."""
+
 import numpy as np
 import pytest
 import scipy.linalg

@@ -1,3 +1,5 @@
+"""Mel filters equal librosa's."""
+
 import jax.numpy as jnp
 import numpy as np
 

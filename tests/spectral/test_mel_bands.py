@@ -1,3 +1,5 @@
+"""Where mel bands lie, in Hz."""
+
 import io
 import sys
 

@@ -1,3 +1,5 @@
+"""The short-time Fourier transform and its inverse, against SciPy and librosa."""
+
 import functools
 
 import jax

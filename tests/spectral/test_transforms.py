@@ -1,3 +1,5 @@
+"""The transforms between the rounds of an ouroboros."""
+
 import functools
 
 import jax

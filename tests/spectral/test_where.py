@@ -1,3 +1,5 @@
+"""Masks in time and frequency."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,3 +1,5 @@
+"""The plots of the study of optimizers."""
+
 import io
 import sys
 

@@ -1,3 +1,5 @@
+"""Tables in Markdown."""
+
 import math
 
 import pandas as pd

@@ -1,3 +1,5 @@
+"""Where caches are, and how large they become."""
+
 import os
 import stat
 

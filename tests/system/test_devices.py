@@ -1,3 +1,5 @@
+"""Arrays are placed on the devices of a process."""
+
 import jax.numpy as jnp
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""What is said of errors, and which choice was meant."""
+
 import pytest
 
 from dreamsound_jax.system.errors import UserError, nearest_or_fail

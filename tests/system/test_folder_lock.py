@@ -1,3 +1,5 @@
+"""Two runs do not write to one folder."""
+
 import contextlib
 import subprocess
 import sys

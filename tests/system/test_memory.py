@@ -1,3 +1,5 @@
+"""How much memory there is."""
+
 from dreamsound_jax.system import memory
 from dreamsound_jax.system.memory import Memory
 

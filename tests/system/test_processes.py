@@ -1,3 +1,5 @@
+"""Processes share out the clips of a run."""
+
 import jax
 import pytest
 

@@ -1,3 +1,5 @@
+"""Traced programs are kept, found again, and never run what was planted."""
+
 import ast
 import functools
 import json

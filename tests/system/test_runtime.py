@@ -1,3 +1,5 @@
+"""JAX is set up for a precision."""
+
 import os
 import subprocess
 import sys

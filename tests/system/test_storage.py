@@ -1,3 +1,5 @@
+"""Files are written whole, on disks and in stores."""
+
 import errno
 import hashlib
 import os

@@ -1,3 +1,5 @@
+"""The structure of arguments is kept as JSON."""
+
 import collections
 import json
 import sys

@@ -1,3 +1,5 @@
+"""The picture of which classes are taken for which."""
+
 import io
 
 import matplotlib.image

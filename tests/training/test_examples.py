@@ -1,3 +1,5 @@
+"""Spectrograms are cut into examples for training."""
+
 import sys
 
 import jax

@@ -1,3 +1,5 @@
+"""Phrases of General MIDI instruments are composed and played."""
+
 import importlib.util
 
 import jax

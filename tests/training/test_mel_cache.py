@@ -1,3 +1,5 @@
+"""Spectrograms for training are kept, and used only where they fit."""
+
 import dataclasses
 import functools
 

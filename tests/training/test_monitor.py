@@ -1,3 +1,5 @@
+"""What a training says of itself while it goes on."""
+
 import errno
 
 import jax

@@ -1,3 +1,5 @@
+"""Checkpoints are written, read and checked."""
+
 import json
 
 import numpy as np

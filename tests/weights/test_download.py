@@ -1,3 +1,5 @@
+"""Published weights are downloaded and checked."""
+
 import http.server
 import json
 import threading

@@ -1,3 +1,5 @@
+"""Files of safetensors are read without its package."""
+
 import json
 
 import ml_dtypes

@@ -1,3 +1,5 @@
+"""Checkpoints of TensorFlow are read without TensorFlow."""
+
 import itertools
 import time
 

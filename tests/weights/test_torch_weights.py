@@ -1,3 +1,5 @@
+"""Names and shapes of PyTorch's weights become those of the network."""
+
 import dataclasses
 
 import ml_dtypes
