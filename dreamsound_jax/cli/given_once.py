@@ -1,4 +1,4 @@
-"""Finds flags that are typed twice with different values, of which only one could count."""
+"""Finds flags that are typed twice with different values, of which only the last one counts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,22 +6,23 @@ from typing import Any
 from absl import flags
 
 from dreamsound_jax.cli.values import find_typed
-from dreamsound_jax.system.errors import UserError
 
 # What several of these name is joined.
 _COLLECTED = ("input", "flagfile", "undefok")
 
 
-def check_given_once(words: Sequence[str]) -> None:
-    """Raises UserError if a flag is typed twice with different values.
+def find_given_twice(words: Sequence[str]) -> list[str]:
+    """Returns a line for each flag that is typed twice with different values.
 
-    A typed flag wins over the lines of a flag file, and `--noplots` may follow `--plots`, as in
-    an alias of a shell. Flags that collect all their values, such as `--sweep`, may be repeated.
+    The last one counts, as in most programs, so that an alias of a shell may be added to. A flag
+    file may say something else without a word, and `--noplots` may follow `--plots`. Flags that
+    collect all their values, such as `--sweep`, may be repeated.
 
     Args:
       words: of a command line, with the value of each flag behind its `=`.
     """
     given: dict[str, tuple[str, Any]] = {}
+    lines = []
     for word in words[: words.index("--")] if "--" in words else words:
         name, is_assigned, value = word.lstrip("-").partition("=")
         if not word.startswith("-") or name not in flags.FLAGS or _collects(name):
@@ -29,10 +30,14 @@ def check_given_once(words: Sequence[str]) -> None:
         name = flags.FLAGS[name].name  # -o is --output.
         value = value if is_assigned else "true"
         found = _read(name, value)
-        earlier, before = given.setdefault(name, (value, found))
+        earlier, before = given.get(name, (value, found))
+        given[name] = value, found
         if before != found:
             advice = _advise(name, earlier, value)
-            raise UserError(f"--{name} is given twice, as {earlier} and as {value}: {advice}")
+            lines.append(
+                f"--{name} is given twice, as {earlier} and as {value}: the last one counts{advice}"
+            )
+    return lines
 
 
 def _collects(name):
@@ -51,5 +56,5 @@ def _read(name, value):
 
 def _advise(name, *values):
     if isinstance(flags.FLAGS[name].parser, flags.ListParser):
-        return f"give all in one, as in --{name}={','.join(values)}"
-    return "give only one of them"
+        return f"; to have all, give --{name}={','.join(values)}"
+    return ""

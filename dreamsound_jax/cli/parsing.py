@@ -12,7 +12,7 @@ from typing import Any
 from absl import app, flags
 
 from dreamsound_jax.cli.flag_files import read_flag_files
-from dreamsound_jax.cli.given_once import check_given_once
+from dreamsound_jax.cli.given_once import find_given_twice
 from dreamsound_jax.cli.help import help_text
 from dreamsound_jax.cli.names import check_dash, find_name, use_own_names
 from dreamsound_jax.cli.values import find_typed
@@ -115,8 +115,7 @@ def parse(
     the package. `--help` prints the help and ends the program.
 
     Raises:
-      UserError: a flag is unknown, or cannot have its value, or has two, or a word belongs to no
-        flag.
+      UserError: a flag is unknown, or cannot have its value, or a word belongs to no flag.
     """
     if HELP & set(argv[1:]):
         _end_quietly_if_nobody_reads()
@@ -124,7 +123,8 @@ def parse(
         sys.exit(0)
     try:
         typed = join_inputs(join_words(use_own_names(argv[1:])))
-        check_given_once(typed)
+        for line in find_given_twice(typed):
+            print_error(line)
         words = read_flag_files(typed)
         rest = flags.FLAGS([argv[0], *_respell(words)])
     except UserError:

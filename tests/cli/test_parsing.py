@@ -65,18 +65,41 @@ def test_the_last_value_wins_over_those_of_flag_files_and_presets():
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("typed", "same", "message"),
     [
-        ("--lr=0.5 --seed=1 --learning-rate 0.01", "--lr is given twice, as 0.5 and as 0.01: give"),
-        ("--preset=hits --preset=storm", "--preset is given twice, as hits and as storm: give onl"),
-        ("-o a --output=b", "--output is given twice, as a and as b: give only one of them"),
+        (
+            "--lr=0.5 --seed=1 --learning-rate 0.01",
+            "--seed=1 --lr=0.01",
+            "--lr is given twice, as 0.5 and as 0.01: the last one counts",
+        ),
+        (
+            "--preset=hits --preset=storm",
+            "--preset=storm",
+            "--preset is given twice, as hits and as storm: the last one counts",
+        ),
+        ("-o a --output=b", "-o b", "--output is given twice, as a and as b: the last one counts"),
         (
             "--layer=relu1_1 --layers_to_use relu2_1 relu2_2",
-            "--layers_to_use is given twice, as relu1_1 and as relu2_1,relu2_2: give all in one, "
-            "as in --layers_to_use=relu1_1,relu2_1,relu2_2",
+            "--layers_to_use=relu2_1,relu2_2",
+            "--layers_to_use is given twice, as relu1_1 and as relu2_1,relu2_2: the last one "
+            "counts; to have all, give --layers_to_use=relu1_1,relu2_1,relu2_2",
         ),
-        ("--video=wide --flagfile=clip_1 --video=square", "--video is given twice, as wide and"),
-        ("--lr=fast --lr=slow", "--lr is given twice, as fast and as slow: give only one of them"),
+        (
+            "--video=wide --flagfile=clip_1 --video=square",
+            "--flagfile=clip_1 --video=square",
+            "--video is given twice, as wide and as square: the last one counts",
+        ),
+    ],
+)
+def test_a_flag_with_two_values_has_the_last_and_is_named(typed, same, message, capsys):
+    options = parse(*typed.split())
+    assert capsys.readouterr().err == f"{message}\n"
+    assert options == parse(*same.split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
         ("--sweep=lr=0.1,0.20,0.1", "--sweep=lr= has the value 0.1 twice, which would make the sa"),
         (
             "--sweep=layer=relu1_1,relu2_1+relu2_2,relu2_1+relu2_2",
@@ -84,17 +107,18 @@ def test_the_last_value_wins_over_those_of_flag_files_and_presets():
         ),
     ],
 )
-def test_a_flag_with_two_values_is_named_in_one_line(typed, message):
+def test_a_value_that_is_swept_twice_is_refused(typed, message):
     with pytest.raises(UserError) as error:
         check_each_value(parse(*typed.split()))
     assert str(error.value).startswith(message)
 
 
-def test_the_same_value_twice_and_a_switch_that_is_turned_off_again_are_as_meant():
+def test_the_same_value_twice_and_a_switch_that_is_turned_off_again_are_as_meant(capsys):
     options = parse("--lr=0.10", "--lr=.1", "--domain=MEL", "--domain=mel", "--plots", "--noplots")
     assert (options.lr, options.domain, options.plots) == (0.1, "mel", False)
     assert parse("--sweep=lr=1,2", "--sweep=seed=1,2").sweep == {"lr": (1.0, 2.0), "seed": (1, 2)}
     assert parse("--seed=1", "--", "--seed=2").seed == 1
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
