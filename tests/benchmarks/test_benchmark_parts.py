@@ -112,6 +112,7 @@ def test_growth_is_relative_to_size():
     assert scaling.measure_growth([None, None], [1, 2]) == [None, None]
 
 
+@pytest.mark.slow
 def test_a_size_has_its_time_and_its_memory(context):
     (table,) = scaling.measure(context, {"clips in a batch": (1,)})
     ((clips, seconds, growth, memory, growth_of_memory),) = table.rows
@@ -124,6 +125,7 @@ def run_script(*flags):
     return subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ)
 
 
+@pytest.mark.slow
 def test_the_script_prints_and_records(tmp_path):
     script = str(ROOT / "scripts/benchmark.py")
     keep = ["--parts=convolution", "--record", f"--folder={tmp_path}"]

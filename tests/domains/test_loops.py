@@ -40,6 +40,7 @@ def dream(clips, program):
     return dream_clips(tiny_network(dtype="float64"), clips, how, program=program)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("domain", ["sound", "mel"])
 def test_the_dream_of_a_rolled_loop_is_the_rolled_dream(domain):

@@ -50,6 +50,7 @@ def dream(clips, program=PROGRAM, **changes):
     return parameters, render_clips(clips, parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "lbfgs"])
 def test_outside_of_a_mask_the_sound_is_that_of_the_input_bit_for_bit(optimizer):
     batch = [stereo(0.0), stereo(0.9)]

@@ -146,6 +146,7 @@ def test_iterating_dreams_as_single_layers_do_with_a_program_for_each_stage():
     assert dream_level_of_clips._cache_size() - compiled == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", BOTH_DOMAINS)
 def test_nothing_goes_to_or_from_the_host_between_rounds(domain):
     chain = ("time_stretch", "resample", "pitch_shift", "time_roll", "mel_shift")

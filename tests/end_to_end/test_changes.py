@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pytest
 import soundfile
 
 from tests.helpers import tiny
@@ -12,6 +13,7 @@ from tests.helpers.commands import QUICK, finish, start
 NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, (3, 6000))
 
 
+@pytest.mark.slow
 def test_what_has_changed_or_is_gone_is_seen(tmp_path):
     """In folder B, which has the same names as A, the same command goes on in the same folder."""
     for folder, sounds in (("A", NOISE[:2]), ("B", NOISE[1:])):

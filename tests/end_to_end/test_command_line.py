@@ -124,6 +124,7 @@ def test_the_version_is_said_without_a_start_of_jax():
     assert imported == "[]"
 
 
+@pytest.mark.slow
 def test_values_and_names_are_taken_as_they_are_typed_and_a_video_is_added(
     tiny_checkpoint, tmp_path
 ):

@@ -60,7 +60,7 @@ LONG_SECONDS = 170
 # Long sounds are divided by the architecture, which `gm` and `mtt` share with these.
 LIKE_OTHERS = {"msd", "elsewhere"}
 # The other cases take minutes.
-ALWAYS = {("msd", "single"), ("panns", "class"), ("elsewhere", "single")}
+ALWAYS = {("msd", "single"), ("panns", "class")}
 SCRIPT = Path(__file__).parents[2] / "scripts/convert_weights.py"
 
 

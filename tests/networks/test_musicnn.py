@@ -117,6 +117,7 @@ def test_a_long_clip_in_windows_is_heard_as_the_whole(pools):
         assert most > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pools", POOLS)
 def test_a_pass_shorter_than_a_patch_is_heard_as_repeated_to_one_patch(pools):
     network, short = small_network(pools), draw(BANDS, 50)

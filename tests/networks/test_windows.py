@@ -112,6 +112,7 @@ def test_measures_in_windows_are_those_of_the_whole(frames, measures):
     assert_same_in_windows(SMALL, frames, measures)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_measures_of_vgg19_in_windows_are_those_of_the_whole():
     measures = mean_squares("conv1_1", "relu2_2", "mp2", "relu5_4", "mp5", "avgpool", "linear1")
@@ -130,6 +131,7 @@ def test_a_loop_is_heard_in_windows_as_it_is_at_once(frames, measures):
     assert_same(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("owned", [32, WHOLE])
 def test_no_place_in_a_loop_is_special_to_the_network(owned):

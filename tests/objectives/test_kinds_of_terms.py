@@ -262,6 +262,7 @@ def test_diversity_is_minus_the_mean_cosine_to_the_other_clips_whatever_fills_th
         np.testing.assert_allclose(found, expected[rows], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_diversity_drives_clips_apart():
     noises = [white_noise(RATE, seed=seed) for seed in range(3)]
     options = {"num_iterations": 4, "pyramid_size": 2, "domain": "mel", "seed": 1}
@@ -277,6 +278,7 @@ def test_diversity_drives_clips_apart():
     assert all(each.objective_after > each.objective_before for each in made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["guide(relu3, {}) + margin(sitar)", "layer(pool5)"])
 def test_networks_that_enlarge_or_need_wide_poolings_dream_by_any_terms(text, tmp_path):
     """mtt hears small levels enlarged for its head, and pool5 needs more than its stride."""

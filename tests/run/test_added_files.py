@@ -40,6 +40,7 @@ def run(tiny_checkpoint, tmp_path, monkeypatch, caplog):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [DREAM, OUROBOROS, {**DREAM, "domain": "mel", "write_input": False, "mix": 0.5}],

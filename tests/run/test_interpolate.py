@@ -48,6 +48,7 @@ def test_names_of_layers_and_classes_may_stand_alone_and_beside_terms(model, dru
     np.testing.assert_array_equal(short, long)
 
 
+@pytest.mark.slow
 def test_a_clip_begins_by_one_objective_and_ends_by_another(model, drums):
     how = {"smooth_gradient": False, **SHORT}
     mixed = ds.dream(drums, RATE, model, interpolate=[LOW, objectives.logit("class_1")], **how)

@@ -47,6 +47,7 @@ def measure_seam(sound):
     return jump, flux[at_seam].max() / flux[~at_seam].max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"strength": 60.0, "mix": 0.8, "views": 2}])
 def test_the_dream_of_a_loop_is_a_loop_of_the_same_length_without_a_seam(model, loop, changes):
     made = ds.dream(loop, RATE, model, loop=True, **SHORT, **changes)

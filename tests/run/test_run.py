@@ -379,6 +379,7 @@ def test_a_broken_encoder_costs_no_sound(run, tmp_path, monkeypatch, caplog):
     )
 
 
+@pytest.mark.slow
 def test_the_video_of_a_dream_grows_from_pass_to_pass(run, tmp_path):
     assert not run(video="square", video_growth=True, pyramid_size=2, strength=50.0, mix=0.9)
     wav = tmp_path / "out" / "00000-noise.wav"
@@ -394,6 +395,7 @@ def test_the_video_of_a_dream_grows_from_pass_to_pass(run, tmp_path):
         assert 0.5 < np.corrcoef(after_one, other)[0, 1] < 0.9
 
 
+@pytest.mark.slow
 def test_the_video_of_an_ouroboros_has_its_rounds_and_its_sound(run, tmp_path):
     changes = {"create_ouroboros": True, "ouroboros_length": 3, "layers_to_use": ("iterate",)}
     assert not run(video="square", batch_size=1, **changes)

@@ -155,6 +155,7 @@ def test_the_command_writes_what_is_outside_bit_for_bit(tiny_checkpoint, tmp_pat
     np.testing.assert_allclose(*gains, atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loudness", ["none", "-23"])
 def test_the_difference_is_silent_outside(loudness, tiny_checkpoint, tmp_path, monkeypatch):
     """The input beside the dream has its gain, and not its loudness."""

@@ -33,6 +33,7 @@ def video(tmp_path):
     return "clip.mp4"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_run_writes_all_sounds_of_a_clip_in_its_format(run, video, format):  # noqa: F811
     out = run(input=(video, "noise"), format=format, loudness="-14")
@@ -123,6 +124,7 @@ def test_an_ouroboros_ends_where_its_format_does(tmp_path):
             sources.read_source(job)
 
 
+@pytest.mark.slow
 def test_the_command_reads_a_video_and_tags_what_it_writes(video, tiny_checkpoint, tmp_path):
     given = (video, "--layers_to_use=relu2_2", "--pyramid_size=1", "--num_iterations=1")
     given += ("--noplots", f"--checkpoint={tiny_checkpoint}", "--seed=5")

@@ -62,6 +62,7 @@ OF_ANOTHER_DREAM = {
 }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_dream_whatever_jax_is_told(tmp_path):
     """On the domain that draws most random numbers; each alone was tried, too."""
     flags = (*QUICK, "--clip_length=6000", "--seed=3", "--domain=mel")
