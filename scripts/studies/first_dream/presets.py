@@ -14,14 +14,24 @@ HEADS = ("preset", "LSD (dB)", "tv (dB)", "onset r", "nearest preset", "LSD from
 
 
 def measure(model: ds.Model, inputs: Sequence[Input]) -> str:
-    """Returns a table with a row for each preset that is not one of the reference's."""
-    names = [preset.name for preset in list_presets() if not preset.is_original]
-    dreams = {name: [dream_on(model, each, {"preset": name}) for each in inputs] for name in names}
+    """Returns a table with a row for each preset that is not one of the reference's.
+
+    A preset that names a network dreams by it, and the others by `model`.
+    """
+    presets = [preset for preset in list_presets() if not preset.is_original]
+    dreams = {preset.name: _dream_on_each(preset, model, inputs) for preset in presets}
+    names = [*dreams]
     apart = {
         frozenset(pair): _distance_between(*(dreams[name] for name in pair))
         for pair in itertools.combinations(names, 2)
     }
     return markdown_table(HEADS, [_row(inputs, name, dreams, apart) for name in names])
+
+
+def _dream_on_each(preset, model, inputs):
+    own = preset.values.get("model")
+    model = ds.load_model(own) if own else model
+    return [dream_on(model, each, {"preset": preset.name}) for each in inputs]
 
 
 def _row(inputs, name, dreams, apart):
