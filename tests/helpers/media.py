@@ -49,7 +49,7 @@ def encode_tracks(sounds, rate, container, codec, *, usual=0):
         kind = streams[0].codec_context.codec.audio_formats[0].name
         for stream in streams:
             stream.format = kind
-        streams[usual].disposition = av.stream.Disposition.default
+        streams[usual].disposition = av.stream.Disposition.default.value
         for stream, sound in zip(streams, sounds):
             if len(sound):
                 for frame in _frames(sound, rate, kind, "stereo", stream.codec_context):
