@@ -41,7 +41,7 @@ def report_passed_over(folder: str, beside: Mapping[str, str], others: Collectio
         parts.append(f"{_list_names(unknown)}, not named like a sound")
     if parts:
         log.warning(
-            "%r: passed over are %s; to dream on such a file, name it itself",
+            "%r: these files are passed over: %s; to dream on one, name it itself",
             *(folder or ".", "; and ".join(parts)),
         )
 

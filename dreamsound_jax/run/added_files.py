@@ -4,6 +4,7 @@ Nothing is dreamed again: a video shows and plays the sounds in the folder, and 
 of the arrays there. The input of a dream is read again.
 """
 
+import functools
 import io
 import json
 import logging
@@ -94,10 +95,9 @@ class _Written:
 
     def make_video(self) -> bytes:
         """Returns its video, as an MP4 file."""
-        source, sound = self._read()
+        source, sound = self._source, self._sound
         if self.job.plan.ouroboros:
-            pieces_db = self._analyse_pieces(sound)
-            return make_ouroboros_video(source, self._plan, sound=sound, pieces_db=pieces_db)
+            return make_ouroboros_video(source, self._plan, sound=sound, pieces_db=self._pieces_db)
         if self._plan.video_growth:
             raise UserError(
                 "--video_growth shows the dream after each pass, which is not kept: name another "
@@ -119,45 +119,47 @@ class _Written:
         return {PICTURE: self._draw_dream, THUMBNAIL: self._draw_small_dream}
 
     def _draw_ouroboros(self):
-        source, sound = self._read()
         rounds = self._read_facts()["rounds"]
         names = ("overcooked_db", "moved_db")
         curves = {name: np.array([each[name] for each in rounds]) for name in names}
         return draw_ouroboros_picture(
-            source,
-            sound=sound,
-            pieces_db=self._analyse_pieces(sound),
+            self._source,
+            sound=self._sound,
+            pieces_db=self._pieces_db,
             objective=np.array([each["objective"]["last"] for each in rounds]),
             **curves,
         )
 
     def _draw_small_ouroboros(self):
-        return draw_thumbnail(np.concatenate(self._analyse_pieces(self._read_sound()), axis=1))
+        return draw_thumbnail(np.concatenate(self._pieces_db, axis=1))
 
     def _draw_dream(self):
-        source, sound = self._read()
         input_db, mel_db, change_db = self._read_arrays()
         return draw_picture(
-            source,
+            self._source,
             input_db=input_db,
             mel_db=mel_db,
             change_db=change_db,
-            sound=sound,
+            sound=self._sound,
             objective=np.array(self._read_facts()["objective_by_level"]),
         )
 
     def _draw_small_dream(self):
         return draw_thumbnail(self._read_arrays()[1])
 
-    def _read(self):
-        source = read_source(self.job, pads_lengths=self._plan.pads_lengths)
-        return source, self._read_sound()
+    @functools.cached_property
+    def _source(self):
+        return read_source(self.job, pads_lengths=self._plan.pads_lengths)
 
-    def _read_sound(self):
+    @functools.cached_property
+    def _sound(self):
         return read_recording(f"{self.path}{self._suffix}")
 
-    def _analyse_pieces(self, sound):
-        return analyse_pieces(sound, self.job.plan.card.front_end, self.record["rounds"] + 1)
+    @functools.cached_property
+    def _pieces_db(self):
+        """The spectrograms of the input and of each round in dB."""
+        front_end = self.job.plan.card.front_end
+        return analyse_pieces(self._sound, front_end, self.record["rounds"] + 1)
 
     def _read_facts(self):
         return json.loads(path_of(f"{self.path}.json").read_text())

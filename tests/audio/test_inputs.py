@@ -384,15 +384,13 @@ def test_files_that_are_passed_over_are_named_unless_a_run_wrote_them(stored, tm
         assert find.find_inputs([place]) == (taken, [])
         (line,) = caplog.messages
         assert repr(folder) in line and named in line
-        assert (
-            "over are 'gig.mp4', named like what a run writes beside a dream; and 'a.m2ts'" in line
-        )
+        assert "over: 'gig.mp4', named like what a run writes beside a dream; and 'a.m2ts'" in line
     stored("in/manifest-000.jsonl", b"x")
     caplog.clear()
     assert find.find_inputs([f"{folder}/*.[wm][ap]?"]) == (taken, [])
     assert caplog.messages == []
     find.find_inputs([folder])
-    assert "passed over are 'a.m2ts'" in caplog.text
+    assert "these files are passed over: 'a.m2ts'" in caplog.text
     for number in range(7):
         stored(f"many/{number}.xyz", b"x")
     stored("many/a.wav", b"x")

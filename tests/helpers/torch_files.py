@@ -72,6 +72,15 @@ class _Pickler(pickle._Pickler):
             super().save(obj, *args, **options)
 
 
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "features.0.weight": RNG.normal(size=(7, 2, 3, 3)).astype(np.float32),
+    "features.0.bias": RNG.normal(size=7),
+    "features.1.num_batches_tracked": np.array(5),
+    "empty": np.zeros((0, 3)),
+}
+
+
 def dumps(content):
     """Pickles `content`, which may contain Global, Call and Storage."""
     file = io.BytesIO()

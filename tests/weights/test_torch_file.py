@@ -13,6 +13,7 @@ from dreamsound_jax.weights.misfit import list_differences, refuse_unread
 from dreamsound_jax.weights.torch_file import open_state_dict
 from dreamsound_jax.weights.torch_legacy import START
 from tests.helpers.torch_files import (
+    ARRAYS,
     Call,
     Global,
     Items,
@@ -23,14 +24,6 @@ from tests.helpers.torch_files import (
     write_pth,
     write_zip,
 )
-
-RNG = np.random.default_rng(0)
-ARRAYS = {
-    "features.0.weight": RNG.normal(size=(7, 2, 3, 3)).astype(np.float32),
-    "features.0.bias": RNG.normal(size=7),
-    "features.1.num_batches_tracked": np.array(5),
-    "empty": np.zeros((0, 3)),
-}
 
 
 def test_tensors_are_read_whole_and_in_blocks(tmp_path):
